@@ -1,0 +1,46 @@
+/* file: whole files in and out: bounded when read, never half-written. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stddef.h>
+#include <stdbool.h>
+
+#include "base/fault.h"
+
+/*
+ * Reads a whole file.
+ *
+ * path      the file; "-" is standard input
+ * max       bytes it may have
+ * ret_data  receives the bytes and a NUL behind them; free with free()
+ * ret_len   receives their number, without the NUL
+ *
+ * Returns 0; else FAULT_NOTFOUND or FAULT_IO when it cannot be read, FAULT_INVALID when it is
+ * larger than max, FAULT_NOMEM.  Blocks: on the file.  Threads: any.
+ */
+int file_read(const char *path, size_t max, char **ret_data, size_t *ret_len, struct fault *f);
+
+/*
+ * Reads a secret that is the first line of a file, without its line end.
+ *
+ * path        the file
+ * max         characters it may have
+ * ret_secret  receives it, a secret; free with secret_free()
+ *
+ * Returns 0; else FAULT_NOTFOUND or FAULT_IO when it cannot be read, FAULT_CONFIG when the line is
+ * empty, too long or holds a NUL, FAULT_NOMEM.  Blocks: on the file.  Threads: any.
+ */
+int file_read_secret(const char *path, size_t max, char **ret_secret, struct fault *f);
+
+/*
+ * Writes a whole file in one step: readers see the old content or the new, and a crash leaves one
+ * of the two.
+ *
+ * path  the file; NULL or "-" is standard output
+ * mode  permissions of the new file, narrowed by umask
+ *
+ * Returns 0; else FAULT_IO or FAULT_NOTFOUND, with the old file untouched.  Blocks: on the disk.
+ */
+int file_write(const char *path, unsigned mode, const void *data, size_t len, struct fault *f);
+
+#endif

@@ -1,0 +1,13 @@
+# base: faults, log, clean-up, secrets, files, base64url, settings and commands
+noinst_LTLIBRARIES += src/base/libbase.la
+src_base_libbase_la_SOURCES = \
+	src/base/auto.h \
+	src/base/base64url.c src/base/base64url.h \
+	src/base/command.c src/base/command.h \
+	src/base/fault.c src/base/fault.h \
+	src/base/file.c src/base/file.h \
+	src/base/log.c src/base/log.h \
+	src/base/process.c src/base/process.h \
+	src/base/secret.c src/base/secret.h \
+	src/base/setting.c src/base/setting.h
+src_base_libbase_la_LIBADD = $(CRYPTO_LIBS)

@@ -1,0 +1,23 @@
+# Unit tests: one program a module. Each room's list stands in its own lines.
+UNIT_TESTS =
+if HAVE_CMOCKA
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+endif
+UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+
+UNIT_TESTS += tests/unit/test-base64url
+tests_unit_test_base64url_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base64url_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+UNIT_TESTS += tests/unit/test-fault
+tests_unit_test_fault_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_fault_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+UNIT_TESTS += tests/unit/test-file
+tests_unit_test_file_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_file_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+UNIT_TESTS += tests/unit/test-setting
+tests_unit_test_setting_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_setting_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
