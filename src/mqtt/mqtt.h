@@ -1,0 +1,91 @@
+/* mqtt: one connection to a broker: connect, publish with a bounded window, disconnect. Knows paho. */
+#ifndef MQTT_MQTT_H
+#define MQTT_MQTT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/auto.h"
+#include "base/fault.h"
+
+/* Bytes a payload may have here (Cloud IoT Core's bound for telemetry). */
+#define MQTT_PAYLOAD_MAX (256 * 1024)
+
+/* Messages in flight at most: more costs paho quadratically. */
+#define MQTT_WINDOW_MAX 100
+
+/*
+ * url           mqtt://HOST[:1883] or mqtts://HOST[:8883]
+ * client_id     at most 65535 bytes of UTF-8
+ * username      or NULL
+ * password      or NULL; a secret; borrowed until mqtt_connect() returns
+ * version       4 (3.1.1) or 5
+ * ca_file       PEM bundle; NULL: the system's
+ * keep_alive_s  0..65535
+ * timeout_s     for connect and disconnect
+ * cancelled     asked while waiting; returning true ends the wait with FAULT_CANCELLED; or NULL
+ */
+struct mqtt_options {
+	const char *url;
+	const char *client_id;
+	const char *username;
+	const char *password;
+	int version;
+	const char *ca_file;
+	int keep_alive_s;
+	int timeout_s;
+	bool (*cancelled)(void);
+};
+
+struct mqtt;
+
+/*
+ * Connects: TLS 1.2 or newer with the broker's certificate checked against the host's name, no
+ * proxy from the environment, a clean session, no reconnecting.
+ *
+ * ret_mqtt  free with mqtt_free()
+ *
+ * Returns 0; else FAULT_USAGE for a bad URL, FAULT_CONFIG for a CA file that cannot be used,
+ * FAULT_NET when the broker cannot be reached or its certificate is not to be trusted, FAULT_AUTH
+ * with the CONNACK code in `native` and its meaning in the text, FAULT_CANCELLED, FAULT_NOMEM.
+ * Blocks: up to timeout_s.  Threads: main only.
+ */
+int mqtt_connect(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct fault *f);
+
+/* A message whose fate is known. tag is mqtt_publish()'s; failed is NULL when it arrived. */
+typedef void mqtt_done(void *with, uint64_t tag, const struct fault *failed);
+
+/*
+ * Hands a message to the broker; waits while `window` messages are in flight. For QoS 0 it is done
+ * when it was written, for QoS 1 when the broker's PUBACK came (in MQTT 5 with a reason that means
+ * success).
+ *
+ * payload  copied
+ * qos      0 or 1
+ * tag      given back to `done`
+ *
+ * Returns 0 when it is on its way; else FAULT_NET when the connection is gone (every message not
+ * done yet is reported to `done` first), FAULT_USAGE for a topic or payload out of bounds,
+ * FAULT_CANCELLED.  `done` is called from within mqtt_publish() and mqtt_drain() only.
+ */
+int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t len, int qos,
+	uint64_t tag, struct fault *f);
+
+/* Sets who is told; NULL for nobody. */
+void mqtt_on_done(struct mqtt *mqtt, mqtt_done *done, void *with);
+
+/*
+ * Waits until every message is done.
+ *
+ * Returns 0; else FAULT_NET when the connection went or timeout_s passed without any progress
+ * (the rest is reported to `done`), FAULT_CANCELLED.
+ */
+int mqtt_drain(struct mqtt *mqtt, struct fault *f);
+
+/* Disconnects politely when connected, and frees. NULL is allowed. */
+void mqtt_free(struct mqtt *mqtt);
+
+AUTO_DEFINE(mqtt, struct mqtt, mqtt_free);
+
+#endif

@@ -1,0 +1,154 @@
+/* token: a PKCS#11 token by its RFC 7512 URI: one module, one PIN, keys lent as EVP_PKEYs. */
+#ifndef TOKEN_TOKEN_H
+#define TOKEN_TOKEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include "base/auto.h"
+#include "base/fault.h"
+
+/* Characters a URI may have. */
+#define TOKEN_URI_MAX 2048
+
+/* Bytes of an object's CKA_ID that we make or show. */
+#define TOKEN_ID_MAX 64
+
+/*
+ * Where the module and the PIN come from when the URI does not say.
+ *
+ * module      path of the PKCS#11 module, or its name among p11-kit's; NULL: all that p11-kit knows
+ * pin_source  "file:PATH", "PATH", "env:NAME", "credential:NAME" (a file of $CREDENTIALS_DIRECTORY),
+ *             or "terminal"; NULL: $CREDENTIALS_DIRECTORY/pin when that exists, else the terminal
+ *             when there is one
+ * warn        is told, once each, what is unwise in a URI (pin-value); may be NULL
+ */
+struct token_source {
+	const char *module;
+	const char *pin_source;
+	void (*warn)(const char *text);
+};
+
+struct token;
+
+/*
+ * Opens the token that a URI names, without logging in. The URI may name an object in it too; that
+ * part is for the other calls. A URI that matches several tokens is refused.
+ *
+ * uri        RFC 7512: token, serial, manufacturer, model, object, id, type; module-path,
+ *            module-name, pin-source, pin-value; anything else is refused
+ * ret_token  close with token_close()
+ *
+ * Returns 0; else FAULT_USAGE for a bad URI, FAULT_NOTFOUND when no such module or token is there,
+ * FAULT_AMBIGUOUS with the tokens that match, FAULT_CONFIG for a pin-source that is none,
+ * FAULT_TOKEN, FAULT_NOMEM.
+ * Blocks: on the module.  Threads: main only; the process must not fork while it is open.
+ */
+int token_open(const char *uri, const struct token_source *source, struct token **ret_token,
+	struct fault *f);
+
+/* Logs out and closes. Keys that are still lent keep the module loaded until the last is freed. */
+void token_close(struct token *token);
+
+/*
+ * Logs in as the user, once; again is no work. The PIN is read when it is first needed, offered
+ * once, and wiped. A token that says its next wrong PIN locks it is not offered one.
+ *
+ * Returns 0; else FAULT_PIN (wrong, too short, or on the last try), FAULT_LOCKED, FAULT_CONFIG
+ * when there is no PIN to be had, FAULT_TOKEN.  Blocks: on the terminal, on the module.
+ */
+int token_login(struct token *token, struct fault *f);
+
+/*
+ * The private key that the URI given to token_open() names: object and/or id, or the token's only
+ * one. Logs in.
+ *
+ * ret_key  an EVP_PKEY whose private half stays in the token; free with EVP_PKEY_free(). Its
+ *          operations fail with FAULT_TOKEN's reasons in OpenSSL's error queue. One thread at a time.
+ *
+ * Returns 0; else FAULT_NOTFOUND, FAULT_AMBIGUOUS with the keys that match, as token_login(),
+ * FAULT_INVALID when the key is of a kind we do not use, FAULT_REFUSED when the token has no
+ * mechanism to sign with it, FAULT_TOKEN.
+ */
+int token_private_key(struct token *token, EVP_PKEY **ret_key, struct fault *f);
+
+/*
+ * Makes a key pair inside the token, private half sensitive and not extractable, and reads that
+ * back. Label and id are the URI's; without an id a random one of 16 bytes is made.
+ *
+ * type     "ec:p256", "ec:p384", "rsa:2048" or "rsa:3072"
+ * ret_uri  receives the new key's URI (token, object, id); free with free()
+ *
+ * Returns 0; else FAULT_EXISTS when a key or certificate of that label or id is there, FAULT_USAGE
+ * for a type we do not know or a URI without a label, FAULT_REFUSED when the token cannot make one, as token_login().
+ */
+int token_keygen(struct token *token, const char *type, char **ret_uri, struct fault *f);
+
+/*
+ * The certificate that the URI names (object and/or id as of the key).
+ *
+ * Returns 0; else FAULT_NOTFOUND, FAULT_AMBIGUOUS, FAULT_INVALID when it does not parse,
+ * FAULT_TOKEN.
+ */
+int token_certificate(struct token *token, X509 **ret_cert, struct fault *f);
+
+/*
+ * Puts a certificate beside its key, with the key's label and id, and then removes the ones it
+ * replaces: at no moment is there none. Refuses a certificate for another key.
+ *
+ * ret_uri  receives the certificate's URI; free with free()
+ *
+ * Returns 0; else FAULT_NOTFOUND when the key is not there, FAULT_INVALID for another key's,
+ * as token_login(), FAULT_TOKEN.
+ */
+int token_certificate_import(struct token *token, X509 *cert, char **ret_uri, struct fault *f);
+
+/*
+ * Deletes the certificates that the URI names; the key stays.
+ *
+ * Returns 0; else FAULT_NOTFOUND, as token_login(), FAULT_TOKEN.
+ */
+int token_certificate_delete(struct token *token, struct fault *f);
+
+/* What token_list() tells of a token or of an object in it. */
+enum token_item_kind {
+	TOKEN_ITEM_TOKEN,
+	TOKEN_ITEM_PRIVATE_KEY,
+	TOKEN_ITEM_PUBLIC_KEY,
+	TOKEN_ITEM_CERTIFICATE
+};
+
+/*
+ * kind      of the item
+ * uri       that the other commands take, with module-path when the module is not p11-kit's own
+ * label     CKA_LABEL or the token's
+ * about     "EC P-256, not extractable", "CN = gw1, until 2027-01-01", "SoftHSM v2, initialised"
+ */
+struct token_item {
+	enum token_item_kind kind;
+	const char *uri;
+	const char *label;
+	const char *about;
+	bool extractable; /* private keys only */
+	bool sensitive;
+	bool local; /* made inside the token */
+};
+
+/*
+ * Calls `each` for every token that the URI matches (NULL: all) and what lies in it.
+ *
+ * login  also offer the PIN, to see private keys; only when exactly one token matches
+ * each   gets a borrowed item; returns 0 to go on
+ *
+ * Returns 0; else as token_open() and token_login(), or what `each` returned.
+ */
+int token_list(const char *uri, const struct token_source *source, bool login,
+	int (*each)(const struct token_item *item, void *with, struct fault *f), void *with,
+	struct fault *f);
+
+AUTO_DEFINE(token, struct token, token_close);
+
+#endif
