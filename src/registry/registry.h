@@ -1,0 +1,84 @@
+/* registry: the file of registries, devices and telemetry as the broker uses it. Knows SQLite. */
+#ifndef REGISTRY_REGISTRY_H
+#define REGISTRY_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/auto.h"
+#include "base/fault.h"
+#include "registry/rules.h"
+
+struct registry;
+
+/*
+ * Opens the registry's file, creating it with its schema when it is not there.
+ *
+ * path          the file; its folder must be writable (the file's journal stands beside it)
+ * ret_registry  close with registry_close()
+ *
+ * Returns 0; else FAULT_IO when it cannot be opened or written, FAULT_CONFIG when it is no registry
+ * or a newer program's, FAULT_NOMEM.  Blocks: on the disk; up to a second while another process
+ * writes.  Threads: one.
+ */
+int registry_open(const char *path, struct registry **ret_registry, struct fault *f);
+
+void registry_close(struct registry *registry);
+
+AUTO_DEFINE(registry, struct registry, registry_close);
+
+/*
+ * Whether another connection changed the file since the last call (the first call says yes). A few
+ * microseconds.
+ */
+bool registry_changed(struct registry *registry);
+
+/*
+ * Who was let in.
+ *
+ * device_row  names the device in this file; never used again for another device
+ * until       when the token's time is over and the connection ends, in Unix seconds
+ */
+struct registry_admission {
+	struct rules_client client;
+	int64_t device_row;
+	time_t until;
+};
+
+/*
+ * Judges a CONNECT: the client id names a registered device that is not blocked, and the token was
+ * signed by one of its unexpired credentials, with that key's algorithm, with claims that
+ * rules_check_claims() takes.
+ *
+ * token  the password; not NUL-terminated; need not be trusted
+ *
+ * Returns 0; else FAULT_AUTH with the reason for the broker's log (no piece of the token),
+ * FAULT_IO when the file fails.
+ */
+int registry_admit(struct registry *registry, const char *client_id, const char *token, size_t len,
+	time_t now, struct registry_admission *ret_admission, struct fault *f);
+
+/*
+ * Whether a device that was let in may stay: it is still there and not blocked.
+ *
+ * Returns 0; else FAULT_AUTH with the reason, FAULT_IO when the file fails.
+ */
+int registry_may_stay(struct registry *registry, int64_t device_row, struct fault *f);
+
+/*
+ * Takes a device's telemetry (`/devices/D/events[/SUBFOLDER]`): finds the registry's topic for the
+ * subfolder and keeps the message in each of that topic's subscriptions. It is in the file when
+ * this returns.
+ *
+ * Returns 0; else FAULT_CONFIG when the registry has no topic for it, FAULT_IO when the file fails.
+ */
+int registry_telemetry(struct registry *registry, const struct registry_admission *from,
+	const char *subfolder, const void *payload, size_t len, time_t now, struct fault *f);
+
+/* Keeps a device's state, the newest ten. Returns as registry_telemetry(). */
+int registry_state(struct registry *registry, const struct registry_admission *from,
+	const void *payload, size_t len, time_t now, struct fault *f);
+
+#endif

@@ -1,0 +1,97 @@
+/* rules: what Cloud IoT Core's device protocol allows: pure decisions on names, topics and claims. */
+#ifndef REGISTRY_RULES_H
+#define REGISTRY_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include "base/fault.h"
+
+/* Clocks may differ by this; a connection outlives its token by it. */
+#define RULES_SKEW_S 600
+
+/* exp - iat at most. */
+#define RULES_LIFETIME_MAX_S 86400
+
+#define RULES_ID_MAX	       255 /* characters of a registry's or a device's id */
+#define RULES_SUBFOLDER_MAX    256 /* bytes */
+#define RULES_TELEMETRY_MAX    (256 * 1024)
+#define RULES_STATE_MAX	       (64 * 1024)
+#define RULES_CREDENTIALS_MAX  3
+#define RULES_REGISTRY_CAS_MAX 10
+
+/* Who a client says it is. */
+struct rules_client {
+	char project[RULES_ID_MAX + 1];
+	char region[RULES_ID_MAX + 1];
+	char registry[RULES_ID_MAX + 1];
+	char device[RULES_ID_MAX + 1];
+};
+
+/*
+ * A registry's or a device's id: `[a-zA-Z][-a-zA-Z0-9._+~%]{2,254}`, not beginning with "goog".
+ *
+ * what  "device", for the text
+ *
+ * Returns 0; else FAULT_USAGE that quotes the id and says what one looks like.  Threads: any.
+ */
+int rules_check_id(const char *what, const char *id, struct fault *f);
+
+/* Whether a client id is meant for us: begins with "projects/". Others are service clients. */
+bool rules_is_device_client(const char *client_id);
+
+/*
+ * Reads "projects/P/locations/R/registries/G/devices/D", exactly.
+ *
+ * Returns 0; else FAULT_AUTH.
+ */
+int rules_parse_client_id(const char *client_id, struct rules_client *ret, struct fault *f);
+
+/*
+ * Judges a token's claims: `aud` a string equal to the project, `iat` and `exp` JSON integers,
+ * exp after iat by at most RULES_LIFETIME_MAX_S, iat not after now + skew, exp + skew after now.
+ *
+ * ret_until  receives exp + skew: when the connection ends
+ *
+ * Returns 0; else FAULT_AUTH with the reason, never a claim's text.  Threads: any.
+ */
+int rules_check_claims(
+	const json_t *claims, const char *project, time_t now, time_t *ret_until, struct fault *f);
+
+enum rules_topic {
+	RULES_TOPIC_OTHER, /* not one of ours */
+	RULES_TOPIC_EVENTS,
+	RULES_TOPIC_STATE,
+	RULES_TOPIC_CONFIG,
+	RULES_TOPIC_COMMANDS,
+};
+
+/*
+ * Takes a topic, or a subscription's filter, apart.
+ *
+ * device, size    receives the device id in it; at least RULES_ID_MAX + 1 bytes
+ * ret_subfolder   receives what stands behind "events/" or "commands/", pointing into topic; ""
+ *                 without one
+ */
+enum rules_topic rules_parse_topic(
+	const char *topic, char *device, size_t size, const char **ret_subfolder);
+
+/*
+ * Whether a device may publish this: its own events (any subfolder that rules_check_subfolder()
+ * takes) and state, QoS 0 or 1, within the size limits.
+ *
+ * Returns 0; else FAULT_AUTH for a topic it may not use, FAULT_USAGE for a payload too large.
+ */
+int rules_may_publish(
+	const char *device, const char *topic, size_t payload_len, int qos, struct fault *f);
+
+/* Whether a device may subscribe to this filter: its own config, and its own "commands/#". */
+int rules_may_subscribe(const char *device, const char *filter, struct fault *f);
+
+/* Whether the broker may deliver this topic to the device: its own config and commands. */
+bool rules_may_receive(const char *device, const char *topic);
+
+#endif
