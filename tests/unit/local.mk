@@ -4,6 +4,13 @@ if HAVE_CMOCKA
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
+include tests/unit/jwt.mk
+include tests/unit/pki.mk
+include tests/unit/token.mk
+include tests/unit/mqtt.mk
+include tests/unit/registry.mk
+include tests/unit/plugin.mk
+
 UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 
 UNIT_TESTS += tests/unit/test-base64url

@@ -1,0 +1,1 @@
+# cmd/p11-gateway

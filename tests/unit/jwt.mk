@@ -1,0 +1,1 @@
+# jwt's unit tests

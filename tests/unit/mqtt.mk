@@ -1,0 +1,1 @@
+# mqtt's unit tests

@@ -1,0 +1,1 @@
+# pki's unit tests

@@ -1,0 +1,1 @@
+# plugin's unit tests
