@@ -1,1 +1,2 @@
-# man pages
+# man pages, by hand in mdoc
+dist_man_MANS += man/p11-gateway.1

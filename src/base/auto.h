@@ -31,6 +31,7 @@
 	} \
 	struct auto_semicolon_##name
 
+AUTO_DEFINE(asn1_time, ASN1_TIME, ASN1_TIME_free);
 AUTO_DEFINE(bio, BIO, BIO_free_all);
 AUTO_DEFINE(bn, BIGNUM, BN_free);
 AUTO_DEFINE(crl, X509_CRL, X509_CRL_free);

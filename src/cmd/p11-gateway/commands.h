@@ -1,0 +1,73 @@
+/* commands: what the subcommands of p11-gateway share: their entries, and opening the token. */
+#ifndef CMD_P11_GATEWAY_COMMANDS_H
+#define CMD_P11_GATEWAY_COMMANDS_H
+
+#include <stddef.h>
+#include <time.h>
+
+#include <jansson.h>
+#include <openssl/evp.h>
+
+#include "base/command.h"
+#include "base/fault.h"
+#include "token/token.h"
+
+extern const struct command command_tokens;
+extern const struct command command_keygen;
+extern const struct command command_csr;
+extern const struct command command_selfsign;
+extern const struct command command_pubkey;
+extern const struct command command_cert_import;
+extern const struct command command_cert_export;
+extern const struct command command_cert_show;
+extern const struct command command_cert_delete;
+extern const struct command command_jwt;
+extern const struct command command_publish;
+
+/* Where the key is, and how to get at it; the first member of every command's values. */
+struct token_options {
+	char *key;
+	char *module;
+	char *pin_source;
+};
+
+#define TOKEN_SOURCE_SETTINGS \
+	{"module", 0, SETTING_TEXT, offsetof(struct token_options, module), \
+		.env = "P11_GATEWAY_MODULE", .value = "FILE", \
+		.help = "PKCS#11 module; without it all that p11-kit knows"}, \
+	{ \
+		"pin-source", 0, SETTING_TEXT, offsetof(struct token_options, pin_source), \
+			.env = "P11_GATEWAY_PIN_SOURCE", .value = "SOURCE", \
+			.help = "where the PIN is: file:PATH, env:NAME, credential:NAME, " \
+				"terminal" \
+	}
+
+#define TOKEN_SETTINGS \
+	{"key", 'k', SETTING_TEXT, offsetof(struct token_options, key), .env = "P11_GATEWAY_KEY", \
+		.value = "URI", .help = "the key, as a PKCS#11 URI (RFC 7512)"}, \
+		TOKEN_SOURCE_SETTINGS
+
+/* The source that token_open() takes, with warnings going to the log. */
+struct token_source token_source_of(const struct token_options *options);
+
+/*
+ * Opens the token that --key names.
+ *
+ * Returns as token_open(); FAULT_USAGE without --key.
+ */
+int open_token(const struct token_options *options, struct token **ret_token, struct fault *f);
+
+/* Opens the token that --key names and borrows its private key. */
+int open_key(const struct token_options *options, struct token **ret_token, EVP_PKEY **ret_key,
+	struct fault *f);
+
+/* FAULT_USAGE when a setting that the command cannot do without has no value. */
+int require(const char *name, const char *value, struct fault *f);
+
+/* Writes text to a file, or to standard output when path is NULL or "-". */
+int put_text(const char *path, const char *text, struct fault *f);
+
+/* Writes JSON, for people to read too, and a line end to standard output. */
+int put_json(const json_t *json, struct fault *f);
+
+#endif

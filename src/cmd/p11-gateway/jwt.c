@@ -1,0 +1,86 @@
+#include "config.h"
+
+#include "commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/secret.h"
+#include "jwt/claims.h"
+#include "jwt/jwt.h"
+
+struct jwt_values {
+	struct token_options token;
+	char *aud;
+	long lifetime_s;
+	struct setting_list claims;
+	struct setting_list headers;
+	char *alg;
+};
+
+static const struct setting settings[] = {
+	TOKEN_SETTINGS,
+	{"aud", 'a', SETTING_TEXT, offsetof(struct jwt_values, aud), .value = "TEXT",
+		.help = "who the token is for: the project's id"},
+	{"lifetime", 0, SETTING_DURATION, offsetof(struct jwt_values, lifetime_s), .preset = "1h",
+		.min = 1, .max = JWT_LIFETIME_MAX_S, .value = "TIME",
+		.help = "how long it is valid: 90s, 15m, 24h"},
+	{"claim", 0, SETTING_LIST, offsetof(struct jwt_values, claims), .value = "NAME=TEXT",
+		.help = "a claim more; NAME:=JSON for other types; repeatable"},
+	{"header", 0, SETTING_LIST, offsetof(struct jwt_values, headers), .value = "NAME=TEXT",
+		.help = "a header more, such as kid; NAME:=JSON likewise; repeatable"},
+	{"alg", 0, SETTING_CHOICE, offsetof(struct jwt_values, alg), .words = "RS256 ES256 ES384",
+		.value = "ALG", .help = "refuse a key of another algorithm; it follows the key"},
+	{NULL},
+};
+
+static int
+check_alg(const char *wanted, EVP_PKEY *key, struct fault *f)
+{
+	enum jwt_alg alg;
+
+	if (jwt_alg_of_key(key, &alg, f))
+		return -1;
+	if (wanted && strcmp(wanted, jwt_alg_name(alg)) != 0)
+		return fault_set(
+			f, FAULT_USAGE, "--alg %s: this key signs %s", wanted, jwt_alg_name(alg));
+	return 0;
+}
+
+static int
+run(void *values, int argc, char **argv, struct fault *f)
+{
+	struct jwt_values *v = values;
+	AUTO(auto_json) json_t *claims = NULL;
+	AUTO(auto_json) json_t *header = json_object();
+	AUTO(auto_token) struct token *token = NULL;
+	AUTO(auto_pkey) EVP_PKEY *key = NULL;
+	AUTO(auto_secret) char *jwt = NULL;
+
+	(void)argc, (void)argv;
+	if (!header)
+		return fault_nomem(f);
+	if (require("aud", v->aud, f) ||
+		jwt_claims(v->aud, v->lifetime_s, time(NULL), &claims, f) ||
+		jwt_members_add(claims, v->claims.items, v->claims.n, f) ||
+		jwt_members_add(header, v->headers.items, v->headers.n, f) ||
+		open_key(&v->token, &token, &key, f) || check_alg(v->alg, key, f))
+		return -1;
+	if (jwt_sign(header, claims, key, &jwt, f))
+		return -1;
+	puts(jwt);
+	return 0;
+}
+
+const struct command command_jwt = {
+	.name = "jwt",
+	.operands = "",
+	.settings = settings,
+	.values_size = sizeof(struct jwt_values),
+	.summary = "Sign a JSON Web Token with the key and print it",
+	.description =
+		"The claims are aud, iat (now) and exp; RS256 for RSA keys, ES256 and ES384 for\n"
+		"EC keys. Whoever has the token can act as the device until it ends.",
+	.run = run,
+};
