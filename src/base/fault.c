@@ -102,19 +102,30 @@ fault_errno(struct fault *f, const char *format, ...)
 	return -1;
 }
 
+/* The cause: an error of a library beneath OpenSSL, such as a token's, else the last that came. */
+static unsigned long
+openssl_cause(void)
+{
+	unsigned long cause = 0, error;
+
+	while ((error = ERR_get_error()) != 0) {
+		if (ERR_GET_LIB(cause) < ERR_LIB_USER)
+			cause = error;
+	}
+	return cause;
+}
+
 int
 fault_openssl(struct fault *f, enum fault_code code, const char *format, ...)
 {
-	unsigned long error = ERR_peek_last_error();
-	const char *reason = ERR_reason_error_string(error);
+	unsigned long cause = openssl_cause();
 	va_list ap;
 
 	if (f) {
 		va_start(ap, format);
-		fill(f, code, error, reason, format, ap);
+		fill(f, code, cause, ERR_reason_error_string(cause), format, ap);
 		va_end(ap);
 	}
-	ERR_clear_error();
 	return -1;
 }
 

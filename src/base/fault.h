@@ -67,7 +67,8 @@ int fault_set(struct fault *f, enum fault_code code, const char *format, ...)
 int fault_errno(struct fault *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * The same with OpenSSL's last reason behind the text; empties OpenSSL's error queue.
+ * The same with OpenSSL's reason behind the text and its error in `native`; empties OpenSSL's error
+ * queue. The reason is that of a library beneath OpenSSL when there is one, else the last.
  */
 int fault_openssl(struct fault *f, enum fault_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -62,6 +62,22 @@ openssl_reason_follows_the_text(void **state)
 }
 
 static void
+reason_of_a_library_beneath_openssl_comes_first(void **state)
+{
+	const int lib = ERR_get_next_error_library();
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	ERR_raise(ERR_LIB_X509, ERR_R_MALLOC_FAILURE);
+	ERR_raise(lib, 5);
+	ERR_raise(ERR_LIB_EVP, ERR_R_MALLOC_FAILURE);
+	fault_openssl(&f, FAULT_CRYPTO, "cannot sign");
+	assert_int_equal(ERR_GET_LIB(f.native), lib);
+	assert_int_equal(ERR_GET_REASON(f.native), 5);
+	assert_int_equal(ERR_peek_error(), 0);
+}
+
+static void
 every_code_has_name_meaning_and_status(void **state)
 {
 	(void)state;
@@ -92,6 +108,7 @@ main(void)
 		cmocka_unit_test(text_too_long_ends_in_dots),
 		cmocka_unit_test(prefix_keeps_code_and_number),
 		cmocka_unit_test(openssl_reason_follows_the_text),
+		cmocka_unit_test(reason_of_a_library_beneath_openssl_comes_first),
 		cmocka_unit_test(every_code_has_name_meaning_and_status),
 		cmocka_unit_test(no_fault_wanted_is_allowed),
 	};
