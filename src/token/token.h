@@ -63,6 +63,15 @@ void token_close(struct token *token);
 int token_login(struct token *token, struct fault *f);
 
 /*
+ * Logs out and in again with the PIN that was accepted: frees what a TPM keeps loaded, and is the
+ * first thing to do when a lent key's operation failed with FAULT_TOKEN. Get the key anew after
+ * it. When it fails too, free the keys, close the token and open it again.
+ *
+ * Returns 0; else as token_login().  Blocks: as token_login().
+ */
+int token_relogin(struct token *token, struct fault *f);
+
+/*
  * The private key that the URI given to token_open() names: object and/or id, or the token's only
  * one. Logs in.
  *
@@ -74,6 +83,16 @@ int token_login(struct token *token, struct fault *f);
  * mechanism to sign with it, FAULT_TOKEN.
  */
 int token_private_key(struct token *token, EVP_PKEY **ret_key, struct fault *f);
+
+/*
+ * Turns OpenSSL's error queue, after an operation of a lent key failed, into a fault; empties it.
+ *
+ * what  was being done ("cannot sign the JWT")
+ *
+ * Returns -1, always: FAULT_TOKEN or what the token's return value calls for, FAULT_CRYPTO when
+ * the failure was OpenSSL's.  Threads: the one that failed.
+ */
+int token_fault_of_key(struct fault *f, const char *what);
 
 /*
  * Makes a key pair inside the token, private half sensitive and not extractable, and reads that

@@ -1,1 +1,9 @@
 # token's unit tests
+UNIT_TESTS += tests/unit/test-token-uri
+tests_unit_test_token_uri_CFLAGS = $(UNIT_CFLAGS) $(P11KIT_CFLAGS)
+tests_unit_test_token_uri_LDADD = src/token/libtoken.la $(CMOCKA_LIBS) $(CRYPTO_LIBS) $(P11KIT_LIBS)
+
+# Runs against the token that its environment names: the drivers below make one each.
+check_PROGRAMS += tests/unit/test-token
+tests_unit_test_token_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_token_LDADD = src/token/libtoken.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)

@@ -1,0 +1,172 @@
+#include "config.h"
+
+#include "token/inside.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "token/ckr.h"
+
+/* Tokens that refused a PIN in this process; when the list is full, none is offered one. */
+static struct {
+	char *path;
+	char label[32], serial[16];
+} refused[32];
+
+static size_t n_refused;
+
+static bool
+was_refused(const struct token *t)
+{
+	for (size_t i = 0; i < n_refused; i++) {
+		if ((!refused[i].path || strcmp(refused[i].path, t->module->path) == 0) &&
+			memcmp(refused[i].label, t->info.label, 32) == 0 &&
+			memcmp(refused[i].serial, t->info.serialNumber, 16) == 0)
+			return true;
+	}
+	return n_refused == sizeof(refused) / sizeof(refused[0]);
+}
+
+static void
+remember_refusal(const struct token *t)
+{
+	if (was_refused(t))
+		return;
+	/* Without memory for the path, the label and serial number alone count: it errs to safety. */
+	refused[n_refused].path = strdup(t->module->path);
+	memcpy(refused[n_refused].label, t->info.label, 32);
+	memcpy(refused[n_refused].serial, t->info.serialNumber, 16);
+	n_refused++;
+}
+
+static int
+refuse_again(const struct token *t, struct fault *f)
+{
+	return fault_set(f, FAULT_PIN,
+		"token '%s' refuses the PIN; it was offered once and will not be offered again: "
+		"mend pin-source, then start again",
+		t->label);
+}
+
+/* What the token says of its PIN before it is offered one. */
+static int
+check_flags(const struct token *t, const CK_TOKEN_INFO *info, struct fault *f)
+{
+	if (info->flags & CKF_USER_PIN_LOCKED)
+		return fault_set(f, FAULT_LOCKED,
+			"the PIN of token '%s' is locked: its security officer must set it anew "
+			"(pkcs11-tool --init-pin)",
+			t->label);
+	if (info->flags & CKF_USER_PIN_FINAL_TRY)
+		return fault_set(f, FAULT_PIN,
+			"token '%s' locks at the next wrong PIN, so none was offered: log in once by "
+			"hand with the right PIN (pkcs11-tool --login --list-objects)",
+			t->label);
+	if ((info->flags & CKF_USER_PIN_COUNT_LOW) && t->warn) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "a wrong PIN was offered to token '%s' before",
+			t->label);
+		t->warn(text);
+	}
+	return 0;
+}
+
+static int
+get_pin(struct token *t, char **ret_pin, struct fault *f)
+{
+	const char *value = p11_kit_uri_get_pin_value(t->uri);
+
+	if (!value)
+		return pin_read(t->pin_source, t->label, ret_pin, f);
+	*ret_pin = secret_dup(value);
+	return *ret_pin ? 0 : fault_nomem(f);
+}
+
+/* Offers one PIN, once; keeps it when the token takes it. */
+static int
+offer(struct token *t, char **pin, struct fault *f)
+{
+	CK_RV rv = t->module->api->C_Login(
+		t->session, CKU_USER, (CK_UTF8CHAR *)*pin, strlen(*pin));
+
+	switch (rv) {
+	case CKR_USER_ALREADY_LOGGED_IN:
+		/* The PIN was not looked at, so it is not one that the token took. */
+		t->logged_in = true;
+		return 0;
+	case CKR_OK:
+		if (*pin != t->pin) {
+			secret_free(t->pin);
+			t->pin = TAKE(*pin);
+		}
+		t->logged_in = true;
+		return 0;
+	case CKR_PIN_INCORRECT:
+	case CKR_PIN_INVALID:
+	case CKR_PIN_LEN_RANGE:
+	case CKR_PIN_EXPIRED:
+		remember_refusal(t);
+		fault_pkcs11(f, "C_Login", rv);
+		return fault_prefix(f, "token '%s' (offered once, not offered again)", t->label);
+	default:
+		fault_pkcs11(f, "C_Login", rv);
+		return fault_prefix(f, "token '%s'", t->label);
+	}
+}
+
+int
+token_login(struct token *token, struct fault *f)
+{
+	AUTO(auto_secret) char *pin = NULL;
+	CK_SESSION_INFO session;
+	CK_TOKEN_INFO info;
+	CK_RV rv;
+
+	if (token->logged_in)
+		return 0;
+	if (was_refused(token))
+		return refuse_again(token, f);
+	/* Somebody else in the process may have logged in to it: the login is the process's. */
+	rv = token->module->api->C_GetSessionInfo(token->session, &session);
+	if (rv != CKR_OK)
+		return fault_pkcs11(f, "C_GetSessionInfo", rv);
+	rv = token->module->api->C_GetTokenInfo(token->slot, &info);
+	if (rv != CKR_OK)
+		return fault_pkcs11(f, "C_GetTokenInfo", rv);
+	if (session.state == CKS_RW_USER_FUNCTIONS || session.state == CKS_RO_USER_FUNCTIONS ||
+		!(info.flags & CKF_LOGIN_REQUIRED)) {
+		token->logged_in = true;
+		return 0;
+	}
+	if (check_flags(token, &info, f) || get_pin(token, &pin, f))
+		return -1;
+	return offer(token, &pin, f);
+}
+
+bool
+login_may_mend(CK_RV rv)
+{
+	return rv == CKR_GENERAL_ERROR || rv == CKR_DEVICE_ERROR || rv == CKR_USER_NOT_LOGGED_IN;
+}
+
+int
+token_relogin(struct token *token, struct fault *f)
+{
+	AUTO(auto_secret) char *pin = NULL;
+	CK_TOKEN_INFO info;
+	CK_RV rv;
+
+	if (was_refused(token))
+		return refuse_again(token, f);
+	if (!token->pin && get_pin(token, &pin, f))
+		return -1;
+	rv = token->module->api->C_GetTokenInfo(token->slot, &info);
+	if (rv != CKR_OK)
+		return fault_pkcs11(f, "C_GetTokenInfo", rv);
+	if (check_flags(token, &info, f))
+		return -1;
+	token->module->api->C_Logout(token->session);
+	token->logged_in = false;
+	return offer(token, token->pin ? &token->pin : &pin, f);
+}
