@@ -100,7 +100,7 @@ find_module()
 		module=$(realpath -- "$module")
 		return
 	fi
-	kind=$(elf_kind "$(realpath -- "$(command -v pkcs11-tool)")")
+	kind=$(elf_kind /proc/self/exe)
 	for file in /usr/lib/*/pkcs11/"$1" /usr/lib/*/softhsm/"$1" /usr/lib/softhsm/"$1" \
 		/usr/lib64/pkcs11/"$1" /usr/lib/pkcs11/"$1" /usr/local/lib/*/pkcs11/"$1" \
 		/usr/local/lib/pkcs11/"$1" /usr/local/lib/softhsm/"$1"; do
