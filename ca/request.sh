@@ -26,7 +26,7 @@ request_check_subject()
 		die "$request_name: its subject cannot be read"
 	complaint=$(awk '
 	function complain(text) { if (!said) print text; said = 1 }
-	NR == 1 { next }
+	NR == 1 || /^ *$/ { next }
 	{
 		sub(/^ +/, "")
 		name = $0; sub(/=.*/, "", name)
@@ -38,9 +38,9 @@ request_check_subject()
 		n = 0
 		while (value != "") {
 			used = 1
-			if (value ~ /^\\U/) {
+			if (value ~ /^\\W/) {
 				used = 10
-			} else if (value ~ /^\\W/) {
+			} else if (value ~ /^\\U/) {
 				used = 6
 				code = substr(value, 3, 4)
 				if (code ~ /^(20(0[B-F]|2[89A-E]|6[0-9A-F])|FEFF)/)
