@@ -94,9 +94,9 @@ describe_ec(EVP_PKEY *key, struct attrs *public, struct attrs *private)
 		return CKR_FUNCTION_FAILED;
 	point[0] = V_ASN1_OCTET_STRING;
 	point[1] = (unsigned char)len;
-	rv = attrs_set(public, CKA_EC_POINT, point, len + 2);
-	return rv == CKR_OK ? attrs_set(private, CKA_EC_PARAMS, params->pValue, params->ulValueLen)
-			    : rv;
+	/* In this order: setting an attribute of public may move what params points to. */
+	rv = attrs_set(private, CKA_EC_PARAMS, params->pValue, params->ulValueLen);
+	return rv == CKR_OK ? attrs_set(public, CKA_EC_POINT, point, len + 2) : rv;
 }
 
 static CK_RV

@@ -22,5 +22,9 @@ tests_mock_mock_pkcs11_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhe
 	-export-symbols-regex '^C_GetFunctionList$$' $(HARDEN_LDFLAGS) -Wl,-z,nodelete
 tests_mock_mock_pkcs11_la_LIBADD = $(CRYPTO_LIBS)
 
+check_PROGRAMS += tests/mock/test-mock
+tests_mock_test_mock_CFLAGS = $(AM_CFLAGS) $(P11KIT_CFLAGS)
+tests_mock_test_mock_LDADD = $(P11KIT_LIBS)
+
 dist_check_SCRIPTS += tests/mock/mock.test
 TESTS += tests/mock/mock.test
