@@ -76,7 +76,8 @@ int token_relogin(struct token *token, struct fault *f);
  * one. Logs in.
  *
  * ret_key  an EVP_PKEY whose private half stays in the token; free with EVP_PKEY_free(). Its
- *          operations fail with FAULT_TOKEN's reasons in OpenSSL's error queue. One thread at a time.
+ *          operations fail with FAULT_TOKEN's reasons in OpenSSL's error queue. One thread at a time. Shared with
+ *          EVP_PKEY_up_ref(), never copied with EVP_PKEY_dup(): libp11 does not survive that.
  *
  * Returns 0; else FAULT_NOTFOUND, FAULT_AMBIGUOUS with the keys that match, as token_login(),
  * FAULT_INVALID when the key is of a kind we do not use, FAULT_REFUSED when the token has no

@@ -135,20 +135,6 @@ key_made_in_token_signs_after_close(void **state)
 }
 
 static void
-copies_of_a_lent_key_count(void **state)
-{
-	EVP_PKEY *key = get_key(URI(";object=sign-ec0"));
-	EVP_PKEY *copy = EVP_PKEY_dup(key);
-
-	(void)state;
-	EVP_PKEY_free(key);
-	if (copy) {
-		signs(copy);
-		EVP_PKEY_free(copy);
-	}
-}
-
-static void
 two_keys_of_two_opens_sign_in_turn(void **state)
 {
 	EVP_PKEY *a = get_key(URI(";object=sign-ec0"));
@@ -386,7 +372,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(key_made_in_token_signs_after_close),
-		cmocka_unit_test(copies_of_a_lent_key_count),
 		cmocka_unit_test(two_keys_of_two_opens_sign_in_turn),
 		cmocka_unit_test(curve_is_named),
 		cmocka_unit_test(key_is_not_made_twice),
