@@ -1,0 +1,214 @@
+#!/bin/sh
+# What we cost, beside what one would take instead, in one run: prints a table of ratios and writes
+# bench.json. Machines are noisy: only the ratios of one run mean something. `make bench` runs it.
+set -eu
+
+top=$(cd "${top_srcdir:-.}" && pwd)
+build=$(cd "${top_builddir:-.}" && pwd)
+rounds=${BENCH_ROUNDS:-5}
+seconds=${BENCH_SECONDS:-2}
+work=$(mktemp -d)
+pids=
+
+die()
+{
+	echo "bench: $*" >&2
+	exit 1
+}
+
+finish()
+{
+	for pid in $pids; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	"$top/pkcs11-setup/swtpm" stop --dir "$work/swtpm" >/dev/null 2>&1 || true
+	rm -rf "$work"
+}
+
+# row WHAT BESIDE OURS THEIRS RATIO TARGET
+row()
+{
+	printf '%-44s %-26s %9s %9s %6s  %s\n' "$@"
+	printf '  {"what": "%s", "beside": "%s", "ours": %s, "theirs": %s, "ratio": %s, "target": "%s"},\n' \
+		"$@" >>"$work/rows"
+}
+
+# The middle one of the lines of a file.
+median()
+{
+	sort -n "$1" | awk '{ line[NR] = $1 } END { print line[int((NR + 1) / 2)] }'
+}
+
+# In an environment of its own: each token has one.
+bench_jwt()
+(
+	name=$1
+	type=$2
+	# shellcheck source=/dev/null
+	. "$work/$name/env"
+	key="pkcs11:token=gw;object=bench-$(echo "$type" | tr -d :)"
+	"$build/p11-gateway" keygen --key "$key" --type "$type" >/dev/null 2>&1
+	"$build/tests/bench/bench-jwt" "$P11_GATEWAY_MODULE" "$key"
+)
+
+jwt_rows()
+{
+	for name in softhsm swtpm; do
+		for type in rsa:2048 ec:p256; do
+			result=$(bench_jwt $name $type)
+			# shellcheck disable=SC2086
+			set -- $result
+			row "JWTs/s, $type, $name" "raw C_Sign, same process" "$1" "$2" "$3" ">= 0.95"
+		done
+	done
+}
+
+# start_broker NAME: its configuration is $work/NAME.conf without the listener; sets $port.
+start_broker()
+{
+	tries=0
+	while :; do
+		port=$("$build/tests/integration/free-port")
+		{
+			echo "listener $port 127.0.0.1"
+			cat "$work/$1.conf"
+		} >"$work/$1.full.conf"
+		mosquitto -c "$work/$1.full.conf" >"$work/$1.log" 2>&1 &
+		pid=$!
+		waited=0
+		while kill -0 $pid 2>/dev/null && [ $waited -lt 100 ]; do
+			if mosquitto_pub -h 127.0.0.1 -p "$port" -u bench -P bench -t ready -n \
+				2>/dev/null; then
+				pids="$pids $pid"
+				return
+			fi
+			waited=$((waited + 1))
+			sleep 0.05
+		done
+		kill $pid 2>/dev/null || true
+		tries=$((tries + 1))
+		[ $tries -lt 5 ] || die "the broker does not start: $(cat "$work/$1.log")"
+	done
+}
+
+broker_conf()
+{
+	[ "$(id -u)" != 0 ] || echo "user root"
+	echo "allow_anonymous false"
+	echo "password_file $work/passwords"
+	echo "max_inflight_messages 1000"
+	echo "max_queued_messages 100000"
+	echo "set_tcp_nodelay true"
+	echo "log_type error"
+	echo "log_dest stderr"
+}
+
+make_brokers()
+{
+	: >"$work/passwords"
+	chmod 600 "$work/passwords"
+	mosquitto_passwd -b "$work/passwords" bench bench 2>/dev/null
+	echo bench >"$work/password"
+	broker_conf >"$work/plain.conf"
+	{
+		broker_conf
+		echo "plugin $build/src/plugin/.libs/p11_registry.so"
+		echo "plugin_opt_db $P11_REGISTRY_DB"
+	} >"$work/plugin.conf"
+	start_broker plain
+	plain_port=$port
+	start_broker plugin
+	plugin_port=$port
+}
+
+registry()
+{
+	"$build/p11-registry" "$@" >/dev/null 2>>"$work/registry.log" ||
+		die "p11-registry $*: $(tail -n 1 "$work/registry.log")"
+}
+
+make_registry()
+{
+	export P11_REGISTRY_DB="$work/registry.db" P11_REGISTRY_PROJECT=bench
+	export P11_REGISTRY_REGION=us-central1
+	# shellcheck source=/dev/null
+	. "$work/softhsm/env"
+	key='pkcs11:token=gw;object=bench-rsa2048'
+	"$build/p11-gateway" pubkey --key "$key" -o "$work/key.pem"
+	"$build/p11-gateway" jwt --key "$key" --aud bench >"$work/jwt"
+	registry pubsub topics create events
+	registry registries create bench --event-notification-config=topic=events
+	for i in 0 1 2 3; do
+		registry devices create "dev$i" --registry=bench \
+			--public-key="path=$work/key.pem,type=rsa-pem"
+	done
+	device=projects/bench/locations/us-central1/registries/bench/devices/dev
+}
+
+# ours MODE ARGUMENT... / theirs MODE ARGUMENT...: one measurement
+ours()
+{
+	mode=$1
+	shift
+	"$build/tests/bench/bench-mqtt" "$mode" --port "$plugin_port" --client-id "$device" \
+		--password-file "$work/jwt" --topic '/devices/dev%/events' --seconds "$seconds" "$@"
+}
+
+theirs()
+{
+	mode=$1
+	shift
+	"$build/tests/bench/bench-mqtt" "$mode" --port "$plain_port" --client-id "$device" \
+		--username bench --password-file "$work/password" --topic '/devices/dev%/events' \
+		--seconds "$seconds" "$@"
+}
+
+# broker_row WHAT BESIDE TARGET MODE ARGUMENT...
+broker_row()
+{
+	what=$1
+	beside=$2
+	target=$3
+	shift 3
+	rm -f "$work/ours" "$work/theirs" "$work/ratios"
+	i=0
+	while [ $i -lt "$rounds" ]; do
+		a=$(ours "$@")
+		b=$(theirs "$@")
+		echo "$a" >>"$work/ours"
+		echo "$b" >>"$work/theirs"
+		echo "$a $b" | awk '{ printf "%.3f\n", $1 / $2 }' >>"$work/ratios"
+		i=$((i + 1))
+	done
+	row "$what" "$beside" "$(median "$work/ours")" "$(median "$work/theirs")" \
+		"$(median "$work/ratios")" "$target"
+}
+
+main()
+{
+	trap finish EXIT
+	trap 'exit 1' INT TERM
+	: >"$work/rows"
+	"$top/pkcs11-setup/softhsm" --dir "$work/softhsm" >/dev/null 2>"$work/log" ||
+		die "$(cat "$work/log")"
+	"$top/pkcs11-setup/swtpm" start --dir "$work/swtpm" >/dev/null 2>"$work/log" ||
+		die "$(cat "$work/log")"
+	printf '%-44s %-26s %9s %9s %6s  %s\n' what beside ours theirs ratio target
+	jwt_rows
+	make_registry
+	make_brokers
+	broker_row "broker with plugin, QoS 0, 256 B, messages/s" "the same broker without" \
+		">= 0.95" publish --qos 0
+	broker_row "broker with plugin, QoS 1, 256 B, messages/s" "the same broker without" \
+		">= 0.95" publish --qos 1
+	broker_row "CONNECTs/s with a JWT, RS256" "password_file" ">= 1.0" connect --threads 4
+	{
+		echo '['
+		sed '$ s/,$//' "$work/rows"
+		echo ']'
+	} >bench.json
+	echo "written to $(pwd)/bench.json"
+}
+
+main "$@"
