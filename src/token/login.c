@@ -108,7 +108,7 @@ offer(struct token *t, char **pin, struct fault *f)
 	case CKR_PIN_EXPIRED:
 		remember_refusal(t);
 		fault_pkcs11(f, "C_Login", rv);
-		return fault_prefix(f, "token '%s' (offered once, not offered again)", t->label);
+		return fault_prefix(f, "token '%s', PIN offered once and not again", t->label);
 	default:
 		fault_pkcs11(f, "C_Login", rv);
 		return fault_prefix(f, "token '%s'", t->label);

@@ -1,4 +1,4 @@
-/* What no good token does: the mock module fails on demand, and its log tells what was asked of it. */
+/* What no good token does: the mock module fails on demand, and its log tells what was asked. */
 #include "config.h"
 
 #include "unit.h"
