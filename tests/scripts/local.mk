@@ -1,1 +1,5 @@
 # tests of the scripts
+EXTRA_DIST += tests/scripts/style
+
+dist_check_SCRIPTS += tests/scripts/readme.test
+TESTS += tests/scripts/readme.test
