@@ -9,6 +9,7 @@ build=${top_builddir:-$(pwd)}
 project=test-project
 region=us-central1
 registry=myregistry
+with_plugin=yes
 broker_pid=
 listener_pid=
 swtpm_dir=
@@ -53,6 +54,9 @@ begin()
 	P11_REGISTRY_REGION=$region
 	export CA_DIR P11_REGISTRY_DB P11_REGISTRY_PROJECT P11_REGISTRY_REGION
 	cd "$work" || exit
+	# A bare chroot knows no names.
+	host=localhost
+	getent hosts localhost >/dev/null || host=127.0.0.1
 }
 
 finish()
@@ -164,23 +168,27 @@ pkcs11()
 	pkcs11-tool --module "$P11_GATEWAY_MODULE" --token-label gw --login --pin env:PIN "$@"
 }
 
+# make_broker_certificate --san NAME...: a new key and its certificate for the broker
+make_broker_certificate()
+{
+	rm -f "$work/broker.crt"
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=broker \
+		-keyout "$work/broker.key" -out "$work/broker.csr" 2>/dev/null
+	"$top/ca/ca" sign --profile server "$@" -o "$work/broker.crt" "$work/broker.csr" \
+		>"$work/ca.log" 2>&1 || { cat "$work/ca.log"; die "ca sign failed for the broker"; }
+	cat "$CA_DIR/iot-ca.crt" >>"$work/broker.crt"
+}
+
 # shellcheck disable=SC2120 # most brokers need no lines more
 # start_broker [LINE...]: a broker with the plugin over TLS on a free port of 127.0.0.1, with
 # these lines more in its settings; sets $port
 start_broker()
 {
 	need mosquitto mosquitto_passwd openssl
-	if [ ! -e "$work/broker.crt" ]; then
-		openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-			-keyout "$work/broker.key" -out "$work/broker.csr" 2>/dev/null
-		"$top/ca/ca" sign --profile server --san dns:localhost --san ip:127.0.0.1 \
-			-o "$work/broker.crt" "$work/broker.csr" >"$work/ca.log" 2>&1 ||
-			{ cat "$work/ca.log"; die "ca sign failed for the broker"; }
-		cat "$CA_DIR/iot-ca.crt" >>"$work/broker.crt"
-		# A test's password for its own broker: no secret.
-		mosquitto_passwd -b -c "$work/passwd" backend backend
-		printf 'user backend\ntopic read /devices/#\n' >"$work/acl"
-	fi
+	[ -e "$work/broker.crt" ] || make_broker_certificate --san dns:localhost --san ip:127.0.0.1
+	# A test's password for its own broker: no secret.
+	mosquitto_passwd -b -c "$work/passwd" backend backend
+	printf 'user backend\ntopic read /devices/#\n' >"$work/acl"
 	attempts=0
 	until try_broker "$@"; do
 		attempts=$((attempts + 1))
@@ -202,12 +210,12 @@ try_broker()
 			allow_anonymous false
 			password_file $work/passwd
 			acl_file $work/acl
-			plugin $build/src/plugin/.libs/p11_registry.so
-			plugin_opt_db $P11_REGISTRY_DB
 			listener $port 127.0.0.1
 			certfile $work/broker.crt
 			keyfile $work/broker.key
 		CONF
+		[ -z "$with_plugin" ] || printf '%s\n' "plugin $build/src/plugin/.libs/p11_registry.so" \
+			"plugin_opt_db $P11_REGISTRY_DB"
 		[ $# -eq 0 ] || printf '%s\n' "$@"
 	} >"$work/mosquitto.conf"
 	LD_PRELOAD=${ASAN_RUNTIME:-} ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} \
@@ -251,7 +259,7 @@ start_listener()
 {
 	need mosquitto_sub
 	# Its own password for the test's broker: no secret.
-	mosquitto_sub -h localhost -p "$port" --cafile "$CA_DIR/root-ca.crt" -i backend \
+	mosquitto_sub -h "$host" -p "$port" --cafile "$CA_DIR/root-ca.crt" -i backend \
 		-u backend -P backend -t '/devices/#' -q 1 -F '%t %p' >"$1" 2>"$1.err" &
 	listener_pid=$!
 	wait_for 20 grep -q 'Sending SUBACK to backend' "$work/broker.log" ||
@@ -269,6 +277,6 @@ stop_listener()
 # publish OPTION...: as gw1, with the key of the test
 publish()
 {
-	p11-gateway publish --url "mqtts://localhost:$port" --ca-file "$CA_DIR/root-ca.crt" \
+	p11-gateway publish --url "mqtts://$host:$port" --ca-file "$CA_DIR/root-ca.crt" \
 		--project "$project" --region "$region" --registry "$registry" "$@"
 }
