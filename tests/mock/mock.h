@@ -172,6 +172,4 @@ CK_RV store_begin(void);
 /* Writes the file if something changed, and unlocks it. */
 CK_RV store_end(void);
 
-/* unsupported.c and the others fill the list in module.c. */
-
 #endif

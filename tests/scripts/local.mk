@@ -1,3 +1,8 @@
 # tests of the scripts
+EXTRA_DIST += tests/scripts/style
+
 dist_check_SCRIPTS += tests/scripts/pkcs11-setup.test
 TESTS += tests/scripts/pkcs11-setup.test
+
+dist_check_SCRIPTS += tests/scripts/readme.test
+TESTS += tests/scripts/readme.test
