@@ -68,7 +68,8 @@ key(const X509 *cert)
 	EVP_PKEY *public = X509_get0_pubkey(cert);
 	char text[64];
 
-	return json_string(public ? key_describe(public, text, sizeof(text)) : "of an unknown kind");
+	return json_string(
+		public ? key_describe(public, text, sizeof(text)) : "of an unknown kind");
 }
 
 static json_t *

@@ -1,1 +1,10 @@
-# pki
+# pki: requests, certificates, names and public keys
+noinst_LTLIBRARIES += src/pki/libpki.la
+src_pki_libpki_la_SOURCES = \
+	src/pki/cert.h \
+	src/pki/check.c \
+	src/pki/describe.c src/pki/describe.h \
+	src/pki/key.c src/pki/key.h \
+	src/pki/make.c \
+	src/pki/name.c src/pki/name.h
+src_pki_libpki_la_LIBADD = $(JANSSON_LIBS) $(CRYPTO_LIBS)

@@ -13,6 +13,9 @@
 /* Clocks may differ by this; a connection outlives its token by it. */
 #define RULES_SKEW_S 600
 
+/* Seconds that a claim may name at most: the year 9999. */
+#define RULES_TIME_MAX 253402300799
+
 /* exp - iat at most. */
 #define RULES_LIFETIME_MAX_S 86400
 
@@ -39,6 +42,13 @@ struct rules_client {
  * Returns 0; else FAULT_USAGE that quotes the id and says what one looks like.  Threads: any.
  */
 int rules_check_id(const char *what, const char *id, struct fault *f);
+
+/*
+ * A project's id or a region, as it may stand in a client id.
+ *
+ * Returns 0; else FAULT_USAGE.
+ */
+int rules_check_segment(const char *what, const char *text, struct fault *f);
 
 /* Whether a client id is meant for us: begins with "projects/". Others are service clients. */
 bool rules_is_device_client(const char *client_id);
@@ -80,8 +90,8 @@ enum rules_topic rules_parse_topic(
 	const char *topic, char *device, size_t size, const char **ret_subfolder);
 
 /*
- * Whether a device may publish this: its own events (any subfolder that rules_check_subfolder()
- * takes) and state, QoS 0 or 1, within the size limits.
+ * Whether a device may publish this: its own events (with a subfolder of
+ * at most RULES_SUBFOLDER_MAX bytes) and state, QoS 0 or 1, within the size limits.
  *
  * Returns 0; else FAULT_AUTH for a topic it may not use, FAULT_USAGE for a payload too large.
  */

@@ -31,18 +31,17 @@ token_certificate(struct token *token, X509 **ret_cert, struct fault *f)
 
 	if (object_named(token, CKO_CERTIFICATE, &one, f))
 		return -1;
-	return certificate_of(
-		token->module->api, token->session, one.items[0].handle, ret_cert, f);
+	return certificate_of(token->module->api, token->session, one.items[0].handle, ret_cert, f);
 }
 
 /* The certificates with a key's id; without an id, with its label. */
 static int
-certificates_beside(struct token *t, const struct object *key, struct objects *ret_found,
-	struct fault *f)
+certificates_beside(
+	struct token *t, const struct object *key, struct objects *ret_found, struct fault *f)
 {
 	CK_OBJECT_CLASS class = CKO_CERTIFICATE;
-	CK_ATTRIBUTE template[] = {{CKA_CLASS, &class, sizeof(class)},
-		key->id.ulValueLen > 0 ? key->id : key->label};
+	CK_ATTRIBUTE template[] = {
+		{CKA_CLASS, &class, sizeof(class)}, key->id.ulValueLen > 0 ? key->id : key->label};
 
 	if (template[1].ulValueLen == 0)
 		return fault_set(f, FAULT_INVALID,

@@ -11,7 +11,8 @@
 	X(HOST_MEMORY, NOMEM, "memory ran out") \
 	X(SLOT_ID_INVALID, NOTFOUND, "the token is gone") \
 	X(GENERAL_ERROR, TOKEN, \
-		"the token failed; when this goes on, see that its TPM or its store can be reached") \
+		"the token failed; when this goes on, see that its TPM or its store can be " \
+		"reached") \
 	X(FUNCTION_FAILED, TOKEN, "the token could not do it now; try again") \
 	X(ARGUMENTS_BAD, TOKEN, "the token does not take these arguments") \
 	X(CANT_LOCK, TOKEN, "the module cannot be used with threads") \
@@ -19,7 +20,8 @@
 	X(ATTRIBUTE_SENSITIVE, REFUSED, "the token does not show secrets") \
 	X(ATTRIBUTE_TYPE_INVALID, REFUSED, "the token does not know this property") \
 	X(ATTRIBUTE_VALUE_INVALID, REFUSED, "the token does not take such a value") \
-	X(DEVICE_ERROR, TOKEN, "the device behind the token failed; see that it is powered and free") \
+	X(DEVICE_ERROR, TOKEN, \
+		"the device behind the token failed; see that it is powered and free") \
 	X(DEVICE_MEMORY, REFUSED, "the device's memory is full; delete what is not used") \
 	X(DEVICE_REMOVED, TOKEN, "the device was removed; put it back") \
 	X(FUNCTION_CANCELED, CANCELLED, "it was cancelled") \
@@ -51,7 +53,8 @@
 	X(TOKEN_NOT_RECOGNIZED, REFUSED, "the module does not know this kind of token") \
 	X(TOKEN_WRITE_PROTECTED, REFUSED, "the token is write-protected") \
 	X(USER_NOT_LOGGED_IN, TOKEN, "the token wants a login first") \
-	X(USER_PIN_NOT_INITIALIZED, PIN, "the token has no user PIN yet; set one with pkcs11-tool --init-pin") \
+	X(USER_PIN_NOT_INITIALIZED, PIN, \
+		"the token has no user PIN yet; set one with pkcs11-tool --init-pin") \
 	X(USER_ANOTHER_ALREADY_LOGGED_IN, TOKEN, "its security officer is logged in") \
 	X(USER_TOO_MANY_TYPES, TOKEN, "too many users are logged in") \
 	X(RANDOM_NO_RNG, REFUSED, "the token has no random numbers") \

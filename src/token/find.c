@@ -40,8 +40,8 @@ attribute_read(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDL
 	if (rv != CKR_OK)
 		return fault_pkcs11(f, "C_GetAttributeValue", rv);
 	if (a.ulValueLen > ATTRIBUTE_MAX)
-		return fault_set(f, FAULT_TOKEN, "the token shows a property of %lu bytes",
-			a.ulValueLen);
+		return fault_set(
+			f, FAULT_TOKEN, "the token shows a property of %lu bytes", a.ulValueLen);
 	a.pValue = calloc(1, a.ulValueLen);
 	if (!a.pValue)
 		return fault_nomem(f);
@@ -132,8 +132,8 @@ objects_find(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_ATTRIBUTE *tem
 }
 
 int
-objects_named(struct token *token, CK_OBJECT_CLASS class, struct objects *ret_objects,
-	struct fault *f)
+objects_named(
+	struct token *token, CK_OBJECT_CLASS class, struct objects *ret_objects, struct fault *f)
 {
 	CK_ATTRIBUTE template[3] = {{CKA_CLASS, &class, sizeof(class)}};
 	CK_ATTRIBUTE *label = p11_kit_uri_get_attribute(token->uri, CKA_LABEL);
@@ -182,9 +182,9 @@ object_named(struct token *token, CK_OBJECT_CLASS class, struct objects *ret_one
 	if (objects_named(token, class, &found, f))
 		return -1;
 	if (found.n == 0 && label)
-		return fault_set(f, FAULT_NOTFOUND, "token '%s' has no %s '%.*s' that the URI matches",
-			token->label, noun(class), (int)label->ulValueLen,
-			(const char *)label->pValue);
+		return fault_set(f, FAULT_NOTFOUND,
+			"token '%s' has no %s '%.*s' that the URI matches", token->label,
+			noun(class), (int)label->ulValueLen, (const char *)label->pValue);
 	if (found.n == 0)
 		return fault_set(f, FAULT_NOTFOUND, "token '%s' has no %s that the URI matches",
 			token->label, noun(class));

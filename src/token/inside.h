@@ -70,8 +70,8 @@ struct module {
  *
  * Returns 0; else FAULT_NOTFOUND, FAULT_TOKEN when it does not start, FAULT_NOMEM.
  */
-int module_open_named(P11KitUri *uri, const struct token_source *source,
-	struct module **ret_module, struct fault *f);
+int module_open_named(P11KitUri *uri, const struct token_source *source, struct module **ret_module,
+	struct fault *f);
 
 int module_open(const char *path, struct module **ret_module, struct fault *f);
 
@@ -167,12 +167,12 @@ int objects_find(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_ATTRIBUTE 
 	CK_ULONG n, struct objects *ret_objects, struct fault *f);
 
 /* Those of a class that the token's URI names by object and id. */
-int objects_named(struct token *token, CK_OBJECT_CLASS class, struct objects *ret_objects,
-	struct fault *f);
+int objects_named(
+	struct token *token, CK_OBJECT_CLASS class, struct objects *ret_objects, struct fault *f);
 
 /* The only one of a class that the token's URI names; FAULT_NOTFOUND, FAULT_AMBIGUOUS else. */
-int object_named(struct token *token, CK_OBJECT_CLASS class, struct objects *ret_one,
-	struct fault *f);
+int object_named(
+	struct token *token, CK_OBJECT_CLASS class, struct objects *ret_one, struct fault *f);
 
 /*
  * An attribute's value, to be freed with free(); length 0 and NULL when the object has none.
@@ -185,8 +185,8 @@ bool attribute_is_true(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJE
 	CK_ATTRIBUTE_TYPE type, bool missing);
 
 /* A CK_ULONG; CK_UNAVAILABLE_INFORMATION when the object has none. */
-CK_ULONG attribute_number(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session,
-	CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
+CK_ULONG attribute_number(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+	CK_ATTRIBUTE_TYPE type);
 
 static inline void
 auto_attribute(CK_ATTRIBUTE *attribute)
@@ -198,8 +198,8 @@ auto_attribute(CK_ATTRIBUTE *attribute)
 CK_RV object_destroy(struct token *token, CK_OBJECT_HANDLE handle);
 
 /* Creates one, the same way. */
-CK_RV object_create(struct token *token, CK_ATTRIBUTE *template, CK_ULONG n,
-	CK_OBJECT_HANDLE *ret_handle);
+CK_RV object_create(
+	struct token *token, CK_ATTRIBUTE *template, CK_ULONG n, CK_OBJECT_HANDLE *ret_handle);
 
 /* public.c */
 

@@ -127,8 +127,8 @@ is_key(const PKCS11_KEY *key, const struct object *object)
 
 /* libp11's own view of the object; after a new login the later of two is the valid one. */
 static int
-find_in_libp11(struct token *token, const struct object *object, PKCS11_KEY **ret_key,
-	struct fault *f)
+find_in_libp11(
+	struct token *token, const struct object *object, PKCS11_KEY **ret_key, struct fault *f)
 {
 	struct libp11 *libp11 = token->module->libp11;
 	PKCS11_SLOT *slot = slot_of(libp11, token->slot);
@@ -150,8 +150,8 @@ find_in_libp11(struct token *token, const struct object *object, PKCS11_KEY **re
 			return 0;
 		}
 	}
-	return fault_set(f, FAULT_NOTFOUND, "libp11 does not see the key in token '%s'",
-		token->label);
+	return fault_set(
+		f, FAULT_NOTFOUND, "libp11 does not see the key in token '%s'", token->label);
 }
 
 /*
@@ -227,8 +227,7 @@ token_private_key(struct token *token, EVP_PKEY **ret_key, struct fault *f)
 	if (token_login(token, f) || object_named(token, CKO_PRIVATE_KEY, &one, f) ||
 		check_usable(token, &one.items[0], f) ||
 		public_of(token->module->api, token->session, &one.items[0], &public, f) ||
-		libp11_open(token->module, f) ||
-		find_in_libp11(token, &one.items[0], &key, f))
+		libp11_open(token->module, f) || find_in_libp11(token, &one.items[0], &key, f))
 		return -1;
 	inner = PKCS11_get_private_key(key);
 	if (!inner)

@@ -45,14 +45,14 @@ check_mechanism(const struct token *t, const struct kind *kind, struct fault *f)
 	CK_RV rv = t->module->api->C_GetMechanismInfo(t->slot, kind->mechanism, &info);
 
 	if (rv == CKR_MECHANISM_INVALID || (rv == CKR_OK && !(info.flags & CKF_GENERATE_KEY_PAIR)))
-		return fault_set(f, FAULT_REFUSED, "token '%s' cannot make %s keys", t->label,
-			kind->words);
+		return fault_set(
+			f, FAULT_REFUSED, "token '%s' cannot make %s keys", t->label, kind->words);
 	if (rv != CKR_OK)
 		return fault_pkcs11(f, "C_GetMechanismInfo", rv);
 	if (info.ulMaxKeySize != 0 && info.ulMaxKeySize < kind->bits)
 		return fault_set(f, FAULT_REFUSED,
-			"token '%s' cannot make %s keys (its limit is %lu bits)", t->label, kind->words,
-			info.ulMaxKeySize);
+			"token '%s' cannot make %s keys (its limit is %lu bits)", t->label,
+			kind->words, info.ulMaxKeySize);
 	if (info.ulMinKeySize > kind->bits)
 		return fault_set(f, FAULT_REFUSED,
 			"token '%s' cannot make %s keys (it wants %lu bits or more)", t->label,
@@ -158,8 +158,8 @@ check_made(struct token *t, CK_ATTRIBUTE *label, CK_ATTRIBUTE *id, struct fault 
 	if (objects_find(t->module->api, t->session, template, 3, &found, f))
 		return -1;
 	if (found.n != 1)
-		return fault_set(f, FAULT_TOKEN, "token '%s' does not show the key that it made",
-			t->label);
+		return fault_set(
+			f, FAULT_TOKEN, "token '%s' does not show the key that it made", t->label);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (attribute_is_true(t->module->api, t->session, found.items[0].handle,
 			    rows[i].type, !rows[i].wanted) != rows[i].wanted)
@@ -210,8 +210,8 @@ token_keygen(struct token *token, const char *type, char **ret_uri, struct fault
 		return fault_set(f, FAULT_USAGE,
 			"key type '%.20s' is none of ec:p256, ec:p384, rsa:2048, rsa:3072", type);
 	if (!label)
-		return fault_set(f, FAULT_USAGE,
-			"the key needs a label: write object=NAME into its URI");
+		return fault_set(
+			f, FAULT_USAGE, "the key needs a label: write object=NAME into its URI");
 	if (given)
 		id = *given;
 	else if (RAND_bytes(random, sizeof(random)) != 1)

@@ -58,8 +58,8 @@ about_certificate(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const struct
 		snprintf(about, size, "does not parse");
 		return;
 	}
-	X509_NAME_print_ex(bio, X509_get_subject_name(cert), 0,
-		XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB);
+	X509_NAME_print_ex(
+		bio, X509_get_subject_name(cert), 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB);
 	n = BIO_read(bio, about, (int)size - 32);
 	if (n < 0)
 		n = 0;
@@ -132,8 +132,7 @@ static int
 tell_objects(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const CK_TOKEN_INFO *token,
 	const struct walk *w, struct fault *f)
 {
-	static const CK_OBJECT_CLASS classes[] = {
-		CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE};
+	static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE};
 
 	for (size_t c = 0; c < sizeof(classes) / sizeof(classes[0]); c++) {
 		AUTO(objects_clear) struct objects found = {NULL, 0};
@@ -169,9 +168,9 @@ tell_token(const CK_TOKEN_INFO *info, const struct walk *w, struct fault *f)
 	if (uri_format(&parts, &uri, f))
 		return -1;
 	snprintf(about, sizeof(about), "%s%s", model,
-		info->flags & CKF_USER_PIN_LOCKED	? ", PIN locked"
-		: info->flags & CKF_USER_PIN_FINAL_TRY	? ", locks at the next wrong PIN"
-		: info->flags & CKF_USER_PIN_COUNT_LOW	? ", a wrong PIN was offered"
+		info->flags & CKF_USER_PIN_LOCKED	 ? ", PIN locked"
+		: info->flags & CKF_USER_PIN_FINAL_TRY	 ? ", locks at the next wrong PIN"
+		: info->flags & CKF_USER_PIN_COUNT_LOW	 ? ", a wrong PIN was offered"
 		: info->flags & CKF_USER_PIN_INITIALIZED ? ", ready"
 							 : ", without a user PIN");
 	item.uri = uri;
@@ -202,8 +201,7 @@ visit(CK_FUNCTION_LIST *api, const char *path, CK_SLOT_ID slot, const CK_TOKEN_I
 }
 
 static int
-list_logged_in(const char *text, const struct token_source *source, struct walk *w,
-	struct fault *f)
+list_logged_in(const char *text, const struct token_source *source, struct walk *w, struct fault *f)
 {
 	AUTO(auto_token) struct token *token = NULL;
 	int status;

@@ -59,7 +59,8 @@ check_flags(const struct token *t, const CK_TOKEN_INFO *info, struct fault *f)
 			t->label);
 	if (info->flags & CKF_USER_PIN_FINAL_TRY)
 		return fault_set(f, FAULT_PIN,
-			"token '%s' locks at the next wrong PIN, so none was offered: log in once by "
+			"token '%s' locks at the next wrong PIN, so none was offered: log in once "
+			"by "
 			"hand with the right PIN (pkcs11-tool --login --list-objects)",
 			t->label);
 	if ((info->flags & CKF_USER_PIN_COUNT_LOW) && t->warn) {
@@ -87,8 +88,7 @@ get_pin(struct token *t, char **ret_pin, struct fault *f)
 static int
 offer(struct token *t, char **pin, struct fault *f)
 {
-	CK_RV rv = t->module->api->C_Login(
-		t->session, CKU_USER, (CK_UTF8CHAR *)*pin, strlen(*pin));
+	CK_RV rv = t->module->api->C_Login(t->session, CKU_USER, (CK_UTF8CHAR *)*pin, strlen(*pin));
 
 	switch (rv) {
 	case CKR_USER_ALREADY_LOGGED_IN:
@@ -108,7 +108,7 @@ offer(struct token *t, char **pin, struct fault *f)
 	case CKR_PIN_EXPIRED:
 		remember_refusal(t);
 		fault_pkcs11(f, "C_Login", rv);
-		return fault_prefix(f, "token '%s' (offered once, not offered again)", t->label);
+		return fault_prefix(f, "token '%s', PIN offered once and not again", t->label);
 	default:
 		fault_pkcs11(f, "C_Login", rv);
 		return fault_prefix(f, "token '%s'", t->label);

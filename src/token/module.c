@@ -180,7 +180,8 @@ open_by_name(const char *folder, const char *name, struct module **ret_module, s
 	AUTO(auto_free) char *path = folder ? NULL : registered(name);
 
 	if (strchr(name, '/'))
-		return fault_set(f, FAULT_USAGE, "module-name '%s' is a path: use module-path", name);
+		return fault_set(
+			f, FAULT_USAGE, "module-name '%s' is a path: use module-path", name);
 	if (path)
 		return module_open(path, ret_module, f);
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
@@ -199,13 +200,14 @@ open_by_name(const char *folder, const char *name, struct module **ret_module, s
 			return -1;
 	}
 	return fault_set(f, FAULT_NOTFOUND,
-		"no PKCS#11 module '%s': give its path, or a name that `p11-kit list-modules` shows",
+		"no PKCS#11 module '%s': give its path, or a name that `p11-kit list-modules` "
+		"shows",
 		name);
 }
 
 int
-module_open_named(P11KitUri *uri, const struct token_source *source,
-	struct module **ret_module, struct fault *f)
+module_open_named(P11KitUri *uri, const struct token_source *source, struct module **ret_module,
+	struct fault *f)
 {
 	const char *path = p11_kit_uri_get_module_path(uri);
 	const char *name = p11_kit_uri_get_module_name(uri);
@@ -232,8 +234,8 @@ module_open_named(P11KitUri *uri, const struct token_source *source,
 }
 
 int
-slots_each(CK_FUNCTION_LIST *api, const char *path, P11KitUri *uri, slot_visit *visit,
-	void *with, struct fault *f)
+slots_each(CK_FUNCTION_LIST *api, const char *path, P11KitUri *uri, slot_visit *visit, void *with,
+	struct fault *f)
 {
 	AUTO(auto_free) CK_SLOT_ID *slots = NULL;
 	CK_ULONG n = 0;

@@ -63,8 +63,8 @@ from_environment(const char *name, char **ret_pin, struct fault *f)
 	const char *value = getenv(name);
 
 	if (!value || !*value)
-		return fault_set(f, FAULT_CONFIG,
-			"the PIN is not in the environment variable '%s'", name);
+		return fault_set(
+			f, FAULT_CONFIG, "the PIN is not in the environment variable '%s'", name);
 	if (strlen(value) > PIN_MAX)
 		return fault_set(f, FAULT_CONFIG, "the PIN in '%s' is too long", name);
 	*ret_pin = secret_dup(value);
@@ -89,7 +89,8 @@ credential_path(const char *name, char **ret_path, struct fault *f)
 
 	if (!folder || !*folder)
 		return fault_set(f, FAULT_CONFIG,
-			"no PIN: $CREDENTIALS_DIRECTORY is not set (systemd's LoadCredential=%s:FILE)",
+			"no PIN: $CREDENTIALS_DIRECTORY is not set (systemd's "
+			"LoadCredential=%s:FILE)",
 			name);
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return fault_set(f, FAULT_CONFIG, "'%s' is no credential's name", name);

@@ -44,12 +44,12 @@ rsa_public(const CK_ATTRIBUTE *modulus, const CK_ATTRIBUTE *exponent, EVP_PKEY *
 
 /* CKA_EC_POINT is an OCTET STRING with the point in it; some tokens give the bare point. */
 static int
-ec_public(const CK_ATTRIBUTE *curve, const CK_ATTRIBUTE *point, EVP_PKEY **ret_key,
-	struct fault *f)
+ec_public(const CK_ATTRIBUTE *curve, const CK_ATTRIBUTE *point, EVP_PKEY **ret_key, struct fault *f)
 {
 	AUTO(auto_param_bld) OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
 	const unsigned char *at = curve->pValue, *bytes = point->pValue;
-	AUTO(auto_asn1_object) ASN1_OBJECT *oid = d2i_ASN1_OBJECT(NULL, &at, (long)curve->ulValueLen);
+	AUTO(auto_asn1_object)
+	ASN1_OBJECT *oid = d2i_ASN1_OBJECT(NULL, &at, (long)curve->ulValueLen);
 	AUTO(auto_octet_string) ASN1_OCTET_STRING *string = NULL;
 	size_t len = point->ulValueLen;
 	int nid = oid ? OBJ_obj2nid(oid) : NID_undef;
@@ -63,8 +63,9 @@ ec_public(const CK_ATTRIBUTE *curve, const CK_ATTRIBUTE *point, EVP_PKEY **ret_k
 		bytes = ASN1_STRING_get0_data(string);
 		len = (size_t)ASN1_STRING_length(string);
 	}
-	if (!build || !OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME,
-			      OBJ_nid2sn(nid), 0) ||
+	if (!build ||
+		!OSSL_PARAM_BLD_push_utf8_string(
+			build, OSSL_PKEY_PARAM_GROUP_NAME, OBJ_nid2sn(nid), 0) ||
 		!OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, bytes, len))
 		return fault_nomem(f);
 	return from_params("EC", build, ret_key, f);
@@ -81,8 +82,8 @@ from_object(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE h
 	if (type != CKK_RSA && type != CKK_EC)
 		return fault_set(f, FAULT_INVALID,
 			"the key is neither RSA nor EC: make one with `p11-gateway keygen`");
-	if (attribute_read(api, session, handle, type == CKK_RSA ? CKA_MODULUS : CKA_EC_PARAMS, &a,
-		    f) ||
+	if (attribute_read(
+		    api, session, handle, type == CKK_RSA ? CKA_MODULUS : CKA_EC_PARAMS, &a, f) ||
 		attribute_read(api, session, handle,
 			type == CKK_RSA ? CKA_PUBLIC_EXPONENT : CKA_EC_POINT, &b, f))
 		return -1;
@@ -125,11 +126,13 @@ public_of(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const struct object 
 		return -1;
 	if (certificates.n == 0)
 		return fault_set(f, FAULT_NOTFOUND,
-			"the token holds neither the key's public half nor a certificate with its id");
+			"the token holds neither the key's public half nor a certificate with its "
+			"id");
 	if (certificate_of(api, session, certificates.items[0].handle, &certificate, f))
 		return -1;
 	*ret_key = X509_get_pubkey(certificate);
-	return *ret_key ? 0 : fault_openssl(f, FAULT_INVALID, "the certificate's key is not usable");
+	return *ret_key ? 0
+			: fault_openssl(f, FAULT_INVALID, "the certificate's key is not usable");
 }
 
 bool

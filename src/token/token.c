@@ -49,8 +49,8 @@ only_one(const struct matches *m, P11KitUri *uri, struct fault *f)
 	char label[33] = "";
 
 	if (m->n > 1)
-		return fault_set(f, FAULT_AMBIGUOUS,
-			"the URI matches %zu tokens, name one of: %s", m->n, m->text);
+		return fault_set(f, FAULT_AMBIGUOUS, "the URI matches %zu tokens, name one of: %s",
+			m->n, m->text);
 	if (m->n == 1)
 		return 0;
 	memcpy(label, p11_kit_uri_get_token_info(uri)->label, 32);
@@ -58,7 +58,8 @@ only_one(const struct matches *m, P11KitUri *uri, struct fault *f)
 		label[i - 1] = '\0';
 	if (*label)
 		return fault_set(f, FAULT_NOTFOUND,
-			"no token '%s' is there: see `p11-gateway tokens`, or name its module", label);
+			"no token '%s' is there: see `p11-gateway tokens`, or name its module",
+			label);
 	return fault_set(f, FAULT_NOTFOUND,
 		"no token that the URI matches is there: make one ready, or name its module");
 }

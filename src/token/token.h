@@ -21,9 +21,9 @@
  * Where the module and the PIN come from when the URI does not say.
  *
  * module      path of the PKCS#11 module, or its name among p11-kit's; NULL: all that p11-kit knows
- * pin_source  "file:PATH", "PATH", "env:NAME", "credential:NAME" (a file of $CREDENTIALS_DIRECTORY),
- *             or "terminal"; NULL: $CREDENTIALS_DIRECTORY/pin when that exists, else the terminal
- *             when there is one
+ * pin_source  "file:PATH", "PATH", "env:NAME", "credential:NAME" (of $CREDENTIALS_DIRECTORY), or
+ *             "terminal"; NULL: $CREDENTIALS_DIRECTORY/pin when that exists, else the terminal
+ *             when there is one. The URI's pin-source comes before it and takes the same forms
  * warn        is told, once each, what is unwise in a URI (pin-value); may be NULL
  */
 struct token_source {
@@ -76,7 +76,9 @@ int token_relogin(struct token *token, struct fault *f);
  * one. Logs in.
  *
  * ret_key  an EVP_PKEY whose private half stays in the token; free with EVP_PKEY_free(). Its
- *          operations fail with FAULT_TOKEN's reasons in OpenSSL's error queue. One thread at a time.
+ *          operations fail with FAULT_TOKEN's reasons in OpenSSL's error queue, see
+ *          token_fault_of_key(). One thread at a time. Shared with EVP_PKEY_up_ref(), never
+ *          copied with EVP_PKEY_dup(): libp11 does not survive that.
  *
  * Returns 0; else FAULT_NOTFOUND, FAULT_AMBIGUOUS with the keys that match, as token_login(),
  * FAULT_INVALID when the key is of a kind we do not use, FAULT_REFUSED when the token has no
@@ -102,12 +104,13 @@ int token_fault_of_key(struct fault *f, const char *what);
  * ret_uri  receives the new key's URI (token, object, id); free with free()
  *
  * Returns 0; else FAULT_EXISTS when a key or certificate of that label or id is there, FAULT_USAGE
- * for a type we do not know or a URI without a label, FAULT_REFUSED when the token cannot make one, as token_login().
+ * for a type we do not know or a URI without a label, FAULT_REFUSED when the token cannot make one
+ * or makes one that can be extracted, as token_login(). Whatever fails, nothing is left behind.
  */
 int token_keygen(struct token *token, const char *type, char **ret_uri, struct fault *f);
 
 /*
- * The certificate that the URI names (object and/or id as of the key).
+ * The certificate that the URI names (object and/or id as of the key). Does not log in.
  *
  * Returns 0; else FAULT_NOTFOUND, FAULT_AMBIGUOUS, FAULT_INVALID when it does not parse,
  * FAULT_TOKEN.
@@ -159,7 +162,7 @@ struct token_item {
 /*
  * Calls `each` for every token that the URI matches (NULL: all) and what lies in it.
  *
- * login  also offer the PIN, to see private keys; only when exactly one token matches
+ * login  also offer the PIN, to see private keys; FAULT_AMBIGUOUS unless exactly one token matches
  * each   gets a borrowed item; returns 0 to go on
  *
  * Returns 0; else as token_open() and token_login(), or what `each` returned.

@@ -86,11 +86,12 @@ check_values(P11KitUri *uri, struct fault *f)
 
 	if (p11_kit_uri_any_unrecognized(uri))
 		return fault_set(f, FAULT_USAGE,
-			"the key's URI has a type that is none of private, public, cert");
+			"the key's URI has a type that is none of private, public, cert, or a "
+			"token, "
+			"serial, manufacturer or model that is too long");
 	if (class) {
 		memcpy(&value, class->pValue, sizeof(value));
-		if (value != CKO_PRIVATE_KEY && value != CKO_PUBLIC_KEY &&
-			value != CKO_CERTIFICATE)
+		if (value != CKO_PRIVATE_KEY && value != CKO_PUBLIC_KEY && value != CKO_CERTIFICATE)
 			return fault_set(f, FAULT_USAGE,
 				"the key's URI has a type that is none of private, public, cert");
 	}
@@ -115,7 +116,8 @@ uri_parse(const char *text, P11KitUri **ret_uri, struct fault *f)
 			TOKEN_URI_MAX);
 	if (strncasecmp(text, "pkcs11:", 7) != 0)
 		return fault_set(f, FAULT_USAGE,
-			"the key's URI must begin with 'pkcs11:', like pkcs11:token=gw;object=device");
+			"the key's URI must begin with 'pkcs11:', like "
+			"pkcs11:token=gw;object=device");
 	for (size_t i = 0; i < len; i++) {
 		if ((unsigned char)text[i] <= 0x20 || text[i] == 0x7f)
 			return fault_set(f, FAULT_USAGE,

@@ -8,8 +8,8 @@ tests_bench_bench_jwt_LDADD = src/token/libtoken.la src/jwt/libjwt.la src/base/l
 
 tests_bench_bench_mqtt_LDADD = src/base/libbase.la $(CRYPTO_LIBS) -lpthread
 
-BENCH_PROGRAMS = tests/bench/bench-jwt tests/bench/bench-mqtt tests/integration/free-port
-bench: all $(BENCH_PROGRAMS)
+bench_loads = tests/bench/bench-jwt tests/bench/bench-mqtt tests/integration/free-port
+bench: all $(bench_loads)
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
 		$(SHELL) $(srcdir)/tests/bench/bench.sh
 .PHONY: bench

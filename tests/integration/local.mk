@@ -1,1 +1,14 @@
 # tests/integration
+scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh
+EXTRA_DIST += $(scenario_helpers)
+
+# a scenario x a token (x a kind of key)
+SCENARIOS = \
+	tests/integration/journey-softhsm-ec.test \
+	tests/integration/journey-softhsm-rsa.test \
+	tests/integration/journey-swtpm-ec.test \
+	tests/integration/journey-swtpm-rsa.test \
+	tests/integration/bad-input-softhsm.test \
+	tests/integration/bad-input-swtpm.test
+dist_check_SCRIPTS += $(SCENARIOS)
+TESTS += $(SCENARIOS)

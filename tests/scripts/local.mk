@@ -1,3 +1,11 @@
 # tests of the scripts
-dist_check_SCRIPTS += tests/scripts/pkcs11-setup.test tests/scripts/ca.test
-TESTS += tests/scripts/pkcs11-setup.test tests/scripts/ca.test
+EXTRA_DIST += tests/scripts/style
+
+dist_check_SCRIPTS += tests/scripts/ca.test
+TESTS += tests/scripts/ca.test
+
+dist_check_SCRIPTS += tests/scripts/pkcs11-setup.test
+TESTS += tests/scripts/pkcs11-setup.test
+
+dist_check_SCRIPTS += tests/scripts/readme.test
+TESTS += tests/scripts/readme.test

@@ -135,20 +135,6 @@ key_made_in_token_signs_after_close(void **state)
 }
 
 static void
-copies_of_a_lent_key_count(void **state)
-{
-	EVP_PKEY *key = get_key(URI(";object=sign-ec0"));
-	EVP_PKEY *copy = EVP_PKEY_dup(key);
-
-	(void)state;
-	EVP_PKEY_free(key);
-	if (copy) {
-		signs(copy);
-		EVP_PKEY_free(copy);
-	}
-}
-
-static void
 two_keys_of_two_opens_sign_in_turn(void **state)
 {
 	EVP_PKEY *a = get_key(URI(";object=sign-ec0"));
@@ -186,7 +172,8 @@ key_is_not_made_twice(void **state)
 	(void)state;
 	assert_fault(token_keygen(same_label, "ec:p256", &uri, &f), &f, FAULT_EXISTS);
 	{
-		AUTO(auto_token) struct token *first = open_token(URI(";object=with-id;id=%%01%%02"));
+		AUTO(auto_token)
+		struct token *first = open_token(URI(";object=with-id;id=%%01%%02"));
 		AUTO(auto_free) char *made = NULL;
 
 		assert_ok(token_keygen(first, "ec:p256", &made, &f), &f);
@@ -265,7 +252,8 @@ certificates_in_token(void)
 	struct fault f = FAULT_INIT;
 	int n = 0;
 
-	assert_ok(token_list(getenv("TEST_TOKEN_URI"), &source, false, count_certificates, &n, &f), &f);
+	assert_ok(token_list(getenv("TEST_TOKEN_URI"), &source, false, count_certificates, &n, &f),
+		&f);
 	return n;
 }
 
@@ -341,7 +329,8 @@ list_shows_what_login_allows(void **state)
 	assert_int_equal(seen[TOKEN_ITEM_TOKEN], 1);
 	assert_true(seen[TOKEN_ITEM_PRIVATE_KEY] >= 3);
 	assert_true(seen[TOKEN_ITEM_PUBLIC_KEY] >= 3);
-	assert_fault(token_list(getenv("TEST_TOKEN_URI"), &source, false, stop, NULL, &f), &f, FAULT_CANCELLED);
+	assert_fault(token_list(getenv("TEST_TOKEN_URI"), &source, false, stop, NULL, &f), &f,
+		FAULT_CANCELLED);
 }
 
 static void
@@ -386,7 +375,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(key_made_in_token_signs_after_close),
-		cmocka_unit_test(copies_of_a_lent_key_count),
 		cmocka_unit_test(two_keys_of_two_opens_sign_in_turn),
 		cmocka_unit_test(curve_is_named),
 		cmocka_unit_test(key_is_not_made_twice),

@@ -7,3 +7,13 @@ tests_unit_test_token_uri_LDADD = src/token/libtoken.la $(CMOCKA_LIBS) $(CRYPTO_
 check_PROGRAMS += tests/unit/test-token
 tests_unit_test_token_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_token_LDADD = src/token/libtoken.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+check_PROGRAMS += tests/unit/test-token-mock
+tests_unit_test_token_mock_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_token_mock_LDADD = src/token/libtoken.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+TOKEN_DRIVERS = tests/unit/token-softhsm.test tests/unit/token-swtpm.test tests/unit/token-mock.test
+dist_check_SCRIPTS += $(TOKEN_DRIVERS)
+if HAVE_CMOCKA
+TESTS += $(TOKEN_DRIVERS)
+endif

@@ -1,5 +1,5 @@
 # p11-gateway: the agent's program
-EXTRA_PROGRAMS += p11-gateway
+bin_PROGRAMS += p11-gateway
 p11_gateway_SOURCES = \
 	src/cmd/p11-gateway/cert.c \
 	src/cmd/p11-gateway/commands.c src/cmd/p11-gateway/commands.h \

@@ -1,0 +1,265 @@
+#include "config.h"
+
+#include "registry/rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ID_MIN 3
+
+/* The characters of ids and of subfolders' parts, beside letters and digits. */
+static bool
+is_id_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("-._+~%", c));
+}
+
+static bool
+is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool
+is_id(const char *id, size_t len)
+{
+	if (len < ID_MIN || len > RULES_ID_MAX || !is_letter(id[0]) || strncmp(id, "goog", 4) == 0)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (!is_id_char(id[i]))
+			return false;
+	}
+	return true;
+}
+
+int
+rules_check_id(const char *what, const char *id, struct fault *f)
+{
+	size_t len = strnlen(id, RULES_ID_MAX + 1);
+
+	if (is_id(id, len))
+		return 0;
+	return fault_set(f, FAULT_USAGE,
+		"'%.64s%s' is no %s id: a letter, then 2 to 254 letters, digits and -._+~%%, not "
+		"beginning with goog",
+		id, len > 64 ? "..." : "", what);
+}
+
+/*
+ * A project's id or a region: what Cloud IoT Core allows in a path of names, and domain-scoped
+ * projects' ':'.
+ */
+static bool
+is_segment(const char *text, size_t len)
+{
+	if (len < 1 || len > RULES_ID_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (!is_id_char(text[i]) && text[i] != ':')
+			return false;
+	}
+	return true;
+}
+
+int
+rules_check_segment(const char *what, const char *text, struct fault *f)
+{
+	if (is_segment(text, strnlen(text, RULES_ID_MAX + 1)))
+		return 0;
+	return fault_set(f, FAULT_USAGE,
+		"'%.64s' is no %s: 1 to 255 letters, digits and -._+~%%:", text, what);
+}
+
+bool
+rules_is_device_client(const char *client_id)
+{
+	return strncmp(client_id, "projects/", 9) == 0;
+}
+
+/* Takes `/NAME/` and the segment behind it off the front of a path. */
+static bool
+take(const char **at, const char *name, char *segment)
+{
+	size_t n = strlen(name), len;
+
+	if (strncmp(*at, name, n) != 0)
+		return false;
+	len = strcspn(*at + n, "/");
+	if (!is_segment(*at + n, len))
+		return false;
+	memcpy(segment, *at + n, len);
+	segment[len] = '\0';
+	*at += n + len;
+	return true;
+}
+
+int
+rules_parse_client_id(const char *client_id, struct rules_client *ret, struct fault *f)
+{
+	struct rules_client client;
+	const char *at = client_id;
+
+	if (!take(&at, "projects/", client.project) || !take(&at, "/locations/", client.region) ||
+		!take(&at, "/registries/", client.registry) ||
+		!take(&at, "/devices/", client.device) || *at ||
+		!is_id(client.registry, strlen(client.registry)) ||
+		!is_id(client.device, strlen(client.device)))
+		return fault_set(f, FAULT_AUTH,
+			"the client id is not projects/P/locations/R/registries/G/devices/D");
+	*ret = client;
+	return 0;
+}
+
+/* NumericDate as Cloud IoT Core takes it: whole seconds. */
+static int
+read_time(const json_t *claims, const char *name, json_int_t *ret, struct fault *f)
+{
+	const json_t *value = json_object_get(claims, name);
+
+	if (!value)
+		return fault_set(f, FAULT_AUTH, "the token has no '%s'", name);
+	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+		json_integer_value(value) > RULES_TIME_MAX)
+		return fault_set(f, FAULT_AUTH, "the token's '%s' is no time in seconds", name);
+	*ret = json_integer_value(value);
+	return 0;
+}
+
+int
+rules_check_claims(
+	const json_t *claims, const char *project, time_t now, time_t *ret_until, struct fault *f)
+{
+	const json_t *aud = json_object_get(claims, "aud");
+	json_int_t iat, exp;
+
+	if (!json_is_string(aud) || json_string_length(aud) != strlen(project) ||
+		strcmp(json_string_value(aud), project) != 0)
+		return fault_set(f, FAULT_AUTH, "the token's 'aud' is not the project");
+	if (read_time(claims, "iat", &iat, f) || read_time(claims, "exp", &exp, f))
+		return -1;
+	if (exp <= iat)
+		return fault_set(f, FAULT_AUTH, "the token ends before it begins");
+	if (exp - iat > RULES_LIFETIME_MAX_S)
+		return fault_set(
+			f, FAULT_AUTH, "the token lives longer than %d s", RULES_LIFETIME_MAX_S);
+	if (iat > (json_int_t)now + RULES_SKEW_S)
+		return fault_set(f, FAULT_AUTH, "the token is not valid yet");
+	if (exp + RULES_SKEW_S <= (json_int_t)now)
+		return fault_set(f, FAULT_AUTH, "the token has expired");
+	*ret_until = (time_t)(exp + RULES_SKEW_S);
+	return 0;
+}
+
+enum rules_topic
+rules_parse_topic(const char *topic, char *device, size_t size, const char **ret_subfolder)
+{
+	static const struct {
+		const char *name;
+		enum rules_topic topic;
+		bool folders;
+	} kinds[] = {
+		{"/events", RULES_TOPIC_EVENTS, true},
+		{"/state", RULES_TOPIC_STATE, false},
+		{"/config", RULES_TOPIC_CONFIG, false},
+		{"/commands", RULES_TOPIC_COMMANDS, true},
+	};
+	const char *rest;
+	size_t len;
+
+	if (strncmp(topic, "/devices/", 9) != 0)
+		return RULES_TOPIC_OTHER;
+	topic += 9;
+	len = strcspn(topic, "/");
+	if (!is_id(topic, len) || len >= size)
+		return RULES_TOPIC_OTHER;
+	rest = topic + len;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		size_t n = strlen(kinds[i].name);
+		bool whole = rest[n < strlen(rest) ? n : strlen(rest)] == '\0';
+
+		if (strncmp(rest, kinds[i].name, n) != 0)
+			continue;
+		if (!whole && !(kinds[i].folders && rest[n] == '/' && rest[n + 1]))
+			return RULES_TOPIC_OTHER;
+		memcpy(device, topic, len);
+		device[len] = '\0';
+		*ret_subfolder = whole ? "" : rest + n + 1;
+		return kinds[i].topic;
+	}
+	return RULES_TOPIC_OTHER;
+}
+
+/* Parts between slashes, none of them empty, of the characters that ids have. */
+static bool
+is_subfolder(const char *text)
+{
+	size_t len = strnlen(text, RULES_SUBFOLDER_MAX + 1);
+
+	if (len > RULES_SUBFOLDER_MAX || (len && (text[0] == '/' || text[len - 1] == '/')) ||
+		strstr(text, "//"))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (!is_id_char(text[i]) && text[i] != '/')
+			return false;
+	}
+	return true;
+}
+
+int
+rules_may_publish(
+	const char *device, const char *topic, size_t payload_len, int qos, struct fault *f)
+{
+	char named[RULES_ID_MAX + 1];
+	const char *subfolder;
+	enum rules_topic kind = rules_parse_topic(topic, named, sizeof(named), &subfolder);
+	size_t max = kind == RULES_TOPIC_STATE ? RULES_STATE_MAX : RULES_TELEMETRY_MAX;
+
+	if (kind != RULES_TOPIC_EVENTS && kind != RULES_TOPIC_STATE)
+		return fault_set(f, FAULT_AUTH,
+			"'%.80s' is no topic that a device may publish to: "
+			"/devices/ID/events[/...] "
+			"or /devices/ID/state",
+			topic);
+	if (strcmp(named, device) != 0)
+		return fault_set(f, FAULT_AUTH, "'%.80s' is another device's topic", topic);
+	if (!is_subfolder(subfolder))
+		return fault_set(f, FAULT_AUTH,
+			"the subfolder '%.80s' is not letters, digits and -._+~%% between slashes, "
+			"at most %d",
+			subfolder, RULES_SUBFOLDER_MAX);
+	if (qos > 1)
+		return fault_set(f, FAULT_AUTH, "QoS 2 is not taken");
+	if (payload_len > max)
+		return fault_set(f, FAULT_USAGE, "a payload of %zu bytes is over the limit of %zu",
+			payload_len, max);
+	return 0;
+}
+
+int
+rules_may_subscribe(const char *device, const char *filter, struct fault *f)
+{
+	char named[RULES_ID_MAX + 1];
+	const char *subfolder;
+	enum rules_topic kind = rules_parse_topic(filter, named, sizeof(named), &subfolder);
+
+	if ((kind == RULES_TOPIC_CONFIG ||
+		    (kind == RULES_TOPIC_COMMANDS && strcmp(subfolder, "#") == 0)) &&
+		strcmp(named, device) == 0)
+		return 0;
+	return fault_set(f, FAULT_AUTH,
+		"'%.80s' is no filter that the device may subscribe to: its own config and "
+		"commands/#",
+		filter);
+}
+
+bool
+rules_may_receive(const char *device, const char *topic)
+{
+	char named[RULES_ID_MAX + 1];
+	const char *subfolder;
+	enum rules_topic kind = rules_parse_topic(topic, named, sizeof(named), &subfolder);
+
+	return (kind == RULES_TOPIC_CONFIG || kind == RULES_TOPIC_COMMANDS) &&
+	       strcmp(named, device) == 0;
+}
