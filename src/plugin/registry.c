@@ -376,30 +376,21 @@ unregister(struct plugin *plugin)
 			plugin->id, callbacks[i].event, callbacks[i].callback, NULL);
 }
 
-/*
- * mosquitto 2.0 refuses to read an option whose name has two letters, so that plugin_opt_db reaches
- * the plugin only with other brokers.
- */
-static bool
-is_path(const char *option)
-{
-	return !strcmp(option, "db_file") || !strcmp(option, "db");
-}
-
+/* Named with three letters or more: mosquitto 2.0 takes no shorter option. */
 static int
 read_options(const struct mosquitto_opt *options, int n, const char **ret_path, struct fault *f)
 {
 	const char *path = NULL;
 
 	for (int i = 0; i < n; i++) {
-		if (!is_path(options[i].key))
+		if (strcmp(options[i].key, "db_file"))
 			return fault_set(
 				f, FAULT_CONFIG, "unknown option plugin_opt_%s", options[i].key);
 		path = options[i].value;
 	}
 	if (!path || !*path)
 		return fault_set(f, FAULT_CONFIG,
-			"plugin_opt_db is missing: name the file that "
+			"plugin_opt_db_file is missing: name the file that "
 			"p11-registry --db names");
 	*ret_path = path;
 	return 0;

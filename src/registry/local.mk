@@ -17,4 +17,4 @@ src_registry_libregistry_la_SOURCES = \
 	src/registry/store.h \
 	src/registry/telemetry.c
 src_registry_libregistry_la_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
-src_registry_libregistry_la_LIBADD = src/registry/librules.la $(SQLITE_LIBS)
+src_registry_libregistry_la_LIBADD = $(SQLITE_LIBS)

@@ -215,7 +215,7 @@ try_broker()
 			keyfile $work/broker.key
 		CONF
 		[ -z "$with_plugin" ] || printf '%s\n' "plugin $build/src/plugin/.libs/p11_registry.so" \
-			"plugin_opt_db $P11_REGISTRY_DB"
+			"plugin_opt_db_file $P11_REGISTRY_DB"
 		[ $# -eq 0 ] || printf '%s\n' "$@"
 	} >"$work/mosquitto.conf"
 	LD_PRELOAD=${ASAN_RUNTIME:-} ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} \

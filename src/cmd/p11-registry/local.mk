@@ -12,5 +12,5 @@ p11_registry_SOURCES = \
 	src/cmd/p11-registry/registries.c
 p11_registry_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 p11_registry_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
-p11_registry_LDADD = src/registry/libregistry.la src/jwt/libjwt.la src/pki/libpki.la \
+p11_registry_LDADD = src/registry/libregistry.la src/registry/librules.la src/jwt/libjwt.la src/pki/libpki.la \
 	src/base/libbase.la $(SQLITE_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
