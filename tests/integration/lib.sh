@@ -69,7 +69,7 @@ finish()
 		tail -n 40 "$work/broker.log"
 	fi
 	stop_broker
-	[ -z "$swtpm_dir" ] || "$top/pkcs11-setup/swtpm" stop --dir "$swtpm_dir" >/dev/null || true
+	[ -z "$swtpm_dir" ] || "$top/pkcs11-setup/swtpm" stop --dir "$swtpm_dir" >/dev/null 2>&1 || true
 	cd /
 	rm -rf "$work"
 	exit "$status"
@@ -229,14 +229,20 @@ try_broker()
 	return 1
 }
 
+# alive PID: and no zombie
+alive()
+{
+	[ -n "$(tr -d '\0' 2>/dev/null <"/proc/$1/cmdline")" ]
+}
+
 broker_runs()
 {
-	kill -0 "$broker_pid" 2>/dev/null && grep -q 'mosquitto version .* running' "$work/broker.log"
+	alive "$broker_pid" && grep -q 'mosquitto version .* running' "$work/broker.log"
 }
 
 broker_settled()
 {
-	broker_runs || ! kill -0 "$broker_pid" 2>/dev/null
+	broker_runs || ! alive "$broker_pid"
 }
 
 stop_broker()
