@@ -100,7 +100,7 @@ pins()
 	note "a PIN that is not there, and a wrong one"
 	refused 2 'no PIN.*nowhere' p11-gateway csr --key "$key" --subject /CN=gw1 \
 		--pin-source file:nowhere
-	refused 2 'no PIN.*NOWHERE' p11-gateway csr --key "$key" --subject /CN=gw1 \
+	refused 2 'PIN.*NOWHERE' p11-gateway csr --key "$key" --subject /CN=gw1 \
 		--pin-source env:NOWHERE
 	spy=$(find /usr/lib -name pkcs11-spy.so 2>/dev/null | head -n 1)
 	if [ -z "$spy" ]; then
