@@ -74,7 +74,7 @@ brokers()
 	refused 2 'device id' publish --key "$key" --device gw -m x
 	refused 2 'mqtts://' publish --key "$key" --device gw1 -m x --url "https://$host"
 	refused 1 "$host.*port 1:" publish --key "$key" --device gw1 -m x
-	refused 1 'nope.crt.*No such file' publish --key "$key" --device gw1 -m x --ca-file nope.crt
+	refused 2 'nope.crt.*No such file' publish --key "$key" --device gw1 -m x --ca-file nope.crt
 	with_plugin=
 	start_broker
 	# Refused for what it says, not for being silent.
