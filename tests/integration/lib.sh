@@ -176,7 +176,6 @@ make_broker_certificate()
 		-keyout "$work/broker.key" -out "$work/broker.csr" 2>/dev/null
 	"$top/ca/ca" sign --profile server "$@" -o "$work/broker.crt" "$work/broker.csr" \
 		>"$work/ca.log" 2>&1 || { cat "$work/ca.log"; die "ca sign failed for the broker"; }
-	cat "$CA_DIR/iot-ca.crt" >>"$work/broker.crt"
 }
 
 # shellcheck disable=SC2120 # most brokers need no lines more
@@ -215,7 +214,7 @@ try_broker()
 			keyfile $work/broker.key
 		CONF
 		[ -z "$with_plugin" ] || printf '%s\n' "plugin $build/src/plugin/.libs/p11_registry.so" \
-			"plugin_opt_db $P11_REGISTRY_DB"
+			"plugin_opt_db_file $P11_REGISTRY_DB"
 		[ $# -eq 0 ] || printf '%s\n' "$@"
 	} >"$work/mosquitto.conf"
 	LD_PRELOAD=${ASAN_RUNTIME:-} ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} \
