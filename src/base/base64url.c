@@ -4,8 +4,7 @@
 
 #include <stdint.h>
 
-static const char alphabet[64] __attribute__((nonstring)) =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static int
 value(char c)

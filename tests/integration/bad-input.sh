@@ -61,7 +61,7 @@ clock()
 	command -v faketime >/dev/null || { note "left out: faketime is missing"; return 0; }
 	[ -z "${ASAN_RUNTIME:-}" ] || return 0
 	note "a clock before 2024"
-	refused 1 'clock says 2020-01-01' faketime '2020-01-01 00:00:00' \
+	refused 2 'clock says 2020-01-01' faketime '2020-01-01 00:00:00' \
 		p11-gateway jwt --key "$key" --aud "$project"
 }
 
@@ -74,7 +74,7 @@ brokers()
 	refused 2 'device id' publish --key "$key" --device gw -m x
 	refused 2 'mqtts://' publish --key "$key" --device gw1 -m x --url "https://$host"
 	refused 1 "$host.*port 1:" publish --key "$key" --device gw1 -m x
-	refused 1 'nope.crt.*No such file' publish --key "$key" --device gw1 -m x --ca-file nope.crt
+	refused 2 'nope.crt.*No such file' publish --key "$key" --device gw1 -m x --ca-file nope.crt
 	with_plugin=
 	start_broker
 	# Refused for what it says, not for being silent.
@@ -91,13 +91,17 @@ brokers()
 lockout_count()
 {
 	TPM2TOOLS_TCTI=$TPM2_PKCS11_TCTI tpm2_getcap properties-variable |
-		sed -n 's/^TPM2_PT_LOCKOUT_COUNTER: *//p'
+		sed -n 's/^TPM2_PT_LOCKOUT_COUNTER: *0x//p'
 }
 
 # OpenSC's spy stands between the program and the module and writes down each call.
 pins()
 {
-	note "a wrong PIN"
+	note "a PIN that is not there, and a wrong one"
+	refused 2 'no PIN.*nowhere' p11-gateway csr --key "$key" --subject /CN=gw1 \
+		--pin-source file:nowhere
+	refused 2 'PIN.*NOWHERE' p11-gateway csr --key "$key" --subject /CN=gw1 \
+		--pin-source env:NOWHERE
 	spy=$(find /usr/lib -name pkcs11-spy.so 2>/dev/null | head -n 1)
 	if [ -z "$spy" ]; then
 		[ -z "${REQUIRE:-}" ] || die "pkcs11-spy.so is missing, and REQUIRE is set"
@@ -115,8 +119,6 @@ pins()
 	check "it was offered once" same "$(grep -c ': C_Login$' spy)" 1
 	[ "$token" = softhsm ] ||
 		check "the TPM counted one failure" same "$(lockout_count)" $((before + 1))
-	refused 1 'nowhere' p11-gateway csr --key "$key" --subject /CN=gw1 --pin-source file:nowhere
-	refused 2 'pin-source' p11-gateway csr --key "$key" --subject /CN=gw1 --pin-source nonsense
 }
 
 main()

@@ -69,7 +69,7 @@ finish()
 		tail -n 40 "$work/broker.log"
 	fi
 	stop_broker
-	[ -z "$swtpm_dir" ] || "$top/pkcs11-setup/swtpm" stop --dir "$swtpm_dir" >/dev/null || true
+	[ -z "$swtpm_dir" ] || "$top/pkcs11-setup/swtpm" stop --dir "$swtpm_dir" >/dev/null 2>&1 || true
 	cd /
 	rm -rf "$work"
 	exit "$status"
@@ -176,7 +176,6 @@ make_broker_certificate()
 		-keyout "$work/broker.key" -out "$work/broker.csr" 2>/dev/null
 	"$top/ca/ca" sign --profile server "$@" -o "$work/broker.crt" "$work/broker.csr" \
 		>"$work/ca.log" 2>&1 || { cat "$work/ca.log"; die "ca sign failed for the broker"; }
-	cat "$CA_DIR/iot-ca.crt" >>"$work/broker.crt"
 }
 
 # shellcheck disable=SC2120 # most brokers need no lines more
@@ -229,14 +228,20 @@ try_broker()
 	return 1
 }
 
+# alive PID: and no zombie
+alive()
+{
+	[ -n "$(tr -d '\0' 2>/dev/null <"/proc/$1/cmdline")" ]
+}
+
 broker_runs()
 {
-	kill -0 "$broker_pid" 2>/dev/null && grep -q 'mosquitto version .* running' "$work/broker.log"
+	alive "$broker_pid" && grep -q 'mosquitto version .* running' "$work/broker.log"
 }
 
 broker_settled()
 {
-	broker_runs || ! kill -0 "$broker_pid" 2>/dev/null
+	broker_runs || ! alive "$broker_pid"
 }
 
 stop_broker()
