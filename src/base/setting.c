@@ -96,6 +96,27 @@ add_item(const struct setting *row, struct setting_list *list, const char *text,
 	return 0;
 }
 
+static int
+set_flag(const struct setting *row, void *at, const char *text, struct fault *f)
+{
+	bool on = is_word("true yes 1", text);
+
+	if (!on && !is_word("false no 0", text))
+		return fault_set(
+			f, FAULT_USAGE, "--%s: '%s' is neither true nor false", row->name, text);
+	if (row->type == SETTING_FLAG)
+		*(bool *)at = on;
+	else
+		*(int *)at = on ? 1 : -1;
+	return 0;
+}
+
+static bool
+is_flag(const struct setting *row)
+{
+	return row->type == SETTING_FLAG || row->type == SETTING_SWITCH;
+}
+
 int
 setting_set(const struct setting *row, void *values, const char *text, struct fault *f)
 {
@@ -104,11 +125,8 @@ setting_set(const struct setting *row, void *values, const char *text, struct fa
 			SETTING_TEXT_MAX);
 	switch (row->type) {
 	case SETTING_FLAG:
-		if (!is_word("true false yes no 1 0", text))
-			return fault_set(f, FAULT_USAGE, "--%s: '%s' is neither true nor false",
-				row->name, text);
-		*(bool *)place(row, values) = is_word("true yes 1", text);
-		return 0;
+	case SETTING_SWITCH:
+		return set_flag(row, place(row, values), text, f);
 	case SETTING_CHOICE:
 		if (!is_word(row->words, text))
 			return fault_set(f, FAULT_USAGE, "--%s: '%s' is none of: %s", row->name,
@@ -163,7 +181,7 @@ getopt_table_fill(struct getopt_table *g, const struct setting *table, struct fa
 
 	*s++ = ':';
 	for (int i = 0; table[i].name; i++) {
-		bool flag = table[i].type == SETTING_FLAG;
+		bool flag = is_flag(&table[i]);
 
 		if (i == ROWS_MAX)
 			return fault_set(f, FAULT_USAGE, "too many settings");
@@ -225,9 +243,9 @@ setting_parse(const struct setting *table, void *values, int argc, char **argv, 
 				(int)strcspn(given, "="), given);
 		}
 		if (setting_set(row, values,
-			    row->type != SETTING_FLAG ? optarg
-			    : negated		      ? "false"
-						      : "true",
+			    !is_flag(row) ? optarg
+			    : negated	  ? "false"
+					  : "true",
 			    f))
 			return -1;
 	}

@@ -11,6 +11,7 @@
 /* What a row's place in the struct of values is. */
 enum setting_type {
 	SETTING_FLAG,	  /* bool: --name, --no-name */
+	SETTING_SWITCH,	  /* int: 0 when not given, 1 for --name, -1 for --no-name */
 	SETTING_TEXT,	  /* char *, or NULL when not given and without preset */
 	SETTING_CHOICE,	  /* char *, one of the words in `words` */
 	SETTING_NUMBER,	  /* long within min..max */

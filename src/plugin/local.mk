@@ -1,1 +1,13 @@
-# plugin
+# plugin: the mosquitto plugins, thin, and the sessions that they keep
+plugin_LTLIBRARIES += src/plugin/p11_registry.la
+noinst_LTLIBRARIES += src/plugin/libsessions.la
+src_plugin_libsessions_la_SOURCES = \
+	src/plugin/sessions.c src/plugin/sessions.h \
+	src/plugin/table.c src/plugin/table.h
+
+src_plugin_p11_registry_la_SOURCES = src/plugin/registry.c
+src_plugin_p11_registry_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
+	-export-symbols-regex '^mosquitto_plugin_(version|init|cleanup)$$'
+src_plugin_p11_registry_la_LIBADD = src/plugin/libsessions.la src/registry/libregistry.la \
+	src/registry/librules.la src/jwt/libjwt.la src/pki/libpki.la src/base/libbase.la \
+	$(SQLITE_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)

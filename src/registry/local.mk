@@ -1,4 +1,20 @@
-# registry: rules are pure and stand alone; the file is the only thing that knows SQLite
-noinst_LTLIBRARIES += src/registry/librules.la
+# registry: rules are pure and stand alone; the rest knows SQLite
+noinst_LTLIBRARIES += src/registry/librules.la src/registry/libregistry.la
 src_registry_librules_la_SOURCES = src/registry/rules.c src/registry/rules.h
 src_registry_librules_la_LIBADD = $(JANSSON_LIBS)
+
+src_registry_libregistry_la_SOURCES = \
+	src/registry/admit.c \
+	src/registry/credentials.c src/registry/credentials.h \
+	src/registry/db.c src/registry/db.h \
+	src/registry/devices.c \
+	src/registry/gateways.c \
+	src/registry/look.c src/registry/look.h \
+	src/registry/pubsub.c \
+	src/registry/registries.c \
+	src/registry/registry.c src/registry/registry.h \
+	src/registry/schema.c \
+	src/registry/store.h \
+	src/registry/telemetry.c
+src_registry_libregistry_la_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)
+src_registry_libregistry_la_LIBADD = $(SQLITE_LIBS)

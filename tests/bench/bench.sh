@@ -114,7 +114,7 @@ make_brokers()
 	{
 		broker_conf
 		echo "plugin $build/src/plugin/.libs/p11_registry.so"
-		echo "plugin_opt_db $P11_REGISTRY_DB"
+		echo "plugin_opt_db_file $P11_REGISTRY_DB"
 	} >"$work/plugin.conf"
 	start_broker plain
 	plain_port=$port

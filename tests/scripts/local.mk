@@ -1,6 +1,9 @@
 # tests of the scripts
 EXTRA_DIST += tests/scripts/style
 
+dist_check_SCRIPTS += tests/scripts/ca.test
+TESTS += tests/scripts/ca.test
+
 dist_check_SCRIPTS += tests/scripts/pkcs11-setup.test
 TESTS += tests/scripts/pkcs11-setup.test
 

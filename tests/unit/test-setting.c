@@ -14,6 +14,7 @@ struct values {
 	long number;
 	long duration_s;
 	struct setting_list list;
+	int on_off;
 };
 
 static const struct setting table[] = {
@@ -28,6 +29,7 @@ static const struct setting table[] = {
 		.max = 86400, .value = "TIME", .help = "a time"},
 	{"list", 'l', SETTING_LIST, offsetof(struct values, list), .value = "ITEM",
 		.help = "items"},
+	{"switch", 0, SETTING_SWITCH, offsetof(struct values, on_off), .help = "on or off"},
 	{NULL},
 };
 
@@ -93,6 +95,25 @@ preset_then_environment_then_option(void **state)
 		assert_false(v.flag);
 	}
 	unsetenv("TEST_SETTING_TEXT");
+}
+
+static void
+switch_knows_whether_it_was_given(void **state)
+{
+	static const struct {
+		const char *argument;
+		int value;
+	} rows[] = {{"--flag", 0}, {"--switch", 1}, {"--no-switch", -1}};
+	struct fault f = FAULT_INIT;
+	int first;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		AUTO(values_clear) struct values v = {0};
+
+		assert_ok(PARSE(&v, &first, &f, rows[i].argument), &f);
+		assert_int_equal(v.on_off, rows[i].value);
+	}
 }
 
 static void
@@ -169,6 +190,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_of_an_option_is_read),
 		cmocka_unit_test(preset_then_environment_then_option),
+		cmocka_unit_test(switch_knows_whether_it_was_given),
 		cmocka_unit_test(bad_values_are_refused_by_name),
 		cmocka_unit_test(list_is_bounded),
 		cmocka_unit_test(help_shows_every_row),

@@ -1,0 +1,107 @@
+/* commands: what the subcommands of p11-registry share: their entries, where the registry is, output. */
+#ifndef CMD_P11_REGISTRY_COMMANDS_H
+#define CMD_P11_REGISTRY_COMMANDS_H
+
+#include <stddef.h>
+
+#include <jansson.h>
+
+#include "base/command.h"
+#include "base/fault.h"
+#include "jwt/jwt.h"
+#include "registry/store.h"
+
+extern const struct command command_registries_create;
+extern const struct command command_registries_describe;
+extern const struct command command_registries_list;
+extern const struct command command_registries_delete;
+extern const struct command command_devices_create;
+extern const struct command command_devices_describe;
+extern const struct command command_devices_list;
+extern const struct command command_devices_update;
+extern const struct command command_devices_delete;
+extern const struct command command_credentials_create;
+extern const struct command command_credentials_list;
+extern const struct command command_credentials_delete;
+extern const struct command command_gateways_bind;
+extern const struct command command_gateways_unbind;
+extern const struct command command_gateways_list;
+extern const struct command command_topics_create;
+extern const struct command command_topics_list;
+extern const struct command command_subscriptions_create;
+extern const struct command command_subscriptions_list;
+extern const struct command command_subscriptions_pull;
+
+/* Where things are; the first member of every command's values. */
+struct place {
+	char *db;
+	char *project;
+	char *region;
+	char *registry;
+	char *format;
+};
+
+#define PROJECT_SETTINGS \
+	{"db", 0, SETTING_TEXT, offsetof(struct place, db), .env = "P11_REGISTRY_DB", \
+		.value = "FILE", .help = "the registry's file"}, \
+		{"project", 0, SETTING_TEXT, offsetof(struct place, project), \
+			.env = "P11_REGISTRY_PROJECT", .value = "ID", .help = "the project's id"}, \
+	{ \
+		"format", 0, SETTING_CHOICE, offsetof(struct place, format), \
+			.preset = "table", .words = "table json", .value = "FORMAT", \
+			.help = "for people or for programs" \
+	}
+
+#define REGION_SETTINGS \
+	PROJECT_SETTINGS, \
+	{ \
+		"region", 0, SETTING_TEXT, offsetof(struct place, region), \
+			.env = "P11_REGISTRY_REGION", .value = "REGION", \
+			.help = "the registry's region" \
+	}
+
+#define REGISTRY_SETTINGS \
+	REGION_SETTINGS, \
+	{ \
+		"registry", 0, SETTING_TEXT, offsetof(struct place, registry), \
+			.value = "ID", .help = "the registry's id" \
+	}
+
+/* FAULT_USAGE when a setting that the command cannot do without has no value. */
+int require(const char *name, const char *value, struct fault *f);
+
+/* Opens the file that --db names; --project is there when this returns 0. */
+int open_registry(const struct place *place, struct registry **ret_registry, struct fault *f);
+
+/* The names as the store wants them; device may be NULL. */
+int name_things(const struct place *place, const char *registry, const char *device,
+	struct rules_client *ret, struct fault *f);
+
+/* A column of a table: its heading, and the member it shows; "a.b" is member b of a. */
+struct column {
+	const char *heading;
+	const char *member;
+};
+
+/*
+ * Prints a list: JSON, or a table with a line each. What a device sent is shown with control
+ * characters escaped.
+ */
+int put_list(const struct place *place, const json_t *list, const struct column *columns,
+	struct fault *f);
+
+/* Prints one thing: JSON, or its members, a line each. */
+int put_thing(const struct place *place, const json_t *thing, struct fault *f);
+
+/*
+ * Takes KEY=VALUE,KEY=VALUE apart, as gcloud's flags are.
+ *
+ * names   the keys that are known, ended by NULL
+ * values  receives a copy of each value, in the order of names; NULL where it is not given
+ *
+ * Returns 0; else FAULT_USAGE naming the flag.
+ */
+int split_flag(const char *flag, const char *text, const char *const *names, char **values,
+	struct fault *f);
+
+#endif

@@ -1,0 +1,162 @@
+#include "config.h"
+
+#include "commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+
+#define COLUMNS_MAX 8
+#define CELL_MAX    512
+
+/* A text fit for a terminal, whoever sent it: control characters are written \xNN. */
+static void
+show(const char *text, char *cell, size_t size)
+{
+	size_t n = 0;
+
+	for (; *text && n + 5 < size; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c < 0x20 || c == 0x7f)
+			n += (size_t)snprintf(cell + n, size - n, "\\x%02x", c);
+		else
+			cell[n++] = *text;
+	}
+	cell[n] = '\0';
+	if (*text)
+		memcpy(cell + n - 3, "...", 3);
+}
+
+/* The member "a.b" of a thing. */
+static const json_t *
+member_of(const json_t *thing, const char *path)
+{
+	AUTO(auto_free) char *copy = strdup(path);
+	char *rest = NULL;
+
+	for (char *name = copy ? strtok_r(copy, ".", &rest) : NULL; name;
+		name = strtok_r(NULL, ".", &rest))
+		thing = json_object_get(thing, name);
+	return thing;
+}
+
+static void
+cell_of(const json_t *value, char *cell, size_t size)
+{
+	AUTO(auto_free) char *text = NULL;
+
+	if (!value) {
+		cell[0] = '\0';
+	} else if (json_is_string(value)) {
+		show(json_string_value(value), cell, size);
+	} else {
+		text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+		show(text ? text : "", cell, size);
+	}
+}
+
+/* Characters, not bytes, so that columns stand below each other. */
+static int
+width(const char *text)
+{
+	int n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static void
+put_cell(const char *text, int wide, bool last)
+{
+	fputs(text, stdout);
+	for (int n = width(text); !last && n < wide + 2; n++)
+		putchar(' ');
+	if (last)
+		putchar('\n');
+}
+
+static int
+put_json(const json_t *json, struct fault *f)
+{
+	AUTO(auto_free) char *text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+
+	if (!text)
+		return fault_nomem(f);
+	puts(text);
+	return 0;
+}
+
+int
+put_list(const struct place *place, const json_t *list, const struct column *columns,
+	struct fault *f)
+{
+	int wide[COLUMNS_MAX] = {0}, n = 0;
+	char cell[CELL_MAX];
+	size_t i;
+	json_t *thing;
+
+	if (strcmp(place->format, "json") == 0)
+		return put_json(list, f);
+	for (; columns[n].heading; n++)
+		wide[n] = width(columns[n].heading);
+	json_array_foreach(list, i, thing)
+	{
+		for (int c = 0; c < n; c++) {
+			cell_of(member_of(thing, columns[c].member), cell, sizeof(cell));
+			wide[c] = width(cell) > wide[c] ? width(cell) : wide[c];
+		}
+	}
+	for (int c = 0; c < n; c++)
+		put_cell(columns[c].heading, wide[c], c == n - 1);
+	json_array_foreach(list, i, thing)
+	{
+		for (int c = 0; c < n; c++) {
+			cell_of(member_of(thing, columns[c].member), cell, sizeof(cell));
+			put_cell(cell, wide[c], c == n - 1);
+		}
+	}
+	return 0;
+}
+
+/* Members of members are written a.b, those of lists a[0].b; texts of several lines as they are. */
+static void
+put_members(const char *path, const json_t *value)
+{
+	char name[256], cell[CELL_MAX];
+	const char *key;
+	json_t *member;
+	size_t i;
+
+	if (json_is_object(value)) {
+		json_object_foreach((json_t *)value, key, member)
+		{
+			snprintf(name, sizeof(name), "%s%s%s", path, *path ? "." : "", key);
+			put_members(name, member);
+		}
+	} else if (json_is_array(value)) {
+		json_array_foreach(value, i, member)
+		{
+			snprintf(name, sizeof(name), "%s[%zu]", path, i);
+			put_members(name, member);
+		}
+	} else if (json_is_string(value) &&
+		   strncmp(json_string_value(value), "-----BEGIN", 10) == 0) {
+		printf("%s:\n%s", path, json_string_value(value));
+	} else {
+		cell_of(value, cell, sizeof(cell));
+		printf("%s: %s\n", path, cell);
+	}
+}
+
+int
+put_thing(const struct place *place, const json_t *thing, struct fault *f)
+{
+	if (strcmp(place->format, "json") == 0)
+		return put_json(thing, f);
+	put_members("", thing);
+	return 0;
+}

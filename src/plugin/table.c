@@ -1,0 +1,115 @@
+#include "config.h"
+
+#include "plugin/table.h"
+
+#include <stdlib.h>
+
+#define SLOTS_MIN 64
+
+void
+table_clear(struct table *table)
+{
+	free(table->slots);
+	*table = (struct table){0};
+}
+
+static struct table_link **
+slot_of(const struct table *table, uint64_t hash)
+{
+	return &table->slots[hash & (table->n_slots - 1)];
+}
+
+static void
+insert(struct table *table, struct table_link *link)
+{
+	struct table_link **slot = slot_of(table, link->hash);
+
+	link->next = *slot;
+	*slot = link;
+}
+
+static int
+grow(struct table *table, struct fault *f)
+{
+	struct table bigger = {.n_slots = table->n_slots ? table->n_slots * 2 : SLOTS_MIN};
+
+	bigger.slots = calloc(bigger.n_slots, sizeof(*bigger.slots));
+	if (!bigger.slots)
+		return fault_nomem(f);
+	for (size_t i = 0; i < table->n_slots; i++) {
+		struct table_link *link = table->slots[i];
+
+		while (link) {
+			struct table_link *next = link->next;
+
+			insert(&bigger, link);
+			link = next;
+		}
+	}
+	bigger.n = table->n;
+	free(table->slots);
+	*table = bigger;
+	return 0;
+}
+
+int
+table_add(struct table *table, struct table_link *link, uint64_t hash, struct fault *f)
+{
+	if (table->n >= table->n_slots && grow(table, f))
+		return -1;
+	link->hash = hash;
+	insert(table, link);
+	table->n++;
+	return 0;
+}
+
+void
+table_remove(struct table *table, struct table_link *link)
+{
+	struct table_link **at = slot_of(table, link->hash);
+
+	while (*at != link)
+		at = &(*at)->next;
+	*at = link->next;
+	link->next = NULL;
+	table->n--;
+}
+
+static struct table_link *
+same(struct table_link *link, uint64_t hash)
+{
+	while (link && link->hash != hash)
+		link = link->next;
+	return link;
+}
+
+struct table_link *
+table_first(const struct table *table, uint64_t hash)
+{
+	return table->n ? same(*slot_of(table, hash), hash) : NULL;
+}
+
+struct table_link *
+table_next(const struct table_link *link)
+{
+	return same(link->next, link->hash);
+}
+
+uint64_t
+table_hash_pointer(const void *pointer)
+{
+	uint64_t hash = (uint64_t)(uintptr_t)pointer * UINT64_C(0x9e3779b97f4a7c15);
+
+	/* The slot is taken from the low bits, where a product of aligned addresses is poor. */
+	return hash ^ hash >> 32;
+}
+
+uint64_t
+table_hash_text(const char *text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return hash ^ hash >> 32;
+}

@@ -1,0 +1,44 @@
+/* table: a hash table of links that stand inside what they find. Knows only hashes. */
+#ifndef PLUGIN_TABLE_H
+#define PLUGIN_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+
+/* Stands inside the thing that is found; empty until table_add(). */
+struct table_link {
+	struct table_link *next;
+	uint64_t hash;
+};
+
+/* All-zero is an empty one. */
+struct table {
+	struct table_link **slots;
+	size_t n_slots; /* a power of two, or 0 */
+	size_t n;
+};
+
+/* Frees the table's own memory, not what it finds. */
+void table_clear(struct table *table);
+
+/*
+ * Adds a link, which must be in no table; others with the same hash stay.
+ *
+ * Returns 0; else FAULT_NOMEM, with nothing changed.
+ */
+int table_add(struct table *table, struct table_link *link, uint64_t hash, struct fault *f);
+
+/* Takes out a link that is in the table. */
+void table_remove(struct table *table, struct table_link *link);
+
+/* The links with this hash, in no order: for (l = table_first(t, h); l; l = table_next(l)). */
+struct table_link *table_first(const struct table *table, uint64_t hash);
+struct table_link *table_next(const struct table_link *link);
+
+/* Hashes for keys that nobody can choose at will. */
+uint64_t table_hash_pointer(const void *pointer);
+uint64_t table_hash_text(const char *text);
+
+#endif

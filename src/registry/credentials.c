@@ -1,0 +1,205 @@
+#include "config.h"
+
+#include "registry/credentials.h"
+
+#include <string.h>
+
+#include "jwt/jwt.h"
+#include "pki/cert.h"
+#include "pki/key.h"
+#include "registry/look.h"
+
+/* gcloud's names of types and the formats of Cloud IoT Core's REST resources. */
+static const struct type {
+	const char *name;
+	const char *format;
+	enum jwt_alg alg;
+	bool certificate;
+} types[] = {
+	{"rsa-pem", "RSA_PEM", JWT_RS256, false},
+	{"es256-pem", "ES256_PEM", JWT_ES256, false},
+	{"es256", "ES256_PEM", JWT_ES256, false},
+	{"rsa-x509-pem", "RSA_X509_PEM", JWT_RS256, true},
+	{"rs256", "RSA_X509_PEM", JWT_RS256, true},
+	{"es256-x509-pem", "ES256_X509_PEM", JWT_ES256, true},
+};
+
+static int
+find_type(const char *name, const struct type **ret, struct fault *f)
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(types[i].name, name) == 0) {
+			*ret = &types[i];
+			return 0;
+		}
+	}
+	return fault_set(f, FAULT_USAGE,
+		"'%s' is no type of key: use es256, es256-pem, es256-x509-pem, rs256, rsa-pem or "
+		"rsa-x509-pem",
+		name);
+}
+
+static int
+check_alg(EVP_PKEY *key, const struct type *type, struct fault *f)
+{
+	enum jwt_alg alg;
+
+	if (jwt_alg_of_key(key, &alg, f))
+		return -1;
+	if (alg != type->alg)
+		return fault_set(f, FAULT_INVALID, "a key for %s is not of type %s",
+			jwt_alg_name(alg), type->name);
+	return 0;
+}
+
+/* Whether one of the registry's CAs issued it; *ret_cas says how many there are. */
+static int
+check_issuer(struct registry *r, int64_t registry, X509 *cert, time_t now, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	struct fault why = FAULT_INIT;
+	int n = 0;
+	bool row;
+
+	if (db_prepare(r, "SELECT pem FROM registry_cas WHERE registry = ? ORDER BY id", &q, f, "i",
+		    registry))
+		return -1;
+	for (;; n++) {
+		AUTO(auto_x509) X509 *ca = NULL;
+
+		if (db_step(r, q, &row, f))
+			return -1;
+		if (!row)
+			break;
+		if (!cert)
+			return fault_set(f, FAULT_INVALID,
+				"the registry has a CA: a device's credential must be a "
+				"certificate that it signed, not a bare key");
+		if (cert_read(db_text(q, 0), strlen(db_text(q, 0)), &ca, f))
+			return -1;
+		if (X509_cmp(cert, ca) == 0)
+			return fault_set(f, FAULT_INVALID, "the certificate is the CA's own");
+		if (cert_check_issued(cert, ca, now, &why) == 0)
+			return 0;
+	}
+	if (n == 0)
+		return 0;
+	return fault_set(
+		f, FAULT_INVALID, "none of the registry's %d CAs vouches for it: %s", n, why.text);
+}
+
+static int
+check(struct registry *r, int64_t registry, const struct store_credential *c,
+	const struct type *type, time_t now, struct fault *f)
+{
+	AUTO(auto_pkey) EVP_PKEY *key = NULL;
+	AUTO(auto_x509) X509 *cert = NULL;
+
+	if (type->certificate) {
+		if (cert_read(c->pem, strlen(c->pem), &cert, f))
+			return -1;
+		key = X509_get_pubkey(cert);
+		if (!key)
+			return fault_openssl(f, FAULT_INVALID, "its key is unusable");
+		if (key_check(key, f) || cert_check_time(cert, now, f))
+			return -1;
+	} else if (key_read_public(c->pem, strlen(c->pem), &key, f)) {
+		return -1;
+	}
+	if (check_alg(key, type, f))
+		return -1;
+	return check_issuer(r, registry, cert, now, f);
+}
+
+int
+credentials_add(struct registry *r, int64_t registry, int64_t device,
+	const struct store_credential *c, time_t now, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	const struct type *type;
+	bool row;
+
+	if (find_type(c->type, &type, f))
+		return -1;
+	if (check(r, registry, c, type, now, f))
+		return fault_prefix(f, "the credential is not taken");
+	if (db_prepare(
+		    r, "SELECT count(*) FROM credentials WHERE device = ?", &q, f, "i", device) ||
+		db_step(r, q, &row, f))
+		return -1;
+	if (sqlite3_column_int(q, 0) >= RULES_CREDENTIALS_MAX)
+		return fault_set(f, FAULT_USAGE, "a device has at most %d credentials: delete one",
+			RULES_CREDENTIALS_MAX);
+	return db_run(r,
+		"INSERT INTO credentials (device, format, pem, expires) VALUES (?, ?, ?, ?)", f,
+		"itti", device, type->format, c->pem, (int64_t)c->expires);
+}
+
+int
+store_credential_create(struct registry *r, const struct rules_client *at,
+	const struct store_credential *credential, time_t now, struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = r;
+	int64_t registry, device;
+
+	(void)open;
+	if (db_begin(r, f) || look_registry(r, at, &registry, f) ||
+		look_device(r, at, at->device, &device, f) ||
+		credentials_add(r, registry, device, credential, now, f))
+		return -1;
+	return db_commit(r, f);
+}
+
+int
+store_credential_list(
+	struct registry *r, const struct rules_client *at, json_t **ret, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	AUTO(auto_json) json_t *list = json_array();
+	int64_t device;
+	char time[32];
+	bool row;
+
+	if (!list)
+		return fault_nomem(f);
+	if (look_device(r, at, at->device, &device, f) ||
+		db_prepare(r,
+			"SELECT format, pem, expires FROM credentials WHERE device = ?"
+			" ORDER BY id",
+			&q, f, "i", device))
+		return -1;
+	for (int i = 0;; i++) {
+		if (db_step(r, q, &row, f))
+			return -1;
+		if (!row)
+			break;
+		if (look_append(list,
+			    json_pack("{s:s, s:{s:s, s:s}}", "expirationTime",
+				    look_time(sqlite3_column_int64(q, 2), time, sizeof(time)),
+				    "publicKey", "format", db_text(q, 0), "key", db_text(q, 1)),
+			    f))
+			return -1;
+	}
+	*ret = TAKE(list);
+	return 0;
+}
+
+int
+store_credential_delete(
+	struct registry *r, const struct rules_client *at, long index, struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = r;
+	int64_t device;
+
+	(void)open;
+	if (db_begin(r, f) || look_device(r, at, at->device, &device, f) ||
+		db_run(r,
+			"DELETE FROM credentials WHERE id = (SELECT id FROM credentials"
+			" WHERE device = ? ORDER BY id LIMIT 1 OFFSET ?)",
+			f, "ii", device, (int64_t)index))
+		return -1;
+	if (sqlite3_changes(r->db) == 0)
+		return fault_set(
+			f, FAULT_NOTFOUND, "device '%s' has no credential %ld", at->device, index);
+	return db_commit(r, f);
+}

@@ -1,0 +1,78 @@
+/* db: the file as SQL: statements prepared once, values bound by kind, faults in words. Private. */
+#ifndef REGISTRY_DB_H
+#define REGISTRY_DB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sqlite3.h>
+
+#include "base/fault.h"
+#include "registry/registry.h"
+
+/* Statements kept prepared: more than there are in the code. */
+#define DB_STATEMENTS_MAX 96
+
+/* Keys of credentials kept parsed; the broker's devices come back within a token's lifetime. */
+#define KEYS_MAX 4096
+
+struct registry {
+	sqlite3 *db;
+	char *path;
+	struct {
+		const char *sql;
+		sqlite3_stmt *statement;
+	} statements[DB_STATEMENTS_MAX];
+	int64_t data_version;
+	struct {
+		int64_t credential;
+		EVP_PKEY *key;
+	} keys[KEYS_MAX];
+	struct route *routes;
+};
+
+/* FAULT_IO with SQLite's reason (FAULT_EXISTS for a name that is there already). Returns -1. */
+int db_fault(struct registry *r, const char *what, struct fault *f);
+
+/*
+ * Gets a statement ready to step.
+ *
+ * sql    a literal: it is known by its address
+ * kinds  a character a value: 't' const char * (NULL is null), 'i' int64_t, 'b' const void *, size_t
+ * ret    belongs to the registry; db_reset() it after the last step
+ */
+int db_prepare(struct registry *r, const char *sql, sqlite3_stmt **ret, struct fault *f,
+	const char *kinds, ...);
+
+/* Steps; *ret_row says whether a row is there. A statement that fails or ends is reset. */
+int db_step(struct registry *r, sqlite3_stmt *statement, bool *ret_row, struct fault *f);
+
+/* Prepares, steps to the end and resets. */
+int db_run(struct registry *r, const char *sql, struct fault *f, const char *kinds, ...);
+
+/* A transaction that takes the write lock at once; db_rollback() after db_commit() does nothing. */
+int db_begin(struct registry *r, struct fault *f);
+int db_commit(struct registry *r, struct fault *f);
+void db_rollback(struct registry *r);
+
+/* Ends what is left of a transaction when the scope ends: AUTO(db_auto) struct registry *open = r; */
+void db_auto(struct registry **r);
+
+/* Ends a statement that was not stepped to its end. */
+static inline void
+auto_reset(sqlite3_stmt **statement)
+{
+	if (*statement)
+		sqlite3_reset(*statement);
+}
+
+/* A column's text, "" for null; valid until the next step. */
+const char *db_text(sqlite3_stmt *statement, int column);
+
+/* Creates or migrates the schema; FAULT_CONFIG for a file that is not ours or is newer. */
+int schema_open(struct registry *r, struct fault *f);
+
+/* Forgets the cached routes of telemetry. */
+void telemetry_forget(struct registry *r);
+
+#endif

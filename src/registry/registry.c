@@ -1,0 +1,82 @@
+#include "config.h"
+
+#include "registry/registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry/db.h"
+
+#define BUSY_MS 1000
+
+static int
+set_up(struct registry *r, struct fault *f)
+{
+	sqlite3_extended_result_codes(r->db, 1);
+	sqlite3_busy_timeout(r->db, BUSY_MS);
+	if (sqlite3_exec(r->db,
+		    "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+		    NULL, NULL, NULL) != SQLITE_OK)
+		return db_fault(r, "cannot open the registry", f);
+	return schema_open(r, f);
+}
+
+int
+registry_open(const char *path, struct registry **ret_registry, struct fault *f)
+{
+	AUTO(auto_registry) struct registry *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return fault_nomem(f);
+	r->path = strdup(path);
+	if (!r->path)
+		return fault_nomem(f);
+	if (sqlite3_open_v2(path, &r->db,
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+			    SQLITE_OPEN_PRIVATECACHE,
+		    NULL) != SQLITE_OK) {
+		if (!r->db)
+			return fault_nomem(f);
+		return db_fault(r, "cannot open the registry", f);
+	}
+	if (set_up(r, f))
+		return -1;
+	*ret_registry = TAKE(r);
+	return 0;
+}
+
+void
+registry_close(struct registry *registry)
+{
+	if (!registry)
+		return;
+	telemetry_forget(registry);
+	for (int i = 0; i < DB_STATEMENTS_MAX; i++)
+		sqlite3_finalize(registry->statements[i].statement);
+	for (int i = 0; i < KEYS_MAX; i++)
+		EVP_PKEY_free(registry->keys[i].key);
+	sqlite3_close(registry->db);
+	free(registry->path);
+	free(registry);
+}
+
+bool
+registry_changed(struct registry *registry)
+{
+	sqlite3_stmt *statement;
+	int64_t version = registry->data_version;
+	bool row;
+
+	if (db_prepare(registry, "PRAGMA data_version", &statement, NULL, "") ||
+		db_step(registry, statement, &row, NULL))
+		return false;
+	if (row)
+		version = sqlite3_column_int64(statement, 0);
+	sqlite3_reset(statement);
+	if (version == registry->data_version)
+		return false;
+	registry->data_version = version;
+	telemetry_forget(registry);
+	return true;
+}

@@ -1,0 +1,140 @@
+#include "config.h"
+
+#include "registry/db.h"
+
+#include <stdio.h>
+
+#define APPLICATION_ID 0x70313172 /* "p11r" */
+
+/*
+ * Each row brings the file from the version that is its index to the next. A row that was released
+ * is never changed: a change is a new row.
+ */
+static const char *const migrations[] = {
+	"CREATE TABLE registries ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  project TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,"
+	"  created INTEGER NOT NULL,"
+	"  UNIQUE (project, region, name));"
+	"CREATE TABLE registry_cas ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  registry INTEGER NOT NULL REFERENCES registries ON DELETE CASCADE,"
+	"  pem TEXT NOT NULL);"
+	"CREATE INDEX registry_cas_registry ON registry_cas (registry);"
+	"CREATE TABLE topics ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  project TEXT NOT NULL, name TEXT NOT NULL,"
+	"  UNIQUE (project, name));"
+	"CREATE TABLE notifications ("
+	"  registry INTEGER NOT NULL REFERENCES registries ON DELETE CASCADE,"
+	"  position INTEGER NOT NULL,"
+	"  subfolder TEXT NOT NULL,"
+	"  topic INTEGER NOT NULL REFERENCES topics,"
+	"  PRIMARY KEY (registry, position)) WITHOUT ROWID;"
+	"CREATE TABLE subscriptions ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  project TEXT NOT NULL, name TEXT NOT NULL,"
+	"  topic INTEGER NOT NULL REFERENCES topics,"
+	"  dropped INTEGER NOT NULL DEFAULT 0,"
+	"  UNIQUE (project, name));"
+	"CREATE INDEX subscriptions_topic ON subscriptions (topic);"
+	"CREATE TABLE messages ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  published INTEGER NOT NULL,"
+	"  attributes TEXT NOT NULL,"
+	"  data BLOB NOT NULL);"
+	"CREATE TABLE deliveries ("
+	"  subscription INTEGER NOT NULL REFERENCES subscriptions ON DELETE CASCADE,"
+	"  message INTEGER NOT NULL REFERENCES messages,"
+	"  PRIMARY KEY (subscription, message)) WITHOUT ROWID;"
+	"CREATE INDEX deliveries_message ON deliveries (message);"
+	"CREATE TABLE devices ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  registry INTEGER NOT NULL REFERENCES registries,"
+	"  name TEXT NOT NULL,"
+	"  num_id INTEGER NOT NULL UNIQUE,"
+	"  gateway INTEGER NOT NULL,"
+	"  auth_method TEXT,"
+	"  blocked INTEGER NOT NULL,"
+	"  created INTEGER NOT NULL,"
+	"  UNIQUE (registry, name));"
+	"CREATE TABLE credentials ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+	"  format TEXT NOT NULL,"
+	"  pem TEXT NOT NULL,"
+	"  expires INTEGER NOT NULL);"
+	"CREATE INDEX credentials_device ON credentials (device);"
+	"CREATE TABLE bindings ("
+	"  gateway INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+	"  device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+	"  PRIMARY KEY (gateway, device)) WITHOUT ROWID;"
+	"CREATE INDEX bindings_device ON bindings (device);"
+	"CREATE TABLE states ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+	"  updated INTEGER NOT NULL,"
+	"  data BLOB NOT NULL);"
+	"CREATE INDEX states_device ON states (device);",
+};
+
+#define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
+
+static int
+pragma(struct registry *r, const char *sql, int64_t *ret, struct fault *f)
+{
+	sqlite3_stmt *statement;
+	bool row;
+
+	if (db_prepare(r, sql, &statement, f, "") || db_step(r, statement, &row, f))
+		return -1;
+	*ret = row ? sqlite3_column_int64(statement, 0) : 0;
+	sqlite3_reset(statement);
+	return 0;
+}
+
+static int
+migrate(struct registry *r, int64_t version, struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = r;
+	char number[96];
+
+	(void)open;
+	for (; version < SCHEMA_VERSION; version++) {
+		if (sqlite3_exec(r->db, migrations[version], NULL, NULL, NULL) != SQLITE_OK)
+			return db_fault(r, "cannot bring the registry's schema up to date", f);
+	}
+	snprintf(number, sizeof(number), "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		APPLICATION_ID, SCHEMA_VERSION);
+	if (sqlite3_exec(r->db, number, NULL, NULL, NULL) != SQLITE_OK)
+		return db_fault(r, "cannot bring the registry's schema up to date", f);
+	return db_commit(r, f);
+}
+
+int
+schema_open(struct registry *r, struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = r;
+	int64_t application, version, tables;
+
+	(void)open;
+	if (pragma(r, "PRAGMA user_version", &version, f))
+		return -1;
+	/* Only a file that must change is locked: the broker may be writing to it. */
+	if (version < SCHEMA_VERSION && db_begin(r, f))
+		return -1;
+	if (pragma(r, "PRAGMA application_id", &application, f) ||
+		pragma(r, "PRAGMA user_version", &version, f) ||
+		pragma(r, "SELECT count(*) FROM sqlite_master", &tables, f))
+		return -1;
+	if (application != APPLICATION_ID && (application || version || tables))
+		return fault_set(f, FAULT_CONFIG,
+			"'%s' is another program's database: name the registry's", r->path);
+	if (version > SCHEMA_VERSION)
+		return fault_set(f, FAULT_CONFIG,
+			"'%s' was written by a newer version of this program (schema %d, known "
+			"%d): "
+			"install that one",
+			r->path, (int)version, SCHEMA_VERSION);
+	return version < SCHEMA_VERSION ? migrate(r, version, f) : 0;
+}

@@ -1,0 +1,235 @@
+#include "config.h"
+
+#include "registry/registry.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jwt/jwt.h"
+#include "registry/db.h"
+
+/* Messages a subscription keeps at most, and how long: what nobody pulls must not fill the disk. */
+#define SUBSCRIPTION_MESSAGES_MAX 1000000
+#define RETENTION_S		  (7 * 86400)
+
+/* How many messages come between two looks at the bounds. */
+#define PRUNE_EVERY 1024
+
+#define SUBSCRIPTIONS_MAX 64
+#define ROUTES_MAX	  256
+
+/* Where a registry's telemetry of a subfolder goes; kept until another program writes. */
+struct route {
+	struct route *next;
+	char registry[3 * (RULES_ID_MAX + 1)];
+	char subfolder[RULES_SUBFOLDER_MAX + 1];
+	bool has_topic;
+	int n;
+	int64_t subscriptions[SUBSCRIPTIONS_MAX];
+};
+
+void
+telemetry_forget(struct registry *r)
+{
+	while (r->routes) {
+		struct route *next = r->routes->next;
+
+		free(r->routes);
+		r->routes = next;
+	}
+}
+
+static void
+registry_name(const struct rules_client *c, char *buffer, size_t size)
+{
+	snprintf(buffer, size, "%s/%s/%s", c->project, c->region, c->registry);
+}
+
+/* The first configuration for the subfolder, else the one without a subfolder. */
+static int
+find_topic(struct registry *r, const struct rules_client *c, const char *subfolder,
+	int64_t *ret_topic, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	bool row;
+
+	if (db_prepare(r,
+		    "SELECT n.topic FROM notifications n JOIN registries r ON n.registry = r.id"
+		    " WHERE r.project = ? AND r.region = ? AND r.name = ?"
+		    " AND n.subfolder IN (?, '') ORDER BY n.subfolder = '', n.position LIMIT 1",
+		    &q, f, "tttt", c->project, c->region, c->registry, subfolder) ||
+		db_step(r, q, &row, f))
+		return -1;
+	*ret_topic = row ? sqlite3_column_int64(q, 0) : 0;
+	return 0;
+}
+
+static int
+load_route(struct registry *r, const struct rules_client *c, const char *subfolder,
+	struct route *route, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	int64_t topic;
+	bool row;
+
+	if (find_topic(r, c, subfolder, &topic, f))
+		return -1;
+	route->has_topic = topic != 0;
+	if (db_prepare(r, "SELECT id FROM subscriptions WHERE topic = ? ORDER BY id", &q, f, "i",
+		    topic))
+		return -1;
+	while (route->n < SUBSCRIPTIONS_MAX) {
+		if (db_step(r, q, &row, f))
+			return -1;
+		if (!row)
+			break;
+		route->subscriptions[route->n++] = sqlite3_column_int64(q, 0);
+	}
+	return 0;
+}
+
+static int
+find_route(struct registry *r, const struct rules_client *c, const char *subfolder,
+	const struct route **ret_route, struct fault *f)
+{
+	char name[sizeof(r->routes->registry)];
+	struct route *route;
+	int n = 0;
+
+	registry_name(c, name, sizeof(name));
+	for (route = r->routes; route; route = route->next, n++) {
+		if (strcmp(route->registry, name) == 0 && strcmp(route->subfolder, subfolder) == 0)
+			break;
+	}
+	if (!route) {
+		if (n >= ROUTES_MAX)
+			telemetry_forget(r);
+		route = calloc(1, sizeof(*route));
+		if (!route)
+			return fault_nomem(f);
+		strcpy(route->registry, name);
+		snprintf(route->subfolder, sizeof(route->subfolder), "%s", subfolder);
+		if (load_route(r, c, subfolder, route, f)) {
+			free(route);
+			return -1;
+		}
+		route->next = r->routes;
+		r->routes = route;
+	}
+	*ret_route = route;
+	return 0;
+}
+
+/* Pub/Sub's attributes of a device's message. */
+static char *
+attributes(const struct registry_admission *from, const char *subfolder)
+{
+	char number[24];
+	AUTO(auto_json) json_t *json = NULL;
+
+	snprintf(number, sizeof(number), "%" PRId64, from->device_num_id);
+	json = json_pack("{s:s, s:s, s:s, s:s, s:s}", "deviceId", from->client.device,
+		"deviceNumId", number, "deviceRegistryId", from->client.registry,
+		"deviceRegistryLocation", from->client.region, "projectId", from->client.project);
+	if (!json || (*subfolder && json_object_set_new(json, "subFolder", json_string(subfolder))))
+		return NULL;
+	return json_dumps(json, JSON_COMPACT);
+}
+
+/* The oldest message that is young enough; messages are numbered as they come. */
+#define OLDEST_KEPT "(SELECT id FROM messages WHERE published >= ?1 ORDER BY id LIMIT 1)"
+
+/* Drops what is too old or too many, and counts it. */
+static int
+prune(struct registry *r, int64_t subscription, time_t now, struct fault *f)
+{
+	if (db_run(r,
+		    "DELETE FROM deliveries WHERE subscription = ?2 AND (message < " OLDEST_KEPT
+		    " OR message <= (SELECT message FROM deliveries WHERE subscription = ?2"
+		    "  ORDER BY message DESC LIMIT 1 OFFSET ?3))",
+		    f, "iii", (int64_t)now - RETENTION_S, subscription,
+		    (int64_t)SUBSCRIPTION_MESSAGES_MAX) ||
+		db_run(r, "UPDATE subscriptions SET dropped = dropped + ? WHERE id = ?", f, "ii",
+			(int64_t)sqlite3_changes(r->db), subscription))
+		return -1;
+	return 0;
+}
+
+/* Looks at the bounds now and then, in the transaction of a message. */
+static int
+prune_all(struct registry *r, const struct route *route, time_t now, struct fault *f)
+{
+	for (int i = 0; i < route->n; i++) {
+		if (prune(r, route->subscriptions[i], now, f))
+			return -1;
+	}
+	return db_run(r,
+		"DELETE FROM messages WHERE id < " OLDEST_KEPT
+		" AND NOT EXISTS (SELECT 1 FROM deliveries WHERE message = messages.id)",
+		f, "i", (int64_t)now - RETENTION_S);
+}
+
+static int
+keep(struct registry *r, const struct route *route, const char *about, const void *payload,
+	size_t len, time_t now, struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = r;
+	int64_t message;
+
+	(void)open;
+	if (db_begin(r, f) ||
+		db_run(r, "INSERT INTO messages (published, attributes, data) VALUES (?, ?, ?)", f,
+			"itb", (int64_t)now, about, payload ? payload : "", len))
+		return -1;
+	message = sqlite3_last_insert_rowid(r->db);
+	for (int i = 0; i < route->n; i++) {
+		if (db_run(r, "INSERT INTO deliveries (subscription, message) VALUES (?, ?)", f,
+			    "ii", route->subscriptions[i], message))
+			return -1;
+	}
+	if (message % PRUNE_EVERY == 0 && prune_all(r, route, now, f))
+		return -1;
+	return db_commit(r, f);
+}
+
+int
+registry_telemetry(struct registry *registry, const struct registry_admission *from,
+	const char *subfolder, const void *payload, size_t len, time_t now, struct fault *f)
+{
+	AUTO(auto_free) char *about = NULL;
+	const struct route *route;
+
+	if (find_route(registry, &from->client, subfolder, &route, f))
+		return -1;
+	if (!route->has_topic)
+		return fault_set(f, FAULT_CONFIG,
+			"registry '%s' has no topic for this telemetry: add one with "
+			"--event-notification-config",
+			from->client.registry);
+	if (route->n == 0)
+		return 0;
+	about = attributes(from, subfolder);
+	if (!about)
+		return fault_nomem(f);
+	return keep(registry, route, about, payload, len, now, f);
+}
+
+int
+registry_state(struct registry *registry, const struct registry_admission *from,
+	const void *payload, size_t len, time_t now, struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = registry;
+
+	(void)open;
+	if (db_begin(registry, f) ||
+		db_run(registry, "INSERT INTO states (device, updated, data) VALUES (?, ?, ?)", f,
+			"iib", from->device_row, (int64_t)now, payload ? payload : "", len) ||
+		db_run(registry,
+			"DELETE FROM states WHERE device = ?1 AND id NOT IN (SELECT id FROM states"
+			" WHERE device = ?1 ORDER BY id DESC LIMIT 10)",
+			f, "i", from->device_row))
+		return -1;
+	return db_commit(registry, f);
+}

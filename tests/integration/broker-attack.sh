@@ -1,0 +1,54 @@
+#!/bin/sh
+# JWT attacks on the running broker: all refused, nothing leaked, the broker alive.
+set -eu
+
+# shellcheck source=tests/integration/lib.sh
+. "${top_srcdir:-.}/tests/integration/lib.sh"
+# shellcheck source=tests/integration/broker-lib.sh
+. "${top_srcdir:-.}/tests/integration/broker-lib.sh"
+
+register()
+{
+	p11-registry registries create reg >registry.out
+	make_key ec ec
+	make_key rsa rsa
+	make_key other ec
+	p11-registry devices create ec-device --registry=reg \
+		--public-key=path=ec.pub,type=es256-pem >>registry.out
+	p11-registry devices create rsa-device --registry=reg \
+		--public-key=path=rsa.pub,type=rsa-pem >>registry.out
+	p11-registry devices create other-device --registry=reg \
+		--public-key=path=other.pub,type=es256-pem >>registry.out
+}
+
+# Tokens begin with "eyJ", or with what was put before one; what was sent stands in ./sent.
+nothing_leaked()
+{
+	[ "$(wc -l <sent)" -gt 500 ] || return 1
+	! grep -n 'eyJ' "$work/broker.log" || return 1
+	! grep -n -F -f sent "$work/broker.log"
+}
+
+no_line_is_forged()
+{
+	log_says 'client=[^ ]*[?]reason=forged reason=' && ! log_says ' reason=forged'
+}
+
+main()
+{
+	need mosquitto mosquitto_passwd openssl
+	project=attack
+	begin
+	register
+	start_plain_broker "plugin_opt_db_file $P11_REGISTRY_DB"
+	check "only good tokens are taken" "$helpers/attack" "$port" "$work"
+	cat "$work/check.out"
+	check "each refusal is logged with its reason" log_says \
+		'p11_registry: refused client=projects/attack/[^ ]*/ec-device reason=.'
+	check "no piece of a token is in the log" nothing_leaked
+	check "a client id forges no line" no_line_is_forged
+	end_broker
+	end
+}
+
+main "$@"

@@ -1,0 +1,106 @@
+# shellcheck shell=sh
+# broker-lib: a broker with p11_registry.so on a plain port of 127.0.0.1, and devices whose keys are
+# files. Sourced by the broker's tests, behind lib.sh.
+#
+# A plugin built with AddressSanitizer needs its runtime in the broker from the start; the broker's
+# own leaks are named in tests/lsan.supp.
+
+plugin=$build/src/plugin/.libs/p11_registry.so
+helpers=$build/tests/integration
+
+# The sanitizer's runtime that the plugin was built for; nothing without one.
+sanitizer_runtime()
+{
+	nm -D "$plugin" 2>/dev/null | grep -q ' U __asan_init' || return 0
+	runtime=$(ldd "$plugin" | awk '$1 ~ /^libasan/ { print $3 }')
+	if [ -z "$runtime" ]; then
+		cc=$(sed -n 's/^CC = //p' "$build/Makefile")
+		runtime=$($cc -print-file-name="libclang_rt.asan-$(uname -m).so")
+		[ -e "$runtime" ] || runtime=$($cc -print-file-name=libclang_rt.asan.so)
+	fi
+	[ -e "$runtime" ] || die "the sanitizer's shared runtime is missing: $runtime"
+	echo "$runtime"
+}
+
+# write_settings [LINE...]: mosquitto.conf for $port, with these lines more behind the plugin
+write_settings()
+{
+	{
+		[ "$(id -u)" -ne 0 ] || echo "user root"
+		cat <<-CONF
+			log_dest file $work/broker.log
+			log_type all
+			log_timestamp_format %H:%M:%S
+			per_listener_settings ${per_listener:-false}
+			listener $port 127.0.0.1
+			allow_anonymous false
+			max_qos 1
+			password_file $work/passwd
+			acl_file $work/acl
+			plugin $plugin
+		CONF
+		printf '%s\n' "$@"
+	} >"$work/mosquitto.conf"
+}
+
+# run_broker: starts it with the settings written; 0 when it runs, else its log tells
+run_broker()
+{
+	: >"$work/broker.log"
+	LD_PRELOAD=$(sanitizer_runtime) \
+		ASAN_OPTIONS=detect_leaks=1:verify_asan_link_order=0:exitcode=86 \
+		LSAN_OPTIONS=suppressions=$top/tests/lsan.supp:print_suppressions=0 \
+		mosquitto -c "$work/mosquitto.conf" >>"$work/broker.out" 2>&1 &
+	broker_pid=$!
+	wait_for 60 broker_settled
+	broker_runs
+}
+
+# start_plain_broker [LINE...]: on a free port, with the plugin and these lines in its settings
+start_plain_broker()
+{
+	[ -e "$work/passwd" ] || mosquitto_passwd -b -c "$work/passwd" backend backend
+	[ -e "$work/acl" ] || printf 'user backend\ntopic readwrite #\n' >"$work/acl"
+	attempts=0
+	while :; do
+		port=$("$helpers/free-port")
+		write_settings "$@"
+		run_broker && return
+		wait "$broker_pid" || true
+		broker_pid=
+		attempts=$((attempts + 1))
+		if [ "$attempts" -ge 20 ] || ! grep -q 'Address already in use' "$work/broker.log"; then
+			cat "$work/broker.out" "$work/broker.log"
+			die "the broker does not start"
+		fi
+	done
+}
+
+# end_broker: stops it; it must have lived until now, and end well: under a sanitizer without a
+# finding
+end_broker()
+{
+	check "the broker still runs" kill -0 "$broker_pid"
+	kill "$broker_pid" 2>/dev/null || true
+	ended=0
+	wait "$broker_pid" || ended=$?
+	broker_pid=
+	[ "$ended" -eq 0 ] || cat "$work/broker.out"
+	check "the broker ends well" same "$ended" 0
+}
+
+# make_key NAME ec|rsa: NAME.key and NAME.pub
+make_key()
+{
+	case $2 in
+	ec) openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.key" ;;
+	rsa) openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$1.key" ;;
+	esac
+	openssl pkey -in "$1.key" -pubout -out "$1.pub"
+}
+
+# log_says PATTERN
+log_says()
+{
+	grep -Eq -- "$1" "$work/broker.log"
+}

@@ -1,0 +1,13 @@
+# the running broker with p11_registry.so
+check_PROGRAMS += tests/integration/attack tests/integration/free-port tests/integration/make-token
+tests_integration_attack_SOURCES = tests/integration/attack.c \
+	tests/integration/broker-token.c tests/integration/broker-token.h
+tests_integration_attack_LDADD = src/base/libbase.la $(CRYPTO_LIBS)
+tests_integration_make_token_SOURCES = tests/integration/make-token.c \
+	tests/integration/broker-token.c tests/integration/broker-token.h
+tests_integration_make_token_LDADD = src/base/libbase.la $(CRYPTO_LIBS)
+
+BROKER_TESTS = tests/integration/broker-attack.sh
+EXTRA_DIST += tests/integration/broker-lib.sh
+dist_check_SCRIPTS += $(BROKER_TESTS)
+TESTS += $(BROKER_TESTS)
