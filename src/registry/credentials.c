@@ -9,7 +9,10 @@
 #include "pki/key.h"
 #include "registry/look.h"
 
-/* gcloud's names of types and the formats of Cloud IoT Core's REST resources. */
+/*
+ * gcloud's names of types and the formats of Cloud IoT Core's REST resources. rs256 and es256, the
+ * older names, stand in scripts for keys and for certificates alike: what the PEM holds decides.
+ */
 static const struct type {
 	const char *name;
 	const char *format;
@@ -17,26 +20,33 @@ static const struct type {
 	bool certificate;
 } types[] = {
 	{"rsa-pem", "RSA_PEM", JWT_RS256, false},
-	{"es256-pem", "ES256_PEM", JWT_ES256, false},
-	{"es256", "ES256_PEM", JWT_ES256, false},
 	{"rsa-x509-pem", "RSA_X509_PEM", JWT_RS256, true},
-	{"rs256", "RSA_X509_PEM", JWT_RS256, true},
+	{"es256-pem", "ES256_PEM", JWT_ES256, false},
 	{"es256-x509-pem", "ES256_X509_PEM", JWT_ES256, true},
+	{"rs256", "RSA_PEM", JWT_RS256, false},
+	{"rs256", "RSA_X509_PEM", JWT_RS256, true},
+	{"es256", "ES256_PEM", JWT_ES256, false},
+	{"es256", "ES256_X509_PEM", JWT_ES256, true},
 };
 
 static int
-find_type(const char *name, const struct type **ret, struct fault *f)
+find_type(const struct store_credential *c, const struct type **ret, struct fault *f)
 {
+	bool certificate = strstr(c->pem, "-----BEGIN CERTIFICATE") != NULL;
+	const struct type *found = NULL;
+
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (strcmp(types[i].name, name) == 0) {
-			*ret = &types[i];
-			return 0;
-		}
+		if (strcmp(types[i].name, c->type) == 0 &&
+			(!found || types[i].certificate == certificate))
+			found = &types[i];
 	}
-	return fault_set(f, FAULT_USAGE,
-		"'%s' is no type of key: use es256, es256-pem, es256-x509-pem, rs256, rsa-pem or "
-		"rsa-x509-pem",
-		name);
+	if (!found)
+		return fault_set(f, FAULT_USAGE,
+			"'%s' is no type of key: use es256, es256-pem, es256-x509-pem, rs256, "
+			"rsa-pem or rsa-x509-pem",
+			c->type);
+	*ret = found;
+	return 0;
 }
 
 static int
@@ -119,7 +129,7 @@ credentials_add(struct registry *r, int64_t registry, int64_t device,
 	const struct type *type;
 	bool row;
 
-	if (find_type(c->type, &type, f))
+	if (find_type(c, &type, f))
 		return -1;
 	if (check(r, registry, c, type, now, f))
 		return fault_prefix(f, "the credential is not taken");
