@@ -54,7 +54,7 @@ tidy(char *text, size_t size, int wanted)
 	}
 }
 
-static void
+__attribute__((format(printf, 5, 0))) static void
 fill(struct fault *f, enum fault_code code, unsigned long native, const char *tail,
 	const char *format, va_list ap)
 {

@@ -1,6 +1,6 @@
 # tests/integration
 scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh
-EXTRA_DIST += $(scenario_helpers)
+EXTRA_DIST += $(scenario_helpers) tests/lsan.supp
 
 # a scenario x a token (x a kind of key)
 SCENARIOS = \
