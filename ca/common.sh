@@ -68,7 +68,8 @@ absolute()
 # profile_get PROFILE ROW
 profile_get()
 {
-	awk -v row="$2" '$1 == row && $2 == "=" { sub(/^[^=]*= */, ""); print; exit }' "$here/profiles/$1"
+	awk -v row="$2" '$1 == row && $2 == "=" { sub(/^[^=]*= */, ""); print; exit }' \
+		"$here/profiles/$1"
 }
 
 # profile_extensions PROFILE rsa|ec: in the form of an extension section.
@@ -120,6 +121,13 @@ publish()
 	rm -f -- "$1"
 }
 
+# 124 bits, positive.
+random_serial()
+{
+	printf '0x4'
+	od -An -v -N15 -tx1 /dev/urandom | tr -d ' \n'
+}
+
 # Start or end of a certificate, in seconds since 1970.
 cert_time()
 {
@@ -141,7 +149,8 @@ check_in_force()
 
 check_name()
 {
-	printf '%s' "$1" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1 || usage_error "--name: must be UTF-8"
+	printf '%s' "$1" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1 ||
+		usage_error "--name: must be UTF-8"
 	case $1 in
 	'' | *[[:cntrl:]]*) usage_error "--name: must be text without control characters" ;;
 	esac

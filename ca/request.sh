@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 # What a certificate request may ask for. Every check stops with die; work/ is the private directory
 # of this run, work/req.pem our own copy of the request.
 
@@ -8,7 +8,8 @@ request_read()
 	[ -f "$1" ] || die "$request_name: no such file"
 	[ -r "$1" ] || die "$request_name: cannot read it"
 	head -c 65537 -- "$1" >work/in
-	[ "$(wc -c <work/in)" -le 65536 ] || die "$request_name: larger than 64 KiB: no certificate request"
+	[ "$(wc -c <work/in)" -le 65536 ] ||
+		die "$request_name: larger than 64 KiB: no certificate request"
 	openssl req -in work/in -out work/req.pem 2>/dev/null ||
 		openssl req -inform DER -in work/in -out work/req.pem 2>/dev/null ||
 		die "$request_name: no certificate request (PKCS #10)"
@@ -33,7 +34,8 @@ request_check_subject()
 		value = substr($0, length(name) + 2)
 		type = value; sub(/:.*/, "", type)
 		value = substr(value, length(type) + 2)
-		if (type !~ /^(UTF8STRING|PRINTABLESTRING)$/ && !(type == "IA5STRING" && name ~ /^(DC|emailAddress)$/))
+		if (type !~ /^(UTF8STRING|PRINTABLESTRING)$/ &&
+		    !(type == "IA5STRING" && name ~ /^(DC|emailAddress)$/))
 			complain("of its subject has the type " type ": give UTF8String or PrintableString")
 		n = 0
 		while (value != "") {
@@ -70,7 +72,9 @@ request_check_subject()
 	}' work/subject)
 	case $complaint in
 	'') ;;
-	of*) die "$request_name: $(printf '%s\n' "$complaint" | sed -n 2p) $(printf '%s\n' "$complaint" | sed -n 1p)" ;;
+	of*) die "$request_name: ${complaint##*
+} ${complaint%%
+*}" ;;
 	*) die "$request_name: $complaint" ;;
 	esac
 }
@@ -82,7 +86,8 @@ request_parse()
 	openssl asn1parse -inform DER -in work/req.der >work/asn1 2>/dev/null ||
 		die "$request_name: cannot be parsed"
 	awk '
-	{ split($0, a, ":d="); depth = a[2] + 0; offset = a[1] + 0; text = $0; sub(/.*OBJECT *:/, "", text) }
+	{ split($0, a, ":d="); depth = a[2] + 0; offset = a[1] + 0
+	  text = $0; sub(/.*OBJECT *:/, "", text) }
 	depth == 2 { field++ }
 	field == 3 && depth == 4 && / OBJECT / { print (key++ ? "curve" : "key"), offset, text }
 	field >= 4 && depth == 4 && / OBJECT / { wanted = text ~ /Extension Request$/ }
@@ -93,16 +98,19 @@ request_parse()
 
 request_check_key()
 {
-	openssl req -in work/req.pem -noout -pubkey >work/pub.pem 2>/dev/null &&
-		openssl pkey -pubin -in work/pub.pem -noout -text >work/key.txt 2>/dev/null ||
+	if ! openssl req -in work/req.pem -noout -pubkey >work/pub.pem 2>/dev/null ||
+		! openssl pkey -pubin -in work/pub.pem -noout -text >work/key.txt 2>/dev/null; then
 		die "$request_name: its key cannot be read"
+	fi
 	algorithm=$(sed -n 's/^key [0-9]* //p' work/fields)
 	case $algorithm in
 	rsaEncryption)
 		bits=$(sed -n '1s/.*(\([0-9]*\) bit.*/\1/p' work/key.txt)
-		[ "${bits:-0}" -ge 2048 ] || die "$request_name: RSA key of ${bits:-0} bits: 2048 or more are needed"
+		[ "${bits:-0}" -ge 2048 ] ||
+			die "$request_name: RSA key of ${bits:-0} bits: 2048 or more are needed"
 		[ "$bits" -le 8192 ] || die "$request_name: RSA key of $bits bits: 8192 at most"
-		grep -q '^Exponent: 65537 ' work/key.txt || die "$request_name: RSA key whose exponent is not 65537"
+		grep -q '^Exponent: 65537 ' work/key.txt ||
+			die "$request_name: RSA key whose exponent is not 65537"
 		key_kind=rsa
 		;;
 	id-ecPublicKey)
@@ -146,7 +154,8 @@ END
 	while IFS= read -r wish; do
 		case $wish in
 		'X509v3 Subject Alternative Name')
-			[ -z "$san_options" ] || say "note: the CSR's alternative names are replaced by --san"
+			[ -z "$san_options" ] ||
+				say "note: the CSR's alternative names are replaced by --san"
 			;;
 		*) say "note: the CSR asks for '$wish': ignored, profile '$profile' decides" ;;
 		esac

@@ -46,7 +46,8 @@ san_item()
 	[ "${#2}" -le 2048 ] || die "alternative name $1: longer than 2048 characters"
 	case $1 in
 	dns)
-		san_dns_ok "$2" || die "alternative name dns:$2: no host name that profile '$profile' allows"
+		san_dns_ok "$2" ||
+			die "alternative name dns:$2: no host name that profile '$profile' allows"
 		item=$(der 82 "$(to_hex "$2")")
 		;;
 	uri)

@@ -136,7 +136,8 @@ check_label()
 	'' | ' '* | *' ') usage_error "--label '$label': give 1 to 32 bytes, no space at either end" ;;
 	*[[:cntrl:]]*) usage_error "--label: no control characters" ;;
 	esac
-	[ "$(printf '%s' "$label" | wc -c)" -le 32 ] || usage_error "--label '$label': longer than 32 bytes"
+	[ "$(printf '%s' "$label" | wc -c)" -le 32 ] ||
+		usage_error "--label '$label': longer than 32 bytes"
 }
 
 # Makes DIR, or takes one that nobody else can look into; $dir becomes absolute.
@@ -153,7 +154,8 @@ prepare_dir()
 	case $(ls -ld "$dir") in
 	drwx------*) ;;
 	*)
-		[ -z "$(ls -A "$dir")" ] || die "$dir is open to others: chmod 700 it, or give another --dir"
+		[ -z "$(ls -A "$dir")" ] ||
+			die "$dir is open to others: chmod 700 it, or give another --dir"
 		cmd chmod 700 "$dir"
 		;;
 	esac

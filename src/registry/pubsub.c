@@ -119,9 +119,9 @@ message(sqlite3_stmt *q)
 	if (!data || !attributes)
 		return NULL;
 	EVP_EncodeBlock((unsigned char *)data, sqlite3_column_blob(q, 3), len);
-	return json_pack("{s:s, s:s, s:O, s:s}", "messageId", db_text(q, 0), "publishTime",
-		look_time(sqlite3_column_int64(q, 1), time, sizeof(time)), "attributes", attributes,
-		"data", data);
+	return json_pack("{s:{s:s, s:s, s:O, s:s}}", "message", "messageId", db_text(q, 0),
+		"publishTime", look_time(sqlite3_column_int64(q, 1), time, sizeof(time)),
+		"attributes", attributes, "data", data);
 }
 
 static int
@@ -132,7 +132,7 @@ acknowledge(struct registry *r, int64_t subscription, const json_t *all, struct 
 
 	if (!last)
 		return 0;
-	id = json_string_value(json_object_get(last, "messageId"));
+	id = json_string_value(json_object_get(json_object_get(last, "message"), "messageId"));
 	if (db_run(r, "DELETE FROM deliveries WHERE subscription = ? AND message <= ?", f, "ii",
 		    subscription, (int64_t)strtoll(id, NULL, 10)))
 		return -1;

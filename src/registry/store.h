@@ -99,8 +99,8 @@ int store_subscription_create(struct registry *r, const char *project, const cha
 int store_subscription_list(struct registry *r, const char *project, json_t **ret, struct fault *f);
 
 /*
- * The oldest messages of a subscription, `limit` at most: messageId, publishTime, attributes and
- * data in base64.
+ * The oldest messages of a subscription, `limit` at most, each as member "message": messageId,
+ * publishTime, attributes and data in base64.
  *
  * acknowledge  they are not pulled again
  */

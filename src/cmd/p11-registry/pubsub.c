@@ -95,8 +95,9 @@ list_subscriptions(void *values, int argc, char **argv, struct fault *f)
 
 /* For people: the data itself where it is text, else as it came, in base64. */
 static int
-show_data(json_t *message, struct fault *f)
+show_data(json_t *pulled, struct fault *f)
 {
+	json_t *message = json_object_get(pulled, "message");
 	const char *base64 = json_string_value(json_object_get(message, "data"));
 	int len = (int)strlen(base64);
 	AUTO(auto_free) char *data = malloc((size_t)len + 1);
@@ -118,10 +119,12 @@ show_data(json_t *message, struct fault *f)
 static int
 pull(void *values, int argc, char **argv, struct fault *f)
 {
-	static const struct column columns[] = {{"DATA", "data"}, {"MESSAGE_ID", "messageId"},
-		{"DEVICE_ID", "attributes.deviceId"}, {"REGISTRY", "attributes.deviceRegistryId"},
-		{"PROJECT", "attributes.projectId"}, {"SUBFOLDER", "attributes.subFolder"},
-		{"PUBLISH_TIME", "publishTime"}, {NULL, NULL}};
+	static const struct column columns[] = {{"DATA", "message.data"},
+		{"MESSAGE_ID", "message.messageId"}, {"DEVICE_ID", "message.attributes.deviceId"},
+		{"REGISTRY", "message.attributes.deviceRegistryId"},
+		{"PROJECT", "message.attributes.projectId"},
+		{"SUBFOLDER", "message.attributes.subFolder"},
+		{"PUBLISH_TIME", "message.publishTime"}, {NULL, NULL}};
 	struct pubsub *v = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
 	AUTO(auto_json) json_t *all = NULL;
