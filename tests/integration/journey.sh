@@ -151,7 +151,7 @@ publish_telemetry()
 	SEEN
 	check "the backend's own client saw them in order" diff wanted.txt seen.txt
 	p11-registry pubsub subscriptions pull iotpull --auto-ack --limit=10 --format=json >pulled.json
-	jq -r '.[].message | "\(.attributes.deviceId) \(.attributes.deviceRegistryId) \(
+	jq -r '.[] | (.message // .) | "\(.attributes.deviceId) \(.attributes.deviceRegistryId) \(
 		.attributes.deviceRegistryLocation) \(.attributes.projectId) \(
 		.attributes.subFolder // "-") \(.data | @base64d)"' pulled.json >pulled.txt
 	cat >wanted.txt <<-PULLED
@@ -162,6 +162,8 @@ publish_telemetry()
 	PULLED
 	check "the subscription holds the telemetry with who sent it" diff wanted.txt pulled.txt
 	p11-registry pubsub subscriptions pull iotpull --auto-ack --limit=10 --format=json >again.json
+	check "the registry holds the state" same "all well" \
+		"$(sqlite3 "$P11_REGISTRY_DB" 'SELECT data FROM states')"
 	check "acknowledged messages are not pulled again" jq -e 'length == 0' again.json
 }
 
@@ -187,7 +189,7 @@ main()
 	ec:*) credential=es256 ;;
 	rsa:*) credential=rs256 ;;
 	esac
-	need openssl certtool jq mosquitto mosquitto_sub mosquitto_passwd
+	need openssl certtool jq sqlite3 mosquitto mosquitto_sub mosquitto_passwd
 	begin
 	start_token "$token"
 	make_authority
