@@ -1,1 +1,6 @@
 # pki's unit tests
+UNIT_TESTS += tests/unit/test-pki
+tests_unit_test_pki_SOURCES = tests/unit/test-pki.c tests/unit/soft-key.h tests/unit/unit.h
+tests_unit_test_pki_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_pki_LDADD = src/pki/libpki.la src/base/libbase.la $(CMOCKA_LIBS) \
+	$(JANSSON_LIBS) $(CRYPTO_LIBS)

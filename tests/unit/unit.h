@@ -14,6 +14,9 @@
 
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
+/* A literal where an interface wants a char * that it does not change. */
+#define TEXT(literal) ((char *)(uintptr_t)(literal))
+
 /* The call must fail with this code, and say something on one line. */
 #define assert_fault(call, f, wanted) \
 	do { \
