@@ -61,26 +61,29 @@ libp11_close(struct libp11 *libp11)
 }
 
 int
-token_fault_of_key(struct fault *f, const char *what)
+token_explain(struct fault *f)
 {
-	unsigned long error, last = ERR_peek_last_error();
-	unsigned long rv = CKR_OK;
-	const char *reason;
+	char what[sizeof(f->text)];
+	char *reason;
 
 	/* The library number tells whose reason it is; in libp11's, the reason is the CK_RV. */
-	while ((error = ERR_get_error()) != 0) {
-		if (rv == CKR_OK && ERR_GET_LIB(error) == ERR_get_CKR_code())
-			rv = (unsigned long)ERR_GET_REASON(error);
-	}
-	if (rv != CKR_OK) {
-		fault_pkcs11(f, "libp11", rv);
-		return fault_prefix(f, "%s", what);
-	}
-	reason = ERR_reason_error_string(last);
-	fault_set(f, FAULT_CRYPTO, "%s: %s", what, reason ? reason : "OpenSSL gives no reason");
-	if (f)
-		f->native = last;
-	return -1;
+	if (!f || ERR_GET_LIB(f->native) != ERR_get_CKR_code())
+		return -1;
+	/* libp11's own words say less than ours. */
+	strcpy(what, f->text);
+	reason = strrchr(what, ':');
+	if (reason)
+		*reason = '\0';
+	fault_pkcs11(f, "libp11", (unsigned long)ERR_GET_REASON(f->native));
+	return fault_prefix(f, "%s", what);
+}
+
+/* What libp11 itself could not do. */
+static int
+libp11_fault(struct fault *f, const char *what)
+{
+	fault_openssl(f, FAULT_CRYPTO, "%s", what);
+	return token_explain(f);
 }
 
 static int
@@ -98,7 +101,7 @@ libp11_open(struct module *module, struct fault *f)
 		if (libp11->ctx)
 			PKCS11_CTX_free(libp11->ctx);
 		free(libp11);
-		return token_fault_of_key(f, "libp11 cannot load the module");
+		return libp11_fault(f, "libp11 cannot load the module");
 	}
 	/* From here on it is the module's: to close it is to finalize the module. */
 	module->libp11 = libp11;
@@ -137,13 +140,13 @@ find_in_libp11(
 
 	if (!slot) {
 		if (PKCS11_update_slots(libp11->ctx, &libp11->slots, &libp11->n_slots))
-			return token_fault_of_key(f, "libp11 cannot list the slots");
+			return libp11_fault(f, "libp11 cannot list the slots");
 		slot = slot_of(libp11, token->slot);
 	}
 	if (!slot)
 		return fault_set(f, FAULT_NOTFOUND, "token '%s' is gone", token->label);
 	if (PKCS11_enumerate_keys(slot->token, &keys, &n))
-		return token_fault_of_key(f, "libp11 cannot list the keys");
+		return libp11_fault(f, "libp11 cannot list the keys");
 	while (n > 0) {
 		if (is_key(&keys[--n], object)) {
 			*ret_key = &keys[n];
@@ -231,7 +234,7 @@ token_private_key(struct token *token, EVP_PKEY **ret_key, struct fault *f)
 		return -1;
 	inner = PKCS11_get_private_key(key);
 	if (!inner)
-		return token_fault_of_key(f, "libp11 cannot use the key");
+		return libp11_fault(f, "libp11 cannot use the key");
 	if (wrap(inner, public, &outer, f))
 		return -1;
 	if (!EVP_PKEY_set_ex_data(outer, token_index, token))

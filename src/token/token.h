@@ -76,8 +76,8 @@ int token_relogin(struct token *token, struct fault *f);
  * one. Logs in.
  *
  * ret_key  an EVP_PKEY whose private half stays in the token; free with EVP_PKEY_free(). Its
- *          operations fail with FAULT_TOKEN's reasons in OpenSSL's error queue, see
- *          token_fault_of_key(). One thread at a time. Shared with EVP_PKEY_up_ref(), never
+ *          operations fail with the token's reason in OpenSSL's error queue, where
+ *          fault_openssl() finds it: see token_explain(). One thread at a time. Shared with EVP_PKEY_up_ref(), never
  *          copied with EVP_PKEY_dup(): libp11 does not survive that.
  *
  * Returns 0; else FAULT_NOTFOUND, FAULT_AMBIGUOUS with the keys that match, as token_login(),
@@ -87,14 +87,12 @@ int token_relogin(struct token *token, struct fault *f);
 int token_private_key(struct token *token, EVP_PKEY **ret_key, struct fault *f);
 
 /*
- * Turns OpenSSL's error queue, after an operation of a lent key failed, into a fault; empties it.
+ * Gives a fault that came from an operation of a lent key (its `native` is then an error of libp11's)
+ * the code and the words of what the token said; leaves any other as it is.
  *
- * what  was being done ("cannot sign the JWT")
- *
- * Returns -1, always: FAULT_TOKEN or what the token's return value calls for, FAULT_CRYPTO when
- * the failure was OpenSSL's.  Threads: the one that failed.
+ * Returns -1, always.  Threads: any.
  */
-int token_fault_of_key(struct fault *f, const char *what);
+int token_explain(struct fault *f);
 
 /*
  * Makes a key pair inside the token, private half sensitive and not extractable, and reads that

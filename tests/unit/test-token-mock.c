@@ -294,7 +294,8 @@ sign_recovers(void)
 	expect_ok(token_keygen(token, "ec:p256", &uri, &f), &f);
 	expect_ok(token_private_key(token, &key, &f), &f);
 	expect(!signs(key));
-	token_fault_of_key(&f, "cannot sign");
+	fault_openssl(&f, FAULT_CRYPTO, "cannot sign");
+	token_explain(&f);
 	expect(f.code == FAULT_TOKEN && f.native == 5 && strstr(f.text, "CKR_GENERAL_ERROR"));
 	EVP_PKEY_free(key);
 	expect_ok(token_relogin(token, &f), &f);

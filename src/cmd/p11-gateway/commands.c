@@ -45,16 +45,35 @@ open_token(const struct token_options *options, struct token **ret_token, struct
 	return token_open(options->key, &source, ret_token, f);
 }
 
-int
-open_key(const struct token_options *options, struct token **ret_token, EVP_PKEY **ret_key,
+static int
+use_once(struct token *token, int (*use)(EVP_PKEY *key, void *with, struct fault *f), void *with,
 	struct fault *f)
+{
+	AUTO(auto_pkey) EVP_PKEY *key = NULL;
+
+	if (token_private_key(token, &key, f))
+		return -1;
+	if (use(key, with, f))
+		return token_explain(f);
+	return 0;
+}
+
+int
+use_key(const struct token_options *options, int (*use)(EVP_PKEY *key, void *with, struct fault *f),
+	void *with, struct fault *f)
 {
 	AUTO(auto_token) struct token *token = NULL;
 
-	if (open_token(options, &token, f) || token_private_key(token, ret_key, f))
+	if (open_token(options, &token, f))
 		return -1;
-	*ret_token = TAKE(token);
-	return 0;
+	if (use_once(token, use, with, f) == 0)
+		return 0;
+	if (f->code != FAULT_TOKEN)
+		return -1;
+	log_debug("%s: once more after a new login", f->text);
+	if (token_relogin(token, f))
+		return -1;
+	return use_once(token, use, with, f);
 }
 
 int

@@ -57,9 +57,16 @@ struct token_source token_source_of(const struct token_options *options);
  */
 int open_token(const struct token_options *options, struct token **ret_token, struct fault *f);
 
-/* Opens the token that --key names and borrows its private key. */
-int open_key(const struct token_options *options, struct token **ret_token, EVP_PKEY **ret_key,
-	struct fault *f);
+/*
+ * Borrows the private key that --key names and does something with it; once more after a new login
+ * when the token failed, for a TPM may have lost what it had loaded.
+ *
+ * use   does it; `with` is the caller's
+ *
+ * Returns 0; else as token_open(), token_private_key() and `use`.
+ */
+int use_key(const struct token_options *options,
+	int (*use)(EVP_PKEY *key, void *with, struct fault *f), void *with, struct fault *f);
 
 /* FAULT_USAGE when a setting that the command cannot do without has no value. */
 int require(const char *name, const char *value, struct fault *f);

@@ -24,22 +24,40 @@ static const struct setting settings[] = {
 	{NULL},
 };
 
+/* What the request is made of, and what was made. */
+struct work {
+	X509_NAME *subject;
+	GENERAL_NAMES *san;
+	X509_REQ *csr;
+};
+
+static int
+make(EVP_PKEY *key, void *with, struct fault *f)
+{
+	struct work *w = with;
+
+	return cert_request(key, w->subject, w->san, &w->csr, f);
+}
+
+static void
+work_clear(struct work *w)
+{
+	X509_NAME_free(w->subject);
+	GENERAL_NAMES_free(w->san);
+	X509_REQ_free(w->csr);
+}
+
 static int
 run(void *values, int argc, char **argv, struct fault *f)
 {
 	struct csr *v = values;
-	AUTO(auto_x509_name) X509_NAME *subject = NULL;
-	AUTO(auto_general_names) GENERAL_NAMES *san = NULL;
-	AUTO(auto_token) struct token *token = NULL;
-	AUTO(auto_pkey) EVP_PKEY *key = NULL;
-	AUTO(auto_csr) X509_REQ *csr = NULL;
+	AUTO(work_clear) struct work w = {NULL, NULL, NULL};
 	AUTO(auto_free) char *pem = NULL;
 
 	(void)argc, (void)argv;
-	if (require("subject", v->subject, f) || name_parse(v->subject, &subject, f) ||
-		name_parse_alternatives(v->san.items, v->san.n, &san, f) ||
-		open_key(&v->token, &token, &key, f) || cert_request(key, subject, san, &csr, f) ||
-		cert_request_pem(csr, &pem, f))
+	if (require("subject", v->subject, f) || name_parse(v->subject, &w.subject, f) ||
+		name_parse_alternatives(v->san.items, v->san.n, &w.san, f) ||
+		use_key(&v->token, make, &w, f) || cert_request_pem(w.csr, &pem, f))
 		return -1;
 	return put_text(v->output, pem, f);
 }

@@ -35,41 +35,52 @@ static const struct setting settings[] = {
 	{NULL},
 };
 
+/* What is signed, the algorithm that must do it or NULL, and the token. */
+struct work {
+	json_t *header;
+	json_t *claims;
+	const char *alg;
+	char *jwt;
+};
+
 static int
-check_alg(const char *wanted, EVP_PKEY *key, struct fault *f)
+sign(EVP_PKEY *key, void *with, struct fault *f)
 {
+	struct work *w = with;
 	enum jwt_alg alg;
 
 	if (jwt_alg_of_key(key, &alg, f))
 		return -1;
-	if (wanted && strcmp(wanted, jwt_alg_name(alg)) != 0)
+	if (w->alg && strcmp(w->alg, jwt_alg_name(alg)) != 0)
 		return fault_set(
-			f, FAULT_USAGE, "--alg %s: this key signs %s", wanted, jwt_alg_name(alg));
-	return 0;
+			f, FAULT_USAGE, "--alg %s: this key signs %s", w->alg, jwt_alg_name(alg));
+	return jwt_sign(w->header, w->claims, key, &w->jwt, f);
+}
+
+static void
+work_clear(struct work *w)
+{
+	json_decref(w->header);
+	json_decref(w->claims);
+	secret_free(w->jwt);
 }
 
 static int
 run(void *values, int argc, char **argv, struct fault *f)
 {
 	struct jwt_values *v = values;
-	AUTO(auto_json) json_t *claims = NULL;
-	AUTO(auto_json) json_t *header = json_object();
-	AUTO(auto_token) struct token *token = NULL;
-	AUTO(auto_pkey) EVP_PKEY *key = NULL;
-	AUTO(auto_secret) char *jwt = NULL;
+	AUTO(work_clear) struct work w = {.header = json_object(), .alg = v->alg};
 
 	(void)argc, (void)argv;
-	if (!header)
+	if (!w.header)
 		return fault_nomem(f);
 	if (require("aud", v->aud, f) ||
-		jwt_claims(v->aud, v->lifetime_s, time(NULL), &claims, f) ||
-		jwt_members_add(claims, v->claims.items, v->claims.n, f) ||
-		jwt_members_add(header, v->headers.items, v->headers.n, f) ||
-		open_key(&v->token, &token, &key, f) || check_alg(v->alg, key, f))
+		jwt_claims(v->aud, v->lifetime_s, time(NULL), &w.claims, f) ||
+		jwt_members_add(w.claims, v->claims.items, v->claims.n, f) ||
+		jwt_members_add(w.header, v->headers.items, v->headers.n, f) ||
+		use_key(&v->token, sign, &w, f))
 		return -1;
-	if (jwt_sign(header, claims, key, &jwt, f))
-		return -1;
-	puts(jwt);
+	puts(w.jwt);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "commands.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
@@ -23,35 +24,47 @@ static const struct setting settings[] = {
 	{NULL},
 };
 
-/* The key in the format asked for, ending in a line end. */
+/* The format asked for, and the key in it, ending in a line end. */
+struct work {
+	const char *format;
+	char *text;
+};
+
 static int
-format_key(EVP_PKEY *key, const char *format, char **ret_text, struct fault *f)
+format_key(EVP_PKEY *key, void *with, struct fault *f)
 {
+	struct work *w = with;
 	AUTO(auto_json) json_t *jwk = NULL;
 	AUTO(auto_free) char *json = NULL;
 
-	if (strcmp(format, "pem") == 0)
-		return key_public_pem(key, ret_text, f);
+	if (strcmp(w->format, "pem") == 0)
+		return key_public_pem(key, &w->text, f);
 	if (key_public_jwk(key, &jwk, f))
 		return -1;
 	json = json_dumps(jwk, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	if (!json || asprintf(ret_text, "%s\n", json) < 0)
+	if (!json || asprintf(&w->text, "%s\n", json) < 0) {
+		w->text = NULL;
 		return fault_nomem(f);
+	}
 	return 0;
+}
+
+static void
+work_clear(struct work *w)
+{
+	free(w->text);
 }
 
 static int
 run(void *values, int argc, char **argv, struct fault *f)
 {
 	struct pubkey *v = values;
-	AUTO(auto_token) struct token *token = NULL;
-	AUTO(auto_pkey) EVP_PKEY *key = NULL;
-	AUTO(auto_free) char *text = NULL;
+	AUTO(work_clear) struct work w = {.format = v->format};
 
 	(void)argc, (void)argv;
-	if (open_key(&v->token, &token, &key, f) || format_key(key, v->format, &text, f))
+	if (use_key(&v->token, format_key, &w, f))
 		return -1;
-	return put_text(v->output, text, f);
+	return put_text(v->output, w.text, f);
 }
 
 const struct command command_pubkey = {

@@ -149,18 +149,34 @@ make_topic(const struct publish *v, char **ret_topic, struct fault *f)
 	return 0;
 }
 
+/* What is signed, and the token. */
+struct work {
+	json_t *claims;
+	char *jwt;
+};
+
+static int
+sign(EVP_PKEY *key, void *with, struct fault *f)
+{
+	struct work *w = with;
+
+	return jwt_sign(NULL, w->claims, key, &w->jwt, f);
+}
+
 /* The token is open only while it signs: the connection needs the key no more. */
 static int
-sign(const struct publish *v, char **ret_jwt, struct fault *f)
+make_jwt(const struct publish *v, char **ret_jwt, struct fault *f)
 {
 	AUTO(auto_json) json_t *claims = NULL;
-	AUTO(auto_token) struct token *token = NULL;
-	AUTO(auto_pkey) EVP_PKEY *key = NULL;
+	struct work w = {NULL, NULL};
 
-	if (jwt_claims(v->project, v->lifetime_s, time(NULL), &claims, f) ||
-		open_key(&v->token, &token, &key, f))
+	if (jwt_claims(v->project, v->lifetime_s, time(NULL), &claims, f))
 		return -1;
-	return jwt_sign(NULL, claims, key, ret_jwt, f);
+	w.claims = claims;
+	if (use_key(&v->token, sign, &w, f))
+		return -1;
+	*ret_jwt = w.jwt;
+	return 0;
 }
 
 static int
@@ -174,7 +190,7 @@ connect_as_device(const struct publish *v, struct mqtt **ret_mqtt, struct fault 
 		client_id = NULL;
 		return fault_nomem(f);
 	}
-	if (sign(v, &jwt, f))
+	if (make_jwt(v, &jwt, f))
 		return -1;
 	const struct mqtt_options options = {
 		.url = v->url,

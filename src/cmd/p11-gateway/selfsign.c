@@ -27,23 +27,41 @@ static const struct setting settings[] = {
 	{NULL},
 };
 
+/* What the certificate is made of, and what was made. */
+struct work {
+	X509_NAME *subject;
+	GENERAL_NAMES *san;
+	int days;
+	X509 *cert;
+};
+
+static int
+make(EVP_PKEY *key, void *with, struct fault *f)
+{
+	struct work *w = with;
+
+	return cert_selfsign(key, w->subject, w->san, w->days, time(NULL), &w->cert, f);
+}
+
+static void
+work_clear(struct work *w)
+{
+	X509_NAME_free(w->subject);
+	GENERAL_NAMES_free(w->san);
+	X509_free(w->cert);
+}
+
 static int
 run(void *values, int argc, char **argv, struct fault *f)
 {
 	struct selfsign *v = values;
-	AUTO(auto_x509_name) X509_NAME *subject = NULL;
-	AUTO(auto_general_names) GENERAL_NAMES *san = NULL;
-	AUTO(auto_token) struct token *token = NULL;
-	AUTO(auto_pkey) EVP_PKEY *key = NULL;
-	AUTO(auto_x509) X509 *cert = NULL;
+	AUTO(work_clear) struct work w = {.days = (int)v->days};
 	AUTO(auto_free) char *pem = NULL;
 
 	(void)argc, (void)argv;
-	if (require("subject", v->subject, f) || name_parse(v->subject, &subject, f) ||
-		name_parse_alternatives(v->san.items, v->san.n, &san, f) ||
-		open_key(&v->token, &token, &key, f) ||
-		cert_selfsign(key, subject, san, (int)v->days, time(NULL), &cert, f) ||
-		cert_pem(cert, &pem, f))
+	if (require("subject", v->subject, f) || name_parse(v->subject, &w.subject, f) ||
+		name_parse_alternatives(v->san.items, v->san.n, &w.san, f) ||
+		use_key(&v->token, make, &w, f) || cert_pem(w.cert, &pem, f))
 		return -1;
 	return put_text(v->output, pem, f);
 }
