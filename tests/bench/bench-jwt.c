@@ -60,7 +60,9 @@ static void
 raw_open(struct raw *raw, const char *module, bool rsa)
 {
 	CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
-	CK_ATTRIBUTE template = {CKA_CLASS, &class, sizeof(class)};
+	CK_KEY_TYPE type = rsa ? CKK_RSA : CKK_EC;
+	CK_ATTRIBUTE template[] = {
+		{CKA_CLASS, &class, sizeof(class)}, {CKA_KEY_TYPE, &type, sizeof(type)}};
 	CK_SLOT_ID slots[16];
 	CK_ULONG n = 16;
 	void *handle = dlopen(module, RTLD_NOW);
@@ -77,7 +79,7 @@ raw_open(struct raw *raw, const char *module, bool rsa)
 		if (raw->p11->C_OpenSession(
 			    slots[i], CKF_SERIAL_SESSION, NULL, NULL, &raw->session) != CKR_OK)
 			continue;
-		check("C_FindObjectsInit", raw->p11->C_FindObjectsInit(raw->session, &template, 1));
+		check("C_FindObjectsInit", raw->p11->C_FindObjectsInit(raw->session, template, 2));
 		check("C_FindObjects", raw->p11->C_FindObjects(raw->session, &raw->key, 1, &found));
 		check("C_FindObjectsFinal", raw->p11->C_FindObjectsFinal(raw->session));
 		if (!found)
