@@ -89,7 +89,7 @@ registry_admit(struct registry *registry, const char *client_id, const char *tok
 	if (rules_parse_client_id(client_id, &admission.client, f))
 		return -1;
 	if (db_prepare(registry,
-		    "SELECT d.id, d.num_id, d.blocked FROM devices d"
+		    "SELECT d.id, d.num_id, d.blocked, r.id FROM devices d"
 		    " JOIN registries r ON d.registry = r.id"
 		    " WHERE r.project = ? AND r.region = ? AND r.name = ? AND d.name = ?",
 		    &q, f, "tttt", c->project, c->region, c->registry, c->device) ||
@@ -100,6 +100,7 @@ registry_admit(struct registry *registry, const char *client_id, const char *tok
 	admission.device_row = sqlite3_column_int64(q, 0);
 	admission.device_num_id = sqlite3_column_int64(q, 1);
 	blocked = sqlite3_column_int(q, 2);
+	admission.registry_row = sqlite3_column_int64(q, 3);
 	if (blocked)
 		return fault_set(f, FAULT_AUTH, "the device is blocked");
 	if (jwt_parse(token, len, &jwt, f)) {

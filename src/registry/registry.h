@@ -38,12 +38,14 @@ bool registry_changed(struct registry *registry);
 /*
  * Who was let in.
  *
+ * registry_row   names the registry in this file
  * device_row     names the device in this file; never used again for another device
  * device_num_id  its number as Cloud IoT Core has one
  * until          when the token's time is over and the connection ends, in Unix seconds
  */
 struct registry_admission {
 	struct rules_client client;
+	int64_t registry_row;
 	int64_t device_row;
 	int64_t device_num_id;
 	time_t until;

@@ -7,12 +7,24 @@
 
 #define ID_MIN 3
 
-/* The characters of ids and of subfolders' parts, beside letters and digits. */
+/* The characters of ids and of subfolders' parts. This runs for each character of each message. */
 static bool
 is_id_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c && strchr("-._+~%", c));
+	switch (c) {
+	case 'a' ... 'z':
+	case 'A' ... 'Z':
+	case '0' ... '9':
+	case '-':
+	case '.':
+	case '_':
+	case '+':
+	case '~':
+	case '%':
+		return true;
+	default:
+		return false;
+	}
 }
 
 static bool
@@ -151,40 +163,41 @@ rules_check_claims(
 	return 0;
 }
 
+/* Behind the device's id. */
+static const struct kind {
+	const char *name;
+	size_t len;
+	enum rules_topic topic;
+	bool folders;
+} kinds[] = {
+	{"/events", 7, RULES_TOPIC_EVENTS, true},
+	{"/state", 6, RULES_TOPIC_STATE, false},
+	{"/config", 7, RULES_TOPIC_CONFIG, false},
+	{"/commands", 9, RULES_TOPIC_COMMANDS, true},
+};
+
 enum rules_topic
 rules_parse_topic(const char *topic, char *device, size_t size, const char **ret_subfolder)
 {
-	static const struct {
-		const char *name;
-		enum rules_topic topic;
-		bool folders;
-	} kinds[] = {
-		{"/events", RULES_TOPIC_EVENTS, true},
-		{"/state", RULES_TOPIC_STATE, false},
-		{"/config", RULES_TOPIC_CONFIG, false},
-		{"/commands", RULES_TOPIC_COMMANDS, true},
-	};
-	const char *rest;
-	size_t len;
+	size_t len = 0;
 
 	if (strncmp(topic, "/devices/", 9) != 0)
 		return RULES_TOPIC_OTHER;
 	topic += 9;
-	len = strcspn(topic, "/");
-	if (!is_id(topic, len) || len >= size)
+	while (len < size && is_id_char(topic[len]))
+		len++;
+	if (len >= size || topic[len] != '/' || !is_id(topic, len))
 		return RULES_TOPIC_OTHER;
-	rest = topic + len;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		size_t n = strlen(kinds[i].name);
-		bool whole = rest[n < strlen(rest) ? n : strlen(rest)] == '\0';
+		const char *behind = topic + len + kinds[i].len;
 
-		if (strncmp(rest, kinds[i].name, n) != 0)
+		if (strncmp(topic + len, kinds[i].name, kinds[i].len) != 0)
 			continue;
-		if (!whole && !(kinds[i].folders && rest[n] == '/' && rest[n + 1]))
+		if (*behind && !(kinds[i].folders && behind[0] == '/' && behind[1]))
 			return RULES_TOPIC_OTHER;
 		memcpy(device, topic, len);
 		device[len] = '\0';
-		*ret_subfolder = whole ? "" : rest + n + 1;
+		*ret_subfolder = *behind ? behind + 1 : behind;
 		return kinds[i].topic;
 	}
 	return RULES_TOPIC_OTHER;

@@ -23,7 +23,7 @@
 /* Where a registry's telemetry of a subfolder goes; kept until another program writes. */
 struct route {
 	struct route *next;
-	char registry[3 * (RULES_ID_MAX + 1)];
+	int64_t registry_row;
 	char subfolder[RULES_SUBFOLDER_MAX + 1];
 	bool has_topic;
 	int n;
@@ -41,25 +41,18 @@ telemetry_forget(struct registry *r)
 	}
 }
 
-static void
-registry_name(const struct rules_client *c, char *buffer, size_t size)
-{
-	snprintf(buffer, size, "%s/%s/%s", c->project, c->region, c->registry);
-}
-
-/* The first configuration for the subfolder, else the one without a subfolder. */
+/* The first configuration for the subfolder, else the first without one. */
 static int
-find_topic(struct registry *r, const struct rules_client *c, const char *subfolder,
-	int64_t *ret_topic, struct fault *f)
+find_topic(struct registry *r, int64_t registry_row, const char *subfolder, int64_t *ret_topic,
+	struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	bool row;
 
 	if (db_prepare(r,
-		    "SELECT n.topic FROM notifications n JOIN registries r ON n.registry = r.id"
-		    " WHERE r.project = ? AND r.region = ? AND r.name = ?"
-		    " AND n.subfolder IN (?, '') ORDER BY n.subfolder = '', n.position LIMIT 1",
-		    &q, f, "tttt", c->project, c->region, c->registry, subfolder) ||
+		    "SELECT topic FROM notifications WHERE registry = ? AND subfolder IN (?, '')"
+		    " ORDER BY subfolder = '', position LIMIT 1",
+		    &q, f, "it", registry_row, subfolder) ||
 		db_step(r, q, &row, f))
 		return -1;
 	*ret_topic = row ? sqlite3_column_int64(q, 0) : 0;
@@ -67,14 +60,13 @@ find_topic(struct registry *r, const struct rules_client *c, const char *subfold
 }
 
 static int
-load_route(struct registry *r, const struct rules_client *c, const char *subfolder,
-	struct route *route, struct fault *f)
+load_route(struct registry *r, struct route *route, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	int64_t topic;
 	bool row;
 
-	if (find_topic(r, c, subfolder, &topic, f))
+	if (find_topic(r, route->registry_row, route->subfolder, &topic, f))
 		return -1;
 	route->has_topic = topic != 0;
 	if (db_prepare(r, "SELECT id FROM subscriptions WHERE topic = ? ORDER BY id", &q, f, "i",
@@ -91,33 +83,32 @@ load_route(struct registry *r, const struct rules_client *c, const char *subfold
 }
 
 static int
-find_route(struct registry *r, const struct rules_client *c, const char *subfolder,
+find_route(struct registry *r, int64_t registry_row, const char *subfolder,
 	const struct route **ret_route, struct fault *f)
 {
-	char name[sizeof(r->routes->registry)];
 	struct route *route;
 	int n = 0;
 
-	registry_name(c, name, sizeof(name));
 	for (route = r->routes; route; route = route->next, n++) {
-		if (strcmp(route->registry, name) == 0 && strcmp(route->subfolder, subfolder) == 0)
-			break;
-	}
-	if (!route) {
-		if (n >= ROUTES_MAX)
-			telemetry_forget(r);
-		route = calloc(1, sizeof(*route));
-		if (!route)
-			return fault_nomem(f);
-		strcpy(route->registry, name);
-		snprintf(route->subfolder, sizeof(route->subfolder), "%s", subfolder);
-		if (load_route(r, c, subfolder, route, f)) {
-			free(route);
-			return -1;
+		if (route->registry_row == registry_row &&
+			strcmp(route->subfolder, subfolder) == 0) {
+			*ret_route = route;
+			return 0;
 		}
-		route->next = r->routes;
-		r->routes = route;
 	}
+	if (n >= ROUTES_MAX)
+		telemetry_forget(r);
+	route = calloc(1, sizeof(*route));
+	if (!route)
+		return fault_nomem(f);
+	route->registry_row = registry_row;
+	snprintf(route->subfolder, sizeof(route->subfolder), "%s", subfolder);
+	if (load_route(r, route, f)) {
+		free(route);
+		return -1;
+	}
+	route->next = r->routes;
+	r->routes = route;
 	*ret_route = route;
 	return 0;
 }
@@ -201,7 +192,7 @@ registry_telemetry(struct registry *registry, const struct registry_admission *f
 	AUTO(auto_free) char *about = NULL;
 	const struct route *route;
 
-	if (find_route(registry, &from->client, subfolder, &route, f))
+	if (find_route(registry, from->registry_row, subfolder, &route, f))
 		return -1;
 	if (!route->has_topic)
 		return fault_set(f, FAULT_CONFIG,
