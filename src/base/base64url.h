@@ -1,4 +1,4 @@
-/* base64url: RFC 4648 section 5 as JOSE wants it (RFC 7515 section 2): no padding, nothing lenient. */
+/* base64url: RFC 4648 section 5 as JOSE wants it (RFC 7515): no padding, nothing lenient. */
 #ifndef BASE_BASE64URL_H
 #define BASE_BASE64URL_H
 

@@ -1,4 +1,4 @@
-/* command: a program's table of subcommands: finds one, parses its settings, prints help and faults. */
+/* command: a program's table of subcommands: finds one, parses settings, prints help and faults. */
 #ifndef BASE_COMMAND_H
 #define BASE_COMMAND_H
 
@@ -42,7 +42,7 @@ struct program {
 };
 
 /*
- * Runs a program: hardens the process, finds the command (--help and --version are its own), parses,
+ * Runs a program: hardens the process, finds the command (--help, --version are its own), parses,
  * runs, and prints the fault, if any, as one line on standard error.
  *
  * Returns the exit status.  Threads: main only.

@@ -1,4 +1,4 @@
-/* secret: memory for PINs, passwords and tokens; locked where the system lets us, wiped when freed. */
+/* secret: memory for PINs, passwords and tokens; locked where that can be, wiped when freed. */
 #ifndef BASE_SECRET_H
 #define BASE_SECRET_H
 

@@ -34,7 +34,7 @@ struct slot {
 enum link { CONNECTING, UP, DOWN };
 
 /*
- * paho's threads only change what stands behind `mutex`, and wake us; the mutex is never held around
+ * paho's threads only change what `mutex` guards, and wake us; the mutex is never held around
  * a call of paho's, whose own lock is held in its callbacks.
  */
 struct mqtt {

@@ -1,4 +1,4 @@
-/* mqtt: one connection to a broker: connect, publish with a bounded window, disconnect. Knows paho. */
+/* mqtt: one connection to a broker: connect, publish in a bounded window. Knows paho. */
 #ifndef MQTT_MQTT_H
 #define MQTT_MQTT_H
 

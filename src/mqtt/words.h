@@ -8,7 +8,7 @@
  * Why the broker refused the connection.
  *
  * version  4 or 5
- * code     CONNACK's return code (MQTT 3.1.1 section 3.2.2.3) or reason code (MQTT 5 section 3.2.2.2)
+ * code     CONNACK's return code (MQTT 3.1.1, 3.2.2.3) or reason code (MQTT 5, 3.2.2.2)
  *
  * Returns -1, always: FAULT_AUTH for what we say we are, else FAULT_NET; the code is in `native`.
  */

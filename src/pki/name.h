@@ -1,4 +1,4 @@
-/* name: distinguished names and subject alternative names as people write them on a command line. */
+/* name: distinguished names and subject alternative names as people write them in commands. */
 #ifndef PKI_NAME_H
 #define PKI_NAME_H
 

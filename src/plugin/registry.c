@@ -1,4 +1,4 @@
-/* The cloud's broker: lets mosquitto speak Cloud IoT Core's device protocol, by registry/'s rules. */
+/* The cloud's broker: lets mosquitto speak Cloud IoT Core's protocol, by registry/'s rules. */
 #include "config.h"
 
 #include <string.h>
@@ -104,7 +104,7 @@ look(struct plugin *plugin, long now_ms)
 /*
  * Looks again at one session whose device the registry may have blocked or deleted.
  *
- * Returns 0 when it may stay or is ended now; -1 when the file failed, and it is as stale as before.
+ * Returns 0 when it may stay or is ended now; -1 when the file failed: it is as stale as before.
  */
 static int
 recheck(struct plugin *plugin, struct session *session)

@@ -1,4 +1,4 @@
-/* sessions: the devices this broker let in: until when, and which of them must be looked at again. */
+/* sessions: the devices this broker let in: until when, and which must be looked at again. */
 #ifndef PLUGIN_SESSIONS_H
 #define PLUGIN_SESSIONS_H
 

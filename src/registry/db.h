@@ -38,7 +38,7 @@ int db_fault(struct registry *r, const char *what, struct fault *f);
  * Gets a statement ready to step.
  *
  * sql    a literal: it is known by its address
- * kinds  a character a value: 't' const char * (NULL is null), 'i' int64_t, 'b' const void *, size_t
+ * kinds  a character a value: 't' const char * (or NULL), 'i' int64_t, 'b' const void *, size_t
  * ret    belongs to the registry; db_reset() it after the last step
  */
 int db_prepare(struct registry *r, const char *sql, sqlite3_stmt **ret, struct fault *f,
@@ -55,7 +55,7 @@ int db_begin(struct registry *r, struct fault *f);
 int db_commit(struct registry *r, struct fault *f);
 void db_rollback(struct registry *r);
 
-/* Ends what is left of a transaction when the scope ends: AUTO(db_auto) struct registry *open = r; */
+/* Ends an open transaction when the scope ends: AUTO(db_auto) struct registry *open = r; */
 void db_auto(struct registry **r);
 
 /* Ends a statement that was not stepped to its end. */

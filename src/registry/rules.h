@@ -1,4 +1,4 @@
-/* rules: what Cloud IoT Core's device protocol allows: pure decisions on names, topics and claims. */
+/* rules: what Cloud IoT Core's device protocol allows: decisions on names, topics and claims. */
 #ifndef REGISTRY_RULES_H
 #define REGISTRY_RULES_H
 

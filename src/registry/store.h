@@ -30,7 +30,7 @@ struct store_notification {
  * Creates a registry.
  *
  * notifications  at most 10; their topics must exist
- * cas            certificates in PEM, at most RULES_REGISTRY_CAS_MAX; each must be a CA's, valid now
+ * cas            certificates in PEM, RULES_REGISTRY_CAS_MAX at most; each a CA's, valid now
  */
 int store_registry_create(struct registry *r, const struct rules_client *at,
 	const struct store_notification *notifications, size_t n_notifications, char *const *cas,

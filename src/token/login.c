@@ -32,7 +32,7 @@ remember_refusal(const struct token *t)
 {
 	if (was_refused(t))
 		return;
-	/* Without memory for the path, the label and serial number alone count: it errs to safety. */
+	/* Without memory for the path, label and serial number alone count: it errs to safety. */
 	refused[n_refused].path = strdup(t->module->path);
 	memcpy(refused[n_refused].label, t->info.label, 32);
 	memcpy(refused[n_refused].serial, t->info.serialNumber, 16);

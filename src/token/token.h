@@ -77,8 +77,8 @@ int token_relogin(struct token *token, struct fault *f);
  *
  * ret_key  an EVP_PKEY whose private half stays in the token; free with EVP_PKEY_free(). Its
  *          operations fail with the token's reason in OpenSSL's error queue, where
- *          fault_openssl() finds it: see token_explain(). One thread at a time. Shared with EVP_PKEY_up_ref(), never
- *          copied with EVP_PKEY_dup(): libp11 does not survive that.
+ *          fault_openssl() finds it: see token_explain(). One thread at a time. Shared with
+ *          EVP_PKEY_up_ref(), never copied with EVP_PKEY_dup(): libp11 does not survive that.
  *
  * Returns 0; else FAULT_NOTFOUND, FAULT_AMBIGUOUS with the keys that match, as token_login(),
  * FAULT_INVALID when the key is of a kind we do not use, FAULT_REFUSED when the token has no
@@ -87,7 +87,7 @@ int token_relogin(struct token *token, struct fault *f);
 int token_private_key(struct token *token, EVP_PKEY **ret_key, struct fault *f);
 
 /*
- * Gives a fault that came from an operation of a lent key (its `native` is then an error of libp11's)
+ * Gives a fault that came from an operation of a lent key (its `native` is then libp11's error)
  * the code and the words of what the token said; leaves any other as it is.
  *
  * Returns -1, always.  Threads: any.

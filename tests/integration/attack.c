@@ -341,7 +341,9 @@ long_dots(char *t)
 static char *
 long_tail(char *t)
 {
-	return edited(t, "", filled(NULL, 'A'));
+	AUTO(auto_free) char *tail = filled(NULL, 'A');
+
+	return edited(t, "", tail);
 }
 
 static char *

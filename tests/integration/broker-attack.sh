@@ -9,16 +9,14 @@ set -eu
 
 register()
 {
-	p11-registry registries create reg >registry.out
+	p11-registry registries create reg
 	make_key ec ec
 	make_key rsa rsa
 	make_key other ec
-	p11-registry devices create ec-device --registry=reg \
-		--public-key=path=ec.pub,type=es256-pem >>registry.out
-	p11-registry devices create rsa-device --registry=reg \
-		--public-key=path=rsa.pub,type=rsa-pem >>registry.out
+	p11-registry devices create ec-device --registry=reg --public-key=path=ec.pub,type=es256-pem
+	p11-registry devices create rsa-device --registry=reg --public-key=path=rsa.pub,type=rsa-pem
 	p11-registry devices create other-device --registry=reg \
-		--public-key=path=other.pub,type=es256-pem >>registry.out
+		--public-key=path=other.pub,type=es256-pem
 }
 
 # Tokens begin with "eyJ", or with what was put before one; what was sent stands in ./sent.

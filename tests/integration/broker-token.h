@@ -1,4 +1,4 @@
-/* broker-token: tokens made by hand, with OpenSSL alone: what an attacker can make, and good ones. */
+/* broker-token: tokens made by hand, with OpenSSL alone: what an attacker makes, and good ones. */
 #ifndef TESTS_INTEGRATION_BROKER_TOKEN_H
 #define TESTS_INTEGRATION_BROKER_TOKEN_H
 
@@ -14,7 +14,7 @@ enum signing {
 	SIGN_NOT,     /* an empty signature */
 };
 
-/* All of these end the program when something fails: what they give out is free()d by the caller. */
+/* They end the program when something fails; what they give out is free()d by the caller. */
 
 EVP_PKEY *read_key(const char *path);
 

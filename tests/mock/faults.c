@@ -17,13 +17,14 @@
  *   N-relogin   from the Nth on until C_Login succeeds, and never again after that
  *
  * With several functions the first is counted and all fail while the rule holds. A TPM that was
- * restarted at the second signature is C_Sign+C_SignInit+C_Login+C_GenerateRandom=GENERAL_ERROR@2-reinit.
+ * restarted at the second signature is
+ * C_Sign+C_SignInit+C_Login+C_GenerateRandom=GENERAL_ERROR@2-reinit.
  *
  * The first rule that makes a call fail decides; waits add up. A call that a rule makes fail does
- * nothing else, except that a failed C_Sign ends the operation as the standard says: a PIN refused by
- * a rule is not counted. The rules are read at each C_Initialize; a text equal to the one before keeps
- * its counts. Empty rules are allowed (a text made different by a comma counts anew). A rule that
- * cannot be read is named on stderr and C_Initialize returns CKR_ARGUMENTS_BAD.
+ * nothing else, except that a failed C_Sign ends the operation as the standard says: a PIN refused
+ * by a rule is not counted. The rules are read at each C_Initialize; a text equal to the one before
+ * keeps its counts. Empty rules are allowed (a text made different by a comma counts anew). A rule
+ * that cannot be read is named on stderr and C_Initialize returns CKR_ARGUMENTS_BAD.
  */
 #include "config.h"
 

@@ -1,4 +1,4 @@
-/* mock: what the parts of the mock PKCS#11 module share. Everything here runs under the one lock. */
+/* mock: what the parts of the mock PKCS#11 module share. All of it runs under the one lock. */
 #ifndef TESTS_MOCK_H
 #define TESTS_MOCK_H
 
@@ -113,7 +113,7 @@ CK_RV call_leave(const char *function, const char *detail, CK_RV rv);
 
 /* faults.c: the rules of MOCK_PKCS11_FAULTS. */
 
-/* Reads the rules; the same text again keeps what was counted. False if it is wrong: said on stderr. */
+/* Reads the rules; the same text again keeps the counts. False if it is wrong: said on stderr. */
 bool faults_load(const char *text);
 /* Counts a call. Returns what it must fail with or CKR_OK; adds what it must wait first. */
 CK_RV faults_count(const char *function, unsigned *delay_ms);

@@ -1,5 +1,5 @@
 /*
- * The mock module through p11-kit: what command-line tools cannot show, as their first error ends them.
+ * The mock module through p11-kit: what command-line tools cannot show: an error ends them.
  * Run by mock.test, which sets $MOCK_MODULE.
  */
 #include "config.h"

@@ -157,7 +157,7 @@ curve_is_named(void **state)
 	AUTO(auto_openssl) unsigned char *der = NULL;
 
 	(void)state;
-	/* The named curve's SubjectPublicKeyInfo has exactly this length; explicit ones are longer. */
+	/* The named curve's SubjectPublicKeyInfo has this very length; explicit ones are longer. */
 	assert_int_equal(i2d_PUBKEY(key, &der), 91);
 }
 

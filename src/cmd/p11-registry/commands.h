@@ -1,4 +1,4 @@
-/* commands: what the subcommands of p11-registry share: their entries, where the registry is, output. */
+/* commands: what p11-registry's subcommands share: their entries, where the registry is, output. */
 #ifndef CMD_P11_REGISTRY_COMMANDS_H
 #define CMD_P11_REGISTRY_COMMANDS_H
 
