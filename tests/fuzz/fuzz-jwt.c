@@ -1,0 +1,32 @@
+/* Whatever a client sends as its password is parsed, verified and judged. */
+#include "config.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "jwt/jwt.h"
+#include "registry/rules.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static EVP_PKEY *p256, *rsa;
+	struct fault f = FAULT_INIT;
+	struct jwt jwt = {0};
+	time_t until;
+
+	if (!p256)
+		p256 = EVP_EC_gen("P-256");
+	if (!rsa)
+		rsa = EVP_RSA_gen(2048);
+	if (jwt_parse((const char *)data, size, &jwt, &f) == 0) {
+		/* A fresh key signed none of this. */
+		if (jwt_verify(&jwt, p256, &f) == 0 || jwt_verify(&jwt, rsa, &f) == 0)
+			abort();
+		rules_check_claims(jwt.claims, "project", 1300819370, &until, &f);
+		jwt_clear(&jwt);
+	}
+	return 0;
+}
