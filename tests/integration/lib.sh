@@ -180,7 +180,7 @@ make_broker_certificate()
 
 # shellcheck disable=SC2120 # most brokers need no lines more
 # start_broker [LINE...]: a broker with the plugin over TLS on a free port of 127.0.0.1, with
-# these lines more in its settings; sets $port
+# these lines more in its settings; sets $port. Without the plugin, user device may publish.
 start_broker()
 {
 	need mosquitto mosquitto_passwd openssl
@@ -188,6 +188,10 @@ start_broker()
 	# A test's password for its own broker: no secret.
 	mosquitto_passwd -b -c "$work/passwd" backend backend
 	printf 'user backend\ntopic read /devices/#\n' >"$work/acl"
+	if [ -z "$with_plugin" ]; then
+		mosquitto_passwd -b "$work/passwd" device device
+		printf 'user device\ntopic write /devices/d/#\n' >>"$work/acl"
+	fi
 	attempts=0
 	until try_broker "$@"; do
 		attempts=$((attempts + 1))

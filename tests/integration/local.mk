@@ -12,3 +12,10 @@ SCENARIOS = \
 	tests/integration/bad-input-swtpm.test
 dist_check_SCRIPTS += $(SCENARIOS)
 TESTS += $(SCENARIOS)
+
+# mqtt/ against a broker without the plugin
+check_PROGRAMS += tests/integration/mqtt-client
+tests_integration_mqtt_client_LDADD = src/mqtt/libmqtt.la src/base/libbase.la $(PAHO_LIBS) \
+	$(SSL_LIBS) $(CRYPTO_LIBS)
+dist_check_SCRIPTS += tests/integration/mqtt-broker.sh
+TESTS += tests/integration/mqtt-broker.sh
