@@ -108,10 +108,13 @@ on_connect_failed(void *with, MQTTAsync_failureData *data)
 	set_link(with, DOWN, data && data->code > 0 ? data->code : -1);
 }
 
+/* paho 1.3.12 puts the reason code where 3.1.1's return code goes. */
 static void
 on_connect_failed_v5(void *with, MQTTAsync_failureData5 *data)
 {
-	set_link(with, DOWN, data && data->reasonCode >= 0x80 ? (int)data->reasonCode : -1);
+	int code = !data ? -1 : data->reasonCode ? (int)data->reasonCode : data->code;
+
+	set_link(with, DOWN, code >= 0x80 ? code : -1);
 }
 
 static void
