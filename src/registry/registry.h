@@ -75,7 +75,7 @@ int registry_may_stay(struct registry *registry, int64_t device_row, struct faul
 /*
  * Takes a device's telemetry (`/devices/D/events[/SUBFOLDER]`): finds the registry's topic for the
  * subfolder and keeps the message in each of that topic's subscriptions. It is in the file when
- * this returns.
+ * this returns. Topics and subscriptions are those of the last registry_changed().
  *
  * Returns 0; else FAULT_CONFIG when the registry has no topic for it, FAULT_IO when the file fails.
  */
