@@ -29,6 +29,8 @@ struct registry {
 		EVP_PKEY *key;
 	} keys[KEYS_MAX];
 	struct route *routes;
+	int64_t last_message; /* the newest id that this process gave */
+	int until_prune;      /* messages until the next look at what subscriptions hold too long */
 };
 
 /* FAULT_IO with SQLite's reason (FAULT_EXISTS for a name that is there already). Returns -1. */

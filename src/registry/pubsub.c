@@ -2,7 +2,9 @@
 
 #include "registry/store.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <openssl/evp.h>
 
@@ -23,7 +25,7 @@ store_topic_create(struct registry *r, const char *project, const char *topic, s
 	return db_commit(r, f);
 }
 
-/* Lists rows of a project with a name, and a topic where there is a second column. */
+/* Lists rows of a project: a name; a subscription's have a topic and two numbers behind it. */
 static int
 list(struct registry *r, const char *sql, const char *project, const char *kind, json_t **ret,
 	struct fault *f)
@@ -45,8 +47,14 @@ list(struct registry *r, const char *sql, const char *project, const char *kind,
 			break;
 		entry = json_pack("{s:s, s:o}", "id", db_text(q, 0), "name",
 			json_sprintf("projects/%s/%s/%s", project, kind, db_text(q, 0)));
-		if (entry && sqlite3_column_count(q) > 1)
-			json_object_set_new(entry, "topic", json_string(db_text(q, 1)));
+		if (entry && sqlite3_column_count(q) > 1 &&
+			json_object_update_new(
+				entry, json_pack("{s:s, s:I, s:I}", "topic", db_text(q, 1),
+					       "numUndeliveredMessages",
+					       (json_int_t)sqlite3_column_int64(q, 2),
+					       "numDroppedMessages",
+					       (json_int_t)sqlite3_column_int64(q, 3))))
+			return fault_nomem(f);
 		if (look_append(all, entry, f))
 			return -1;
 	}
@@ -82,7 +90,9 @@ int
 store_subscription_list(struct registry *r, const char *project, json_t **ret, struct fault *f)
 {
 	return list(r,
-		"SELECT s.name, t.name FROM subscriptions s JOIN topics t ON s.topic = t.id"
+		"SELECT s.name, t.name,"
+		" (SELECT count(*) FROM deliveries WHERE subscription = s.id), s.dropped"
+		" FROM subscriptions s JOIN topics t ON s.topic = t.id"
 		" WHERE s.project = ? ORDER BY s.name",
 		project, "subscriptions", ret, f);
 }
@@ -108,58 +118,41 @@ look_subscription(struct registry *r, const char *project, const char *subscript
 	return 0;
 }
 
+/* An ackId names the delivery and its message: the number alone may come again. */
 static json_t *
 message(sqlite3_stmt *q)
 {
-	int len = sqlite3_column_bytes(q, 3);
+	int len = sqlite3_column_bytes(q, 4);
 	AUTO(auto_free) char *data = malloc((size_t)len / 3 * 4 + 5);
-	AUTO(auto_json) json_t *attributes = json_loads(db_text(q, 2), 0, NULL);
+	AUTO(auto_json) json_t *attributes = json_loads(db_text(q, 3), 0, NULL);
 	char time[32];
 
 	if (!data || !attributes)
 		return NULL;
-	EVP_EncodeBlock((unsigned char *)data, sqlite3_column_blob(q, 3), len);
-	return json_pack("{s:{s:s, s:s, s:O, s:s}}", "message", "messageId", db_text(q, 0),
-		"publishTime", look_time(sqlite3_column_int64(q, 1), time, sizeof(time)),
-		"attributes", attributes, "data", data);
-}
-
-static int
-acknowledge(struct registry *r, int64_t subscription, const json_t *all, struct fault *f)
-{
-	const json_t *last = json_array_get(all, json_array_size(all) - 1);
-	const char *id;
-
-	if (!last)
-		return 0;
-	id = json_string_value(json_object_get(json_object_get(last, "message"), "messageId"));
-	if (db_run(r, "DELETE FROM deliveries WHERE subscription = ? AND message <= ?", f, "ii",
-		    subscription, (int64_t)strtoll(id, NULL, 10)))
-		return -1;
-	return db_run(r,
-		"DELETE FROM messages WHERE id <= ? AND NOT EXISTS"
-		" (SELECT 1 FROM deliveries WHERE message = messages.id)",
-		f, "i", (int64_t)strtoll(id, NULL, 10));
+	EVP_EncodeBlock((unsigned char *)data, sqlite3_column_blob(q, 4), len);
+	return json_pack("{s:o, s:{s:s, s:s, s:O, s:s}}", "ackId",
+		json_sprintf("%lld-%lld", sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1)),
+		"message", "messageId", db_text(q, 1), "publishTime",
+		look_time(sqlite3_column_int64(q, 2), time, sizeof(time)), "attributes", attributes,
+		"data", data);
 }
 
 int
-store_pull(struct registry *r, const char *project, const char *subscription, long limit, bool ack,
+store_pull(struct registry *r, const char *project, const char *subscription, long limit,
 	json_t **ret, struct fault *f)
 {
-	AUTO(db_auto) struct registry *open = r;
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	AUTO(auto_json) json_t *all = json_array();
 	int64_t row;
 	bool there;
 
-	(void)open;
 	if (!all)
 		return fault_nomem(f);
-	if ((ack && db_begin(r, f)) || look_subscription(r, project, subscription, &row, f) ||
+	if (look_subscription(r, project, subscription, &row, f) ||
 		db_prepare(r,
-			"SELECT m.id, m.published, m.attributes, m.data FROM deliveries d"
+			"SELECT d.number, m.id, m.published, m.attributes, m.data FROM deliveries d"
 			" JOIN messages m ON d.message = m.id WHERE d.subscription = ?"
-			" ORDER BY d.message LIMIT ?",
+			" ORDER BY d.number LIMIT ?",
 			&q, f, "ii", row, (int64_t)limit))
 		return -1;
 	for (;;) {
@@ -170,8 +163,34 @@ store_pull(struct registry *r, const char *project, const char *subscription, lo
 		if (look_append(all, message(q), f))
 			return -1;
 	}
-	if (ack && (acknowledge(r, row, all, f) || db_commit(r, f)))
-		return -1;
 	*ret = TAKE(all);
 	return 0;
+}
+
+int
+store_ack(struct registry *r, const char *project, const char *subscription, const json_t *pulled,
+	struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = r;
+	const json_t *one;
+	int64_t row;
+	size_t i;
+
+	(void)open;
+	if (db_begin(r, f) || look_subscription(r, project, subscription, &row, f))
+		return -1;
+	json_array_foreach(pulled, i, one)
+	{
+		const char *id = json_string_value(json_object_get(one, "ackId"));
+		int64_t number, message;
+
+		if (!id || sscanf(id, "%" SCNd64 "-%" SCNd64, &number, &message) != 2)
+			return fault_set(f, FAULT_USAGE, "a message without an ackId");
+		if (db_run(r,
+			    "DELETE FROM deliveries WHERE subscription = ? AND number = ?"
+			    " AND message = ?",
+			    f, "iii", row, number, message))
+			return -1;
+	}
+	return db_commit(r, f);
 }

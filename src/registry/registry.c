@@ -2,6 +2,9 @@
 
 #include "registry/registry.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,16 +12,29 @@
 
 #define BUSY_MS 1000
 
+/*
+ * The file is made private before SQLite makes it readable for everyone; its journals get the same
+ * permissions.
+ */
+static int
+create(const char *path, struct fault *f)
+{
+	AUTO(auto_fd) int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno != EEXIST)
+		return fault_errno(f, "cannot create the registry '%s'", path);
+	return 0;
+}
+
 static int
 set_up(struct registry *r, struct fault *f)
 {
 	sqlite3_extended_result_codes(r->db, 1);
 	sqlite3_busy_timeout(r->db, BUSY_MS);
-	if (sqlite3_exec(r->db,
-		    "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
-		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
-		    NULL, NULL, NULL) != SQLITE_OK)
-		return db_fault(r, "cannot open the registry", f);
+	/* SQLite opens what cannot be written for reading, without a word. */
+	if (sqlite3_db_readonly(r->db, "main"))
+		return fault_set(f, FAULT_IO,
+			"cannot open the registry: '%s' may not be written by this user", r->path);
 	return schema_open(r, f);
 }
 
@@ -29,12 +45,17 @@ registry_open(const char *path, struct registry **ret_registry, struct fault *f)
 
 	if (!r)
 		return fault_nomem(f);
-	r->path = strdup(path);
-	if (!r->path)
+	if (!*path)
+		return fault_set(f, FAULT_CONFIG, "the registry's file has no name");
+	/* What SQLite would take for something else than a file gets a folder before it. */
+	if (asprintf(&r->path, "%s%s", *path == ':' ? "./" : "", path) < 0) {
+		r->path = NULL;
 		return fault_nomem(f);
-	if (sqlite3_open_v2(path, &r->db,
-		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-			    SQLITE_OPEN_PRIVATECACHE,
+	}
+	if (create(r->path, f))
+		return -1;
+	if (sqlite3_open_v2(r->path, &r->db,
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
 		    NULL) != SQLITE_OK) {
 		if (!r->db)
 			return fault_nomem(f);

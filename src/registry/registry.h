@@ -14,7 +14,8 @@
 struct registry;
 
 /*
- * Opens the registry's file, creating it with its schema when it is not there.
+ * Opens the registry's file, creating it with its schema, for its owner alone, when it is not
+ * there.
  *
  * path          the file; its folder must be writable (the file's journal stands beside it)
  * ret_registry  close with registry_close()
@@ -74,14 +75,18 @@ int registry_may_stay(struct registry *registry, int64_t device_row, struct faul
 /*
  * Takes a device's telemetry (`/devices/D/events[/SUBFOLDER]`): finds the registry's topic for the
  * subfolder and keeps the message in each of that topic's subscriptions. It is in the file when
- * this returns.
+ * this returns. Topics and subscriptions are those of the last registry_changed().
  *
  * Returns 0; else FAULT_CONFIG when the registry has no topic for it, FAULT_IO when the file fails.
  */
 int registry_telemetry(struct registry *registry, const struct registry_admission *from,
 	const char *subfolder, const void *payload, size_t len, time_t now, struct fault *f);
 
-/* Keeps a device's state, the newest ten. Returns as registry_telemetry(). */
+/*
+ * Keeps a device's state, the newest ten.
+ *
+ * Returns as registry_telemetry(); FAULT_AUTH when the device is not there any more.
+ */
 int registry_state(struct registry *registry, const struct registry_admission *from,
 	const void *payload, size_t len, time_t now, struct fault *f);
 

@@ -9,6 +9,9 @@
 /*
  * Each row brings the file from the version that is its index to the next. A row that was released
  * is never changed: a change is a new row.
+ *
+ * A message's id is when it came, in microseconds since 1970; `waiting` counts the subscriptions
+ * that hold it, which number theirs as they come. Other times are in seconds since 1970.
  */
 static const char *const migrations[] = {
 	"CREATE TABLE registries ("
@@ -39,15 +42,20 @@ static const char *const migrations[] = {
 	"  UNIQUE (project, name));"
 	"CREATE INDEX subscriptions_topic ON subscriptions (topic);"
 	"CREATE TABLE messages ("
-	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  id INTEGER PRIMARY KEY,"
 	"  published INTEGER NOT NULL,"
+	"  waiting INTEGER NOT NULL,"
 	"  attributes TEXT NOT NULL,"
 	"  data BLOB NOT NULL);"
 	"CREATE TABLE deliveries ("
 	"  subscription INTEGER NOT NULL REFERENCES subscriptions ON DELETE CASCADE,"
-	"  message INTEGER NOT NULL REFERENCES messages,"
-	"  PRIMARY KEY (subscription, message)) WITHOUT ROWID;"
-	"CREATE INDEX deliveries_message ON deliveries (message);"
+	"  number INTEGER NOT NULL,"
+	"  message INTEGER NOT NULL,"
+	"  PRIMARY KEY (subscription, number)) WITHOUT ROWID;"
+	"CREATE TRIGGER deliveries_done AFTER DELETE ON deliveries BEGIN"
+	"  DELETE FROM messages WHERE id = old.message AND waiting <= 1;"
+	"  UPDATE messages SET waiting = waiting - 1 WHERE id = old.message;"
+	"END;"
 	"CREATE TABLE devices ("
 	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	"  registry INTEGER NOT NULL REFERENCES registries,"
@@ -71,7 +79,7 @@ static const char *const migrations[] = {
 	"  PRIMARY KEY (gateway, device)) WITHOUT ROWID;"
 	"CREATE INDEX bindings_device ON bindings (device);"
 	"CREATE TABLE states ("
-	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  id INTEGER PRIMARY KEY,"
 	"  device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
 	"  updated INTEGER NOT NULL,"
 	"  data BLOB NOT NULL);"
@@ -93,13 +101,39 @@ pragma(struct registry *r, const char *sql, int64_t *ret, struct fault *f)
 	return 0;
 }
 
+/* Reads the file's version, 0 for an empty one; FAULT_CONFIG for one that is not ours. */
 static int
-migrate(struct registry *r, int64_t version, struct fault *f)
+check(struct registry *r, int64_t *ret_version, struct fault *f)
+{
+	int64_t application, version, tables;
+
+	if (pragma(r, "PRAGMA application_id", &application, f) ||
+		pragma(r, "PRAGMA user_version", &version, f) ||
+		pragma(r, "SELECT count(*) FROM sqlite_master", &tables, f))
+		return -1;
+	if (application != APPLICATION_ID && (application || version || tables))
+		return fault_set(f, FAULT_CONFIG,
+			"'%s' is another program's database: name the registry's", r->path);
+	if (version > SCHEMA_VERSION)
+		return fault_set(f, FAULT_CONFIG,
+			"'%s' was written by a newer version of this program (schema %d, this one "
+			"knows %d): install that one",
+			r->path, (int)version, SCHEMA_VERSION);
+	*ret_version = version;
+	return 0;
+}
+
+static int
+migrate(struct registry *r, struct fault *f)
 {
 	AUTO(db_auto) struct registry *open = r;
 	char number[96];
+	int64_t version;
 
 	(void)open;
+	/* Once more under the lock: another program may be doing the same. */
+	if (db_begin(r, f) || check(r, &version, f))
+		return -1;
 	for (; version < SCHEMA_VERSION; version++) {
 		if (sqlite3_exec(r->db, migrations[version], NULL, NULL, NULL) != SQLITE_OK)
 			return db_fault(r, "cannot bring the registry's schema up to date", f);
@@ -114,27 +148,17 @@ migrate(struct registry *r, int64_t version, struct fault *f)
 int
 schema_open(struct registry *r, struct fault *f)
 {
-	AUTO(db_auto) struct registry *open = r;
-	int64_t application, version, tables;
+	int64_t version;
 
-	(void)open;
-	if (pragma(r, "PRAGMA user_version", &version, f))
+	/* Before anything is set, so that another program's file stays as it is. */
+	if (check(r, &version, f))
 		return -1;
+	if (sqlite3_exec(r->db,
+		    "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+		    "PRAGMA journal_size_limit = 67108864;",
+		    NULL, NULL, NULL) != SQLITE_OK)
+		return db_fault(r, "cannot open the registry", f);
 	/* Only a file that must change is locked: the broker may be writing to it. */
-	if (version < SCHEMA_VERSION && db_begin(r, f))
-		return -1;
-	if (pragma(r, "PRAGMA application_id", &application, f) ||
-		pragma(r, "PRAGMA user_version", &version, f) ||
-		pragma(r, "SELECT count(*) FROM sqlite_master", &tables, f))
-		return -1;
-	if (application != APPLICATION_ID && (application || version || tables))
-		return fault_set(f, FAULT_CONFIG,
-			"'%s' is another program's database: name the registry's", r->path);
-	if (version > SCHEMA_VERSION)
-		return fault_set(f, FAULT_CONFIG,
-			"'%s' was written by a newer version of this program (schema %d, known "
-			"%d): "
-			"install that one",
-			r->path, (int)version, SCHEMA_VERSION);
-	return version < SCHEMA_VERSION ? migrate(r, version, f) : 0;
+	return version < SCHEMA_VERSION ? migrate(r, f) : 0;
 }

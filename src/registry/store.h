@@ -99,12 +99,15 @@ int store_subscription_create(struct registry *r, const char *project, const cha
 int store_subscription_list(struct registry *r, const char *project, json_t **ret, struct fault *f);
 
 /*
- * The oldest messages of a subscription, `limit` at most, each as member "message": messageId,
- * publishTime, attributes and data in base64.
- *
- * acknowledge  they are not pulled again
+ * The oldest messages of a subscription, `limit` at most, each with its ackId and as member
+ * "message": messageId, publishTime, attributes and data in base64. They are pulled again until
+ * they are acknowledged.
  */
 int store_pull(struct registry *r, const char *project, const char *subscription, long limit,
-	bool acknowledge, json_t **ret, struct fault *f);
+	json_t **ret, struct fault *f);
+
+/* Forgets messages, as store_pull() gave them; those that are gone already are passed over. */
+int store_ack(struct registry *r, const char *project, const char *subscription,
+	const json_t *pulled, struct fault *f);
 
 #endif

@@ -14,8 +14,9 @@
 #define SUBSCRIPTION_MESSAGES_MAX 1000000
 #define RETENTION_S		  (7 * 86400)
 
-/* How many messages come between two looks at the bounds. */
+/* How many messages come between two looks at the bounds, and how many of the old go at each. */
 #define PRUNE_EVERY 1024
+#define PRUNE_MAX   4096
 
 #define SUBSCRIPTIONS_MAX 64
 #define ROUTES_MAX	  256
@@ -121,45 +122,67 @@ attributes(const struct registry_admission *from, const char *subfolder)
 	AUTO(auto_json) json_t *json = NULL;
 
 	snprintf(number, sizeof(number), "%" PRId64, from->device_num_id);
-	json = json_pack("{s:s, s:s, s:s, s:s, s:s}", "deviceId", from->client.device,
+	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "deviceId", from->client.device,
 		"deviceNumId", number, "deviceRegistryId", from->client.registry,
-		"deviceRegistryLocation", from->client.region, "projectId", from->client.project);
-	if (!json || (*subfolder && json_object_set_new(json, "subFolder", json_string(subfolder))))
-		return NULL;
-	return json_dumps(json, JSON_COMPACT);
+		"deviceRegistryLocation", from->client.region, "projectId", from->client.project,
+		"subFolder", subfolder);
+	return json ? json_dumps(json, JSON_COMPACT) : NULL;
 }
 
-/* The oldest message that is young enough; messages are numbered as they come. */
-#define OLDEST_KEPT "(SELECT id FROM messages WHERE published >= ?1 ORDER BY id LIMIT 1)"
+/* Microseconds since 1970, later than every other message's. */
+static int
+next_message(struct registry *r, time_t now, int64_t *ret_id, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	int64_t id = (int64_t)now * 1000000, newest;
+	bool row;
 
-/* Drops what is too old or too many, and counts it. */
+	if (db_prepare(r, "SELECT max(id) FROM messages", &q, f, "") || db_step(r, q, &row, f))
+		return -1;
+	newest = row ? sqlite3_column_int64(q, 0) : 0;
+	if (newest < r->last_message)
+		newest = r->last_message;
+	*ret_id = id > newest ? id : newest + 1;
+	return 0;
+}
+
+/* Drops the oldest, too many or too old, and counts them. Both are looked up, nothing is searched. */
 static int
 prune(struct registry *r, int64_t subscription, time_t now, struct fault *f)
 {
+	int64_t dropped;
+
 	if (db_run(r,
-		    "DELETE FROM deliveries WHERE subscription = ?2 AND (message < " OLDEST_KEPT
-		    " OR message <= (SELECT message FROM deliveries WHERE subscription = ?2"
-		    "  ORDER BY message DESC LIMIT 1 OFFSET ?3))",
-		    f, "iii", (int64_t)now - RETENTION_S, subscription,
-		    (int64_t)SUBSCRIPTION_MESSAGES_MAX) ||
-		db_run(r, "UPDATE subscriptions SET dropped = dropped + ? WHERE id = ?", f, "ii",
-			(int64_t)sqlite3_changes(r->db), subscription))
+		    "DELETE FROM deliveries WHERE subscription = ?1 AND number <="
+		    " (SELECT max(number) FROM deliveries WHERE subscription = ?1) - ?2",
+		    f, "ii", subscription, (int64_t)SUBSCRIPTION_MESSAGES_MAX))
 		return -1;
-	return 0;
+	dropped = sqlite3_changes(r->db);
+	if (db_run(r,
+		    "DELETE FROM deliveries WHERE subscription = ?1 AND number <"
+		    " (SELECT min(number) FROM deliveries WHERE subscription = ?1) + ?2"
+		    " AND message < ?3",
+		    f, "iii", subscription, (int64_t)PRUNE_MAX,
+		    ((int64_t)now - RETENTION_S) * 1000000))
+		return -1;
+	dropped += sqlite3_changes(r->db);
+	return dropped ? db_run(r, "UPDATE subscriptions SET dropped = dropped + ? WHERE id = ?", f,
+				 "ii", dropped, subscription)
+		       : 0;
 }
 
 /* Looks at the bounds now and then, in the transaction of a message. */
 static int
 prune_all(struct registry *r, const struct route *route, time_t now, struct fault *f)
 {
+	if (r->until_prune-- > 0)
+		return 0;
+	r->until_prune = PRUNE_EVERY;
 	for (int i = 0; i < route->n; i++) {
 		if (prune(r, route->subscriptions[i], now, f))
 			return -1;
 	}
-	return db_run(r,
-		"DELETE FROM messages WHERE id < " OLDEST_KEPT
-		" AND NOT EXISTS (SELECT 1 FROM deliveries WHERE message = messages.id)",
-		f, "i", (int64_t)now - RETENTION_S);
+	return 0;
 }
 
 static int
@@ -170,19 +193,25 @@ keep(struct registry *r, const struct route *route, const char *about, const voi
 	int64_t message;
 
 	(void)open;
-	if (db_begin(r, f) ||
-		db_run(r, "INSERT INTO messages (published, attributes, data) VALUES (?, ?, ?)", f,
-			"itb", (int64_t)now, about, payload ? payload : "", len))
+	if (db_begin(r, f) || next_message(r, now, &message, f) ||
+		db_run(r,
+			"INSERT INTO messages (id, published, waiting, attributes, data)"
+			" VALUES (?, ?, ?, ?, ?)",
+			f, "iiitb", message, (int64_t)now, (int64_t)route->n, about,
+			payload ? payload : "", len))
 		return -1;
-	message = sqlite3_last_insert_rowid(r->db);
 	for (int i = 0; i < route->n; i++) {
-		if (db_run(r, "INSERT INTO deliveries (subscription, message) VALUES (?, ?)", f,
-			    "ii", route->subscriptions[i], message))
+		if (db_run(r,
+			    "INSERT INTO deliveries (subscription, number, message) VALUES (?1,"
+			    " (SELECT coalesce(max(number), 0) + 1 FROM deliveries"
+			    "  WHERE subscription = ?1), ?2)",
+			    f, "ii", route->subscriptions[i], message))
 			return -1;
 	}
-	if (message % PRUNE_EVERY == 0 && prune_all(r, route, now, f))
+	if (prune_all(r, route, now, f) || db_commit(r, f))
 		return -1;
-	return db_commit(r, f);
+	r->last_message = message;
+	return 0;
 }
 
 int
@@ -215,12 +244,17 @@ registry_state(struct registry *registry, const struct registry_admission *from,
 
 	(void)open;
 	if (db_begin(registry, f) ||
-		db_run(registry, "INSERT INTO states (device, updated, data) VALUES (?, ?, ?)", f,
-			"iib", from->device_row, (int64_t)now, payload ? payload : "", len) ||
 		db_run(registry,
-			"DELETE FROM states WHERE device = ?1 AND id NOT IN (SELECT id FROM states"
-			" WHERE device = ?1 ORDER BY id DESC LIMIT 10)",
-			f, "i", from->device_row))
+			"INSERT INTO states (device, updated, data)"
+			" SELECT id, ?2, ?3 FROM devices WHERE id = ?1",
+			f, "iib", from->device_row, (int64_t)now, payload ? payload : "", len))
+		return -1;
+	if (sqlite3_changes(registry->db) == 0)
+		return fault_set(f, FAULT_AUTH, "the device was deleted");
+	if (db_run(registry,
+		    "DELETE FROM states WHERE device = ?1 AND id NOT IN (SELECT id FROM states"
+		    " WHERE device = ?1 ORDER BY id DESC LIMIT 10)",
+		    f, "i", from->device_row))
 		return -1;
 	return db_commit(registry, f);
 }

@@ -2,6 +2,8 @@
 
 #include "commands.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -80,8 +82,9 @@ create_subscription(void *values, int argc, char **argv, struct fault *f)
 static int
 list_subscriptions(void *values, int argc, char **argv, struct fault *f)
 {
-	static const struct column columns[] = {
-		{"ID", "id"}, {"TOPIC", "topic"}, {"NAME", "name"}, {NULL, NULL}};
+	static const struct column columns[] = {{"ID", "id"}, {"TOPIC", "topic"},
+		{"WAITING", "numUndeliveredMessages"}, {"DROPPED", "numDroppedMessages"},
+		{"NAME", "name"}, {NULL, NULL}};
 	struct place *place = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
 	AUTO(auto_json) json_t *all = NULL;
@@ -133,7 +136,7 @@ pull(void *values, int argc, char **argv, struct fault *f)
 
 	(void)argc;
 	if (open_registry(&v->place, &registry, f) ||
-		store_pull(registry, v->place.project, argv[0], v->limit, v->auto_ack, &all, f))
+		store_pull(registry, v->place.project, argv[0], v->limit, &all, f))
 		return -1;
 	if (strcmp(v->place.format, "table") == 0) {
 		json_array_foreach(all, i, message)
@@ -142,7 +145,13 @@ pull(void *values, int argc, char **argv, struct fault *f)
 				return -1;
 		}
 	}
-	return put_list(&v->place, all, columns, f);
+	if (put_list(&v->place, all, columns, f))
+		return -1;
+	/* What nobody could read is not acknowledged: it is pulled again. */
+	if (fflush(stdout) != 0)
+		return fault_set(
+			f, FAULT_IO, "cannot write to standard output: nothing was acknowledged");
+	return v->auto_ack ? store_ack(registry, v->place.project, argv[0], all, f) : 0;
 }
 
 const struct command command_topics_create = {

@@ -1,0 +1,301 @@
+#include "config.h"
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "registry/rules.h"
+
+#define NOW 1800000000
+
+static const char *
+repeat(char c, size_t n)
+{
+	static char text[1024];
+
+	memset(text, c, n);
+	text[n] = '\0';
+	return text;
+}
+
+static void
+an_id_is_taken_or_refused(void **state)
+{
+	static const struct {
+		const char *id;
+		int rc;
+	} rows[] = {
+		{"abc", 0},
+		{"gw1", 0},
+		{"A-._+~%9", 0},
+		{"google", -1},
+		{"goog", -1},
+		{"Google", 0},
+		{"go1", 0},
+		{"", -1},
+		{"ab", -1},
+		{"1abc", -1},
+		{"-abc", -1},
+		{"a b", -1},
+		{"a/b/c", -1},
+		{"abc/", -1},
+		{"abc\n", -1},
+		{"ab#", -1},
+		{"ab+", 0},
+		{"caf\xc3\xa9", -1},
+		{"abc'", -1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct fault f = FAULT_INIT;
+
+		if (rules_check_id("device", rows[i].id, &f) != rows[i].rc)
+			fail_msg("'%s'", rows[i].id);
+		if (rows[i].rc)
+			assert_int_equal(f.code, FAULT_USAGE);
+	}
+	assert_int_equal(rules_check_id("device", repeat('a', 255), NULL), 0);
+	assert_int_equal(rules_check_id("device", repeat('a', 256), NULL), -1);
+}
+
+static void
+a_client_id_is_read_exactly(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"gw1",
+		"projects/",
+		"projects/p/locations/r/registries/reg/devices/",
+		"projects/p/locations/r/registries/reg/devices/d1",
+		"projects/p/locations/r/registries/reg/devices/dev/",
+		"projects/p/locations/r/registries/reg/devices/dev/x",
+		"projects/p/locations/r/registries/reg/devices/dev ",
+		"projects/p/locations/r/registries//devices/dev",
+		"projects//locations/r/registries/reg/devices/dev",
+		"projects/p/q/locations/r/registries/reg/devices/dev",
+		"/projects/p/locations/r/registries/reg/devices/dev",
+		"Projects/p/locations/r/registries/reg/devices/dev",
+		"projects/p/location/r/registries/reg/devices/dev",
+		"projects/p/locations/r/registries/reg/devices/../dev",
+	};
+	struct rules_client c;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_ok(rules_parse_client_id("projects/p/locations/us-central1/registries/reg/devices/"
+					"dev~1",
+			  &c, &f),
+		&f);
+	assert_string_equal(c.project, "p");
+	assert_string_equal(c.region, "us-central1");
+	assert_string_equal(c.registry, "reg");
+	assert_string_equal(c.device, "dev~1");
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
+		if (rules_parse_client_id(bad[i], &c, &f) == 0)
+			fail_msg("'%s'", bad[i]);
+		assert_int_equal(f.code, FAULT_AUTH);
+	}
+}
+
+static void
+service_clients_are_told_from_devices(void **state)
+{
+	(void)state;
+	assert_true(rules_is_device_client("projects/x"));
+	assert_false(rules_is_device_client("backend"));
+	assert_false(rules_is_device_client("project"));
+	assert_false(rules_is_device_client(""));
+}
+
+static void
+claims_are_judged(void **state)
+{
+	static const struct {
+		const char *claims;
+		int rc;
+	} rows[] = {
+		{"{'aud':'p','iat':1800000000,'exp':1800003600}", 0},
+		{"{'aud':'p','iat':1800000600,'exp':1800003600}", 0},
+		{"{'aud':'p','iat':1800000601,'exp':1800003600}", -1},
+		{"{'aud':'p','iat':1799990000,'exp':1799999401}", 0},
+		{"{'aud':'p','iat':1799990000,'exp':1799999400}", -1},
+		{"{'aud':'p','iat':1800000000,'exp':1800086400}", 0},
+		{"{'aud':'p','iat':1800000000,'exp':1800086401}", -1},
+		{"{'aud':'p','iat':1800000000,'exp':1800000000}", -1},
+		{"{'aud':'p','iat':1800000001,'exp':1800000000}", -1},
+		{"{'aud':'q','iat':1800000000,'exp':1800003600}", -1},
+		{"{'aud':'pp','iat':1800000000,'exp':1800003600}", -1},
+		{"{'aud':['p'],'iat':1800000000,'exp':1800003600}", -1},
+		{"{'aud':'','iat':1800000000,'exp':1800003600}", -1},
+		{"{'aud':'p\\u0000','iat':1800000000,'exp':1800003600}", -1},
+		{"{'iat':1800000000,'exp':1800003600}", -1},
+		{"{'aud':'p','exp':1800003600}", -1},
+		{"{'aud':'p','iat':1800000000}", -1},
+		{"{'aud':'p','iat':'1800000000','exp':1800003600}", -1},
+		{"{'aud':'p','iat':1800000000.5,'exp':1800003600}", -1},
+		{"{'aud':'p','iat':1800000000,'exp':true}", -1},
+		{"{'aud':'p','iat':-1,'exp':1800003600}", -1},
+		{"{'aud':'p','iat':-9223372036854775808,'exp':9223372036854775807}", -1},
+		{"{'aud':'p','iat':9223372036854775806,'exp':9223372036854775807}", -1},
+		{"{'aud':'p','iat':1800000000,'exp':1800003600,'nbf':1900000000,'x':[]}", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		char *text = strdup(rows[i].claims);
+		struct fault f = FAULT_INIT;
+		time_t until = 7;
+		json_t *claims;
+
+		for (char *p = text; *p; p++) {
+			if (*p == '\'')
+				*p = '"';
+		}
+		claims = json_loads(text, JSON_ALLOW_NUL, NULL);
+		assert_non_null(claims);
+		if (rules_check_claims(claims, "p", NOW, &until, &f) != rows[i].rc)
+			fail_msg("%s: %s", rows[i].claims, f.text);
+		if (rows[i].rc) {
+			assert_int_equal(f.code, FAULT_AUTH);
+			assert_int_equal(until, 7);
+		} else {
+			assert_int_equal(until,
+				json_integer_value(json_object_get(claims, "exp")) + RULES_SKEW_S);
+		}
+		json_decref(claims);
+		free(text);
+	}
+}
+
+static void
+topics_are_taken_apart(void **state)
+{
+	static const struct {
+		const char *topic;
+		enum rules_topic kind;
+		const char *subfolder;
+	} rows[] = {
+		{"/devices/dev/events", RULES_TOPIC_EVENTS, ""},
+		{"/devices/dev/events/a/b", RULES_TOPIC_EVENTS, "a/b"},
+		{"/devices/dev/state", RULES_TOPIC_STATE, ""},
+		{"/devices/dev/config", RULES_TOPIC_CONFIG, ""},
+		{"/devices/dev/commands/#", RULES_TOPIC_COMMANDS, "#"},
+		{"/devices/dev/commands", RULES_TOPIC_COMMANDS, ""},
+		{"/devices/dev/state/x", RULES_TOPIC_OTHER, NULL},
+		{"/devices/dev/eventsx", RULES_TOPIC_OTHER, NULL},
+		{"/devices/dev/events/", RULES_TOPIC_OTHER, NULL},
+		{"/devices/dev/", RULES_TOPIC_OTHER, NULL},
+		{"/devices/dev", RULES_TOPIC_OTHER, NULL},
+		{"/devices//events", RULES_TOPIC_OTHER, NULL},
+		{"/devices/+/events", RULES_TOPIC_OTHER, NULL},
+		{"devices/dev/events", RULES_TOPIC_OTHER, NULL},
+		{"$share/g/devices/dev/config", RULES_TOPIC_OTHER, NULL},
+		{"#", RULES_TOPIC_OTHER, NULL},
+		{"", RULES_TOPIC_OTHER, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		char device[RULES_ID_MAX + 1];
+		const char *subfolder = NULL;
+
+		if (rules_parse_topic(rows[i].topic, device, sizeof(device), &subfolder) !=
+			rows[i].kind)
+			fail_msg("'%s'", rows[i].topic);
+		if (rows[i].kind != RULES_TOPIC_OTHER) {
+			assert_string_equal(device, "dev");
+			assert_string_equal(subfolder, rows[i].subfolder);
+		}
+	}
+}
+
+static void
+a_device_publishes_only_its_own(void **state)
+{
+	static const struct {
+		const char *topic;
+		size_t len;
+		int qos;
+		enum fault_code code;
+	} rows[] = {
+		{"/devices/dev/events", 262144, 1, FAULT_NONE},
+		{"/devices/dev/events", 262145, 1, FAULT_USAGE},
+		{"/devices/dev/events/a/b.c", 0, 0, FAULT_NONE},
+		{"/devices/dev/events/a//b", 1, 0, FAULT_AUTH},
+		{"/devices/dev/events/a/", 1, 0, FAULT_AUTH},
+		{"/devices/dev/events/#", 1, 0, FAULT_AUTH},
+		{"/devices/dev/events/a b", 1, 0, FAULT_AUTH},
+		{"/devices/dev/events", 1, 2, FAULT_AUTH},
+		{"/devices/dev/state", 65536, 1, FAULT_NONE},
+		{"/devices/dev/state", 65537, 1, FAULT_USAGE},
+		{"/devices/dev/config", 1, 1, FAULT_AUTH},
+		{"/devices/dev/commands", 1, 1, FAULT_AUTH},
+		{"/devices/other/events", 1, 1, FAULT_AUTH},
+		{"/devices/DEV/events", 1, 1, FAULT_AUTH},
+		{"/devices/devx/events", 1, 1, FAULT_AUTH},
+		{"$SYS/x", 1, 1, FAULT_AUTH},
+	};
+	char topic[1100];
+	struct fault f;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		f = (struct fault)FAULT_INIT;
+		rules_may_publish("dev", rows[i].topic, rows[i].len, rows[i].qos, &f);
+		if (f.code != rows[i].code)
+			fail_msg("'%s': %s", rows[i].topic, f.text);
+	}
+	snprintf(topic, sizeof(topic), "/devices/dev/events/%s", repeat('s', RULES_SUBFOLDER_MAX));
+	assert_int_equal(rules_may_publish("dev", topic, 1, 1, NULL), 0);
+	snprintf(topic, sizeof(topic), "/devices/dev/events/%s",
+		repeat('s', RULES_SUBFOLDER_MAX + 1));
+	assert_int_equal(rules_may_publish("dev", topic, 1, 1, NULL), -1);
+}
+
+static void
+a_device_subscribes_and_receives_only_its_own(void **state)
+{
+	static const struct {
+		const char *topic;
+		int may_subscribe;
+		bool may_receive;
+	} rows[] = {
+		{"/devices/dev/config", 0, true},
+		{"/devices/dev/commands/#", 0, true},
+		{"/devices/dev/commands", -1, true},
+		{"/devices/dev/commands/a/b", -1, true},
+		{"/devices/dev/commands/+", -1, true},
+		{"/devices/dev/events", -1, false},
+		{"/devices/dev/state", -1, false},
+		{"/devices/+/config", -1, false},
+		{"/devices/other/config", -1, false},
+		{"/devices/dev/#", -1, false},
+		{"#", -1, false},
+		{"$share/x/devices/dev/config", -1, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		if (rules_may_subscribe("dev", rows[i].topic, NULL) != rows[i].may_subscribe ||
+			rules_may_receive("dev", rows[i].topic) != rows[i].may_receive)
+			fail_msg("'%s'", rows[i].topic);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_id_is_taken_or_refused),
+		cmocka_unit_test(a_client_id_is_read_exactly),
+		cmocka_unit_test(service_clients_are_told_from_devices),
+		cmocka_unit_test(claims_are_judged),
+		cmocka_unit_test(topics_are_taken_apart),
+		cmocka_unit_test(a_device_publishes_only_its_own),
+		cmocka_unit_test(a_device_subscribes_and_receives_only_its_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
