@@ -151,9 +151,9 @@ publish_telemetry()
 	SEEN
 	check "the backend's own client saw them in order" diff wanted.txt seen.txt
 	p11-registry pubsub subscriptions pull iotpull --auto-ack --limit=10 --format=json >pulled.json
-	jq -r '.[] | (.message // .) | "\(.attributes.deviceId) \(.attributes.deviceRegistryId) \(
+	jq -r '.[].message | "\(.attributes.deviceId) \(.attributes.deviceRegistryId) \(
 		.attributes.deviceRegistryLocation) \(.attributes.projectId) \(
-		.attributes.subFolder // "-") \(.data | @base64d)"' pulled.json >pulled.txt
+		.attributes.subFolder | if . == "" then "-" else . end) \(.data | @base64d)"' pulled.json >pulled.txt
 	cat >wanted.txt <<-PULLED
 		gw1 $registry $region $project - {"temperature": 21.5}
 		gw1 $registry $region $project alerts one
