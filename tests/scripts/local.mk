@@ -9,3 +9,6 @@ TESTS += tests/scripts/pkcs11-setup.test
 
 dist_check_SCRIPTS += tests/scripts/readme.test
 TESTS += tests/scripts/readme.test
+
+dist_check_SCRIPTS += tests/scripts/man.test
+TESTS += tests/scripts/man.test
