@@ -126,7 +126,7 @@ credentials_add(struct registry *r, int64_t registry, int64_t device,
 	const struct store_credential *c, time_t now, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
-	const struct type *type;
+	const struct type *type = NULL;
 	bool row;
 
 	if (find_type(c, &type, f))
