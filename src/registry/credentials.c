@@ -2,10 +2,13 @@
 
 #include "registry/credentials.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "jwt/jwt.h"
 #include "pki/cert.h"
+#include "pki/describe.h"
 #include "pki/key.h"
 #include "registry/look.h"
 
@@ -62,7 +65,7 @@ check_alg(EVP_PKEY *key, const struct type *type, struct fault *f)
 	return 0;
 }
 
-/* Whether one of the registry's CAs issued it; *ret_cas says how many there are. */
+/* Whether one of the registry's CAs issued it; without any, everything is taken. */
 static int
 check_issuer(struct registry *r, int64_t registry, X509 *cert, time_t now, struct fault *f)
 {
@@ -98,13 +101,24 @@ check_issuer(struct registry *r, int64_t registry, X509 *cert, time_t now, struc
 		f, FAULT_INVALID, "none of the registry's %d CAs vouches for it: %s", n, why.text);
 }
 
+/*
+ * Checks a credential.
+ *
+ * ret_pem  receives what is kept of it: the first certificate, or the key, and no text around it
+ */
 static int
 check(struct registry *r, int64_t registry, const struct store_credential *c,
-	const struct type *type, time_t now, struct fault *f)
+	const struct type *type, time_t now, char **ret_pem, struct fault *f)
 {
 	AUTO(auto_pkey) EVP_PKEY *key = NULL;
 	AUTO(auto_x509) X509 *cert = NULL;
 
+	if (strstr(c->pem, "PRIVATE KEY-----"))
+		return fault_set(f, FAULT_INVALID,
+			"it holds a private key, which belongs nowhere but to its device: hand in "
+			"the certificate or the public key");
+	if (c->expires && c->expires <= now)
+		return fault_set(f, FAULT_INVALID, "its expiration time is in the past");
 	if (type->certificate) {
 		if (cert_read(c->pem, strlen(c->pem), &cert, f))
 			return -1;
@@ -116,33 +130,43 @@ check(struct registry *r, int64_t registry, const struct store_credential *c,
 	} else if (key_read_public(c->pem, strlen(c->pem), &key, f)) {
 		return -1;
 	}
-	if (check_alg(key, type, f))
+	if (check_alg(key, type, f) || check_issuer(r, registry, cert, now, f))
 		return -1;
-	return check_issuer(r, registry, cert, now, f);
+	return cert ? cert_pem(cert, ret_pem, f) : key_public_pem(key, ret_pem, f);
+}
+
+static int
+check_room(struct registry *r, int64_t device, const char *pem, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	bool row;
+
+	if (db_prepare(r, "SELECT count(*), total(pem = ?2) FROM credentials WHERE device = ?1", &q,
+		    f, "it", device, pem) ||
+		db_step(r, q, &row, f))
+		return -1;
+	if (sqlite3_column_int(q, 1))
+		return fault_set(f, FAULT_EXISTS, "the device has it already");
+	if (sqlite3_column_int(q, 0) >= RULES_CREDENTIALS_MAX)
+		return fault_set(f, FAULT_USAGE, "a device has at most %d credentials: delete one",
+			RULES_CREDENTIALS_MAX);
+	return 0;
 }
 
 int
 credentials_add(struct registry *r, int64_t registry, int64_t device,
 	const struct store_credential *c, time_t now, struct fault *f)
 {
-	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	AUTO(auto_free) char *pem = NULL;
 	const struct type *type = NULL;
-	bool row;
 
 	if (find_type(c, &type, f))
 		return -1;
-	if (check(r, registry, c, type, now, f))
-		return fault_prefix(f, "the credential is not taken");
-	if (db_prepare(
-		    r, "SELECT count(*) FROM credentials WHERE device = ?", &q, f, "i", device) ||
-		db_step(r, q, &row, f))
-		return -1;
-	if (sqlite3_column_int(q, 0) >= RULES_CREDENTIALS_MAX)
-		return fault_set(f, FAULT_USAGE, "a device has at most %d credentials: delete one",
-			RULES_CREDENTIALS_MAX);
+	if (check(r, registry, c, type, now, &pem, f) || check_room(r, device, pem, f))
+		return fault_prefix(f, "'%s' is not taken", c->name);
 	return db_run(r,
 		"INSERT INTO credentials (device, format, pem, expires) VALUES (?, ?, ?, ?)", f,
-		"itti", device, type->format, c->pem, (int64_t)c->expires);
+		"itti", device, type->format, pem, (int64_t)c->expires);
 }
 
 int
@@ -160,6 +184,26 @@ store_credential_create(struct registry *r, const struct rules_client *at,
 	return db_commit(r, f);
 }
 
+/* What a credential is, for people: nobody reads PEM. */
+static int
+add_details(json_t *about, const char *pem, struct fault *f)
+{
+	AUTO(auto_x509) X509 *cert = NULL;
+	AUTO(auto_pkey) EVP_PKEY *key = NULL;
+	json_t *details;
+	char kind[32];
+
+	if (!strstr(pem, "BEGIN CERTIFICATE")) {
+		if (key_read_public(pem, strlen(pem), &key, f))
+			return -1;
+		details = json_pack("{s:s}", "key", key_describe(key, kind, sizeof(kind)));
+		return json_object_set_new(about, "keyDetails", details) ? fault_nomem(f) : 0;
+	}
+	if (cert_read(pem, strlen(pem), &cert, f) || cert_describe(cert, time(NULL), &details, f))
+		return -1;
+	return json_object_set_new(about, "x509Details", details) ? fault_nomem(f) : 0;
+}
+
 int
 store_credential_list(
 	struct registry *r, const struct rules_client *at, json_t **ret, struct fault *f)
@@ -167,7 +211,7 @@ store_credential_list(
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	AUTO(auto_json) json_t *list = json_array();
 	int64_t device;
-	char time[32];
+	char expires[32];
 	bool row;
 
 	if (!list)
@@ -178,17 +222,20 @@ store_credential_list(
 			" ORDER BY id",
 			&q, f, "i", device))
 		return -1;
-	for (int i = 0;; i++) {
+	for (;;) {
+		json_t *about;
+
 		if (db_step(r, q, &row, f))
 			return -1;
 		if (!row)
 			break;
-		if (look_append(list,
-			    json_pack("{s:s, s:{s:s, s:s}}", "expirationTime",
-				    look_time(sqlite3_column_int64(q, 2), time, sizeof(time)),
-				    "publicKey", "format", db_text(q, 0), "key", db_text(q, 1)),
-			    f))
+		look_time(sqlite3_column_int64(q, 2), expires, sizeof(expires));
+		about = json_pack("{s:{s:s, s:s}}", "publicKey", "format", db_text(q, 0), "key",
+			db_text(q, 1));
+		if (look_append(list, about, f) || add_details(about, db_text(q, 1), f))
 			return -1;
+		if (*expires && json_object_set_new(about, "expirationTime", json_string(expires)))
+			return fault_nomem(f);
 	}
 	*ret = TAKE(list);
 	return 0;

@@ -2,6 +2,9 @@
 
 #include "registry/look.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include <jansson.h>
 
 int
@@ -24,6 +27,14 @@ look_registry(struct registry *r, const struct rules_client *at, int64_t *ret_ro
 	return 0;
 }
 
+static bool
+is_number(const char *id)
+{
+	size_t len = strspn(id, "0123456789");
+
+	return len > 0 && len < 20 && id[len] == '\0';
+}
+
 int
 look_device(struct registry *r, const struct rules_client *at, const char *device, int64_t *ret_row,
 	struct fault *f)
@@ -32,10 +43,19 @@ look_device(struct registry *r, const struct rules_client *at, const char *devic
 	int64_t registry;
 	bool row;
 
-	if (rules_check_id("device", device, f) || look_registry(r, at, &registry, f) ||
-		db_prepare(r, "SELECT id FROM devices WHERE registry = ? AND name = ?", &q, f, "it",
-			registry, device) ||
-		db_step(r, q, &row, f))
+	if (look_registry(r, at, &registry, f))
+		return -1;
+	/* An id begins with a letter: what is all digits cannot be one. */
+	if (is_number(device)
+			? db_prepare(r, "SELECT id FROM devices WHERE registry = ? AND num_id = ?",
+				  &q, f, "ii", registry, (int64_t)strtoll(device, NULL, 10))
+			: rules_check_id("device", device, f) ||
+				  db_prepare(r,
+					  "SELECT id FROM devices"
+					  " WHERE registry = ? AND name = ?",
+					  &q, f, "it", registry, device))
+		return -1;
+	if (db_step(r, q, &row, f))
 		return -1;
 	if (!row)
 		return fault_set(f, FAULT_NOTFOUND,
@@ -46,20 +66,53 @@ look_device(struct registry *r, const struct rules_client *at, const char *devic
 }
 
 int
+look_path(const char *kind, const char *project, const char *name, struct look_path *ret,
+	struct fault *f)
+{
+	const char *what = strcmp(kind, "topics") == 0 ? "topic" : "subscription";
+	size_t len = strlen(project), n = strlen(kind);
+	struct look_path path;
+	const char *id = name;
+
+	if (strncmp(name, "projects/", 9) == 0) {
+		project = name + 9;
+		len = strcspn(project, "/");
+		id = project + len;
+		if (*id != '/' || strncmp(id + 1, kind, n) != 0 || id[n + 1] != '/')
+			return fault_set(f, FAULT_USAGE,
+				"'%.128s' is no %s: it is written ID or projects/PROJECT/%s/ID",
+				name, what, kind);
+		id += n + 2;
+	}
+	if (len > RULES_ID_MAX)
+		return fault_set(f, FAULT_USAGE, "the project's id is longer than %d characters",
+			RULES_ID_MAX);
+	memcpy(path.project, project, len);
+	path.project[len] = '\0';
+	if (rules_check_segment("project", path.project, f) || rules_check_id(what, id, f))
+		return -1;
+	strcpy(path.id, id);
+	*ret = path;
+	return 0;
+}
+
+int
 look_topic(struct registry *r, const char *project, const char *topic, int64_t *ret_row,
 	struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	struct look_path path;
 	bool row;
 
-	if (db_prepare(r, "SELECT id FROM topics WHERE project = ? AND name = ?", &q, f, "tt",
-		    project, topic) ||
+	if (look_path("topics", project, topic, &path, f) ||
+		db_prepare(r, "SELECT id FROM topics WHERE project = ? AND name = ?", &q, f, "tt",
+			path.project, path.id) ||
 		db_step(r, q, &row, f))
 		return -1;
 	if (!row)
 		return fault_set(f, FAULT_NOTFOUND,
 			"no topic '%s' in project '%s': create it with 'pubsub topics create %s'",
-			topic, project, topic);
+			path.id, path.project, path.id);
 	*ret_row = sqlite3_column_int64(q, 0);
 	return 0;
 }

@@ -6,8 +6,27 @@
 
 int look_registry(
 	struct registry *r, const struct rules_client *at, int64_t *ret_row, struct fault *f);
+
+/* The device by its id or, when that is all digits, by its numeric id. */
 int look_device(struct registry *r, const struct rules_client *at, const char *device,
 	int64_t *ret_row, struct fault *f);
+
+/* The parts of "ID", or of "projects/PROJECT/KIND/ID". */
+struct look_path {
+	char project[RULES_ID_MAX + 1];
+	char id[RULES_ID_MAX + 1];
+};
+
+/*
+ * Takes a topic's or a subscription's name apart.
+ *
+ * kind  "topics" or "subscriptions"
+ *
+ * Returns 0; else FAULT_USAGE.
+ */
+int look_path(const char *kind, const char *project, const char *name, struct look_path *ret,
+	struct fault *f);
+
 int look_topic(struct registry *r, const char *project, const char *topic, int64_t *ret_row,
 	struct fault *f);
 

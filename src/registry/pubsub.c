@@ -15,13 +15,14 @@ int
 store_topic_create(struct registry *r, const char *project, const char *topic, struct fault *f)
 {
 	AUTO(db_auto) struct registry *open = r;
+	struct look_path path;
 
 	(void)open;
-	if (rules_check_segment("project", project, f) || rules_check_id("topic", topic, f) ||
-		db_begin(r, f))
+	if (look_path("topics", project, topic, &path, f) || db_begin(r, f))
 		return -1;
-	if (db_run(r, "INSERT INTO topics (project, name) VALUES (?, ?)", f, "tt", project, topic))
-		return fault_prefix(f, "topic '%s'", topic);
+	if (db_run(r, "INSERT INTO topics (project, name) VALUES (?, ?)", f, "tt", path.project,
+		    path.id))
+		return fault_prefix(f, "topic '%s'", path.id);
 	return db_commit(r, f);
 }
 
@@ -74,15 +75,16 @@ store_subscription_create(struct registry *r, const char *project, const char *s
 	const char *topic, struct fault *f)
 {
 	AUTO(db_auto) struct registry *open = r;
+	struct look_path path;
 	int64_t row;
 
 	(void)open;
-	if (rules_check_id("subscription", subscription, f) || db_begin(r, f) ||
+	if (look_path("subscriptions", project, subscription, &path, f) || db_begin(r, f) ||
 		look_topic(r, project, topic, &row, f))
 		return -1;
 	if (db_run(r, "INSERT INTO subscriptions (project, name, topic) VALUES (?, ?, ?)", f, "tti",
-		    project, subscription, row))
-		return fault_prefix(f, "subscription '%s'", subscription);
+		    path.project, path.id, row))
+		return fault_prefix(f, "subscription '%s'", path.id);
 	return db_commit(r, f);
 }
 
@@ -102,18 +104,19 @@ look_subscription(struct registry *r, const char *project, const char *subscript
 	int64_t *ret_row, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	struct look_path path;
 	bool row;
 
-	if (db_prepare(r, "SELECT id FROM subscriptions WHERE project = ? AND name = ?", &q, f,
-		    "tt", project, subscription) ||
+	if (look_path("subscriptions", project, subscription, &path, f) ||
+		db_prepare(r, "SELECT id FROM subscriptions WHERE project = ? AND name = ?", &q, f,
+			"tt", path.project, path.id) ||
 		db_step(r, q, &row, f))
 		return -1;
 	if (!row)
 		return fault_set(f, FAULT_NOTFOUND,
 			"no subscription '%s' in project '%s': create it with 'pubsub "
-			"subscriptions "
-			"create %s --topic=TOPIC'",
-			subscription, project, subscription);
+			"subscriptions create %s --topic=TOPIC'",
+			path.id, path.project, path.id);
 	*ret_row = sqlite3_column_int64(q, 0);
 	return 0;
 }

@@ -15,10 +15,21 @@ static int
 add_notification(struct registry *r, const struct rules_client *at, int64_t registry,
 	int64_t position, const struct store_notification *n, struct fault *f)
 {
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	int64_t topic;
+	bool same;
 
-	if (look_topic(r, at->project, n->topic, &topic, f))
+	if (rules_check_subfolder(n->subfolder, f) ||
+		look_topic(r, at->project, n->topic, &topic, f) ||
+		db_prepare(r, "SELECT 1 FROM notifications WHERE registry = ? AND subfolder = ?",
+			&q, f, "it", registry, n->subfolder) ||
+		db_step(r, q, &same, f))
 		return -1;
+	if (same)
+		return fault_set(f, FAULT_USAGE,
+			"two event-notification-configs for subfolder '%.80s': the second would "
+			"never count",
+			n->subfolder);
 	return db_run(r,
 		"INSERT INTO notifications (registry, position, subfolder, topic)"
 		" VALUES (?, ?, ?, ?)",

@@ -220,6 +220,17 @@ is_subfolder(const char *text)
 }
 
 int
+rules_check_subfolder(const char *subfolder, struct fault *f)
+{
+	if (is_subfolder(subfolder))
+		return 0;
+	return fault_set(f, FAULT_USAGE,
+		"the subfolder '%.80s' is not letters, digits and -._+~%% between slashes, at most "
+		"%d",
+		subfolder, RULES_SUBFOLDER_MAX);
+}
+
+int
 rules_may_publish(
 	const char *device, const char *topic, size_t payload_len, int qos, struct fault *f)
 {
@@ -236,11 +247,11 @@ rules_may_publish(
 			topic);
 	if (strcmp(named, device) != 0)
 		return fault_set(f, FAULT_AUTH, "'%.80s' is another device's topic", topic);
-	if (!is_subfolder(subfolder))
-		return fault_set(f, FAULT_AUTH,
-			"the subfolder '%.80s' is not letters, digits and -._+~%% between slashes, "
-			"at most %d",
-			subfolder, RULES_SUBFOLDER_MAX);
+	if (rules_check_subfolder(subfolder, f)) {
+		if (f)
+			f->code = FAULT_AUTH;
+		return -1;
+	}
 	if (qos > 1)
 		return fault_set(f, FAULT_AUTH, "QoS 2 is not taken");
 	if (payload_len > max)

@@ -90,6 +90,14 @@ enum rules_topic rules_parse_topic(
 	const char *topic, char *device, size_t size, const char **ret_subfolder);
 
 /*
+ * A subfolder of events: parts between slashes, of the characters that ids have, at most
+ * RULES_SUBFOLDER_MAX bytes; "" is none.
+ *
+ * Returns 0; else FAULT_USAGE.  Threads: any.
+ */
+int rules_check_subfolder(const char *subfolder, struct fault *f);
+
+/*
  * Whether a device may publish this: its own events (with a subfolder of
  * at most RULES_SUBFOLDER_MAX bytes) and state, QoS 0 or 1, within the size limits.
  *

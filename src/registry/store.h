@@ -46,11 +46,13 @@ int store_registry_delete(struct registry *r, const struct rules_client *at, str
 /*
  * A device's credential.
  *
+ * name     of the file it comes from, for the fault
  * type     as gcloud names it: es256, es256-pem, es256-x509-pem, rs256, rsa-pem, rsa-x509-pem
  * pem      the public key or the certificate
  * expires  Unix seconds; 0 never
  */
 struct store_credential {
+	const char *name;
 	const char *type;
 	const char *pem;
 	time_t expires;
@@ -76,7 +78,10 @@ int store_device_delete(struct registry *r, const struct rules_client *at, struc
 int store_device_block(
 	struct registry *r, const struct rules_client *at, bool blocked, struct fault *f);
 
-/* Credentials are counted from 0, in the order they were added. */
+/*
+ * Credentials are counted from 0, in the order they were added. Beside gcloud's members a list
+ * tells what kind of key each has, and of a certificate what cert_describe() does.
+ */
 int store_credential_create(struct registry *r, const struct rules_client *at,
 	const struct store_credential *credential, time_t now, struct fault *f);
 int store_credential_list(
@@ -92,6 +97,7 @@ int store_gateway_unbind(struct registry *r, const struct rules_client *at, cons
 int store_gateway_list(struct registry *r, const struct rules_client *at, const char *gateway,
 	json_t **ret, struct fault *f);
 
+/* A topic is named "T", in the project given, or "projects/P/topics/T"; a subscription likewise. */
 int store_topic_create(struct registry *r, const char *project, const char *topic, struct fault *f);
 int store_topic_list(struct registry *r, const char *project, json_t **ret, struct fault *f);
 int store_subscription_create(struct registry *r, const char *project, const char *subscription,

@@ -99,7 +99,7 @@ add_key(struct context *c, const char *device, EVP_PKEY *key, const char *type, 
 	char *pem;
 
 	assert_ok(key_public_pem(key, &pem, &f), &f);
-	const struct store_credential credential = {type, pem, expires};
+	const struct store_credential credential = {"key.pem", type, pem, expires};
 
 	assert_ok(store_credential_create(c->admin, named(device), &credential, NOW, &f), &f);
 	free(pem);

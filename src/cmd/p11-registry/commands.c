@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 
@@ -15,15 +16,33 @@ require(const char *name, const char *value, struct fault *f)
 	return fault_set(f, FAULT_USAGE, "--%s is missing", name);
 }
 
+bool
+is_json(const struct place *place)
+{
+	return strcmp(place->format, "json") == 0;
+}
+
 int
-open_registry(const struct place *place, struct registry **ret_registry, struct fault *f)
+create_registry(const struct place *place, struct registry **ret_registry, struct fault *f)
 {
 	if (!place->db || !*place->db)
 		return fault_set(f, FAULT_USAGE,
 			"name the registry's file with --db or the variable P11_REGISTRY_DB");
-	if (require("project", place->project, f))
-		return -1;
+	if (!place->project || !*place->project)
+		return fault_set(f, FAULT_USAGE,
+			"name the project with --project or the variable P11_REGISTRY_PROJECT");
 	return registry_open(place->db, ret_registry, f);
+}
+
+int
+open_registry(const struct place *place, struct registry **ret_registry, struct fault *f)
+{
+	if (place->db && *place->db && access(place->db, F_OK) != 0)
+		return fault_set(f, FAULT_NOTFOUND,
+			"no registry's file '%.128s': 'registries create' and 'pubsub topics "
+			"create' make it",
+			place->db);
+	return create_registry(place, ret_registry, f);
 }
 
 static int

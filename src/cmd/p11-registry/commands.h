@@ -2,6 +2,7 @@
 #ifndef CMD_P11_REGISTRY_COMMANDS_H
 #define CMD_P11_REGISTRY_COMMANDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <jansson.h>
@@ -39,6 +40,7 @@ struct place {
 	char *region;
 	char *registry;
 	char *format;
+	bool quiet;
 };
 
 #define PROJECT_SETTINGS \
@@ -46,10 +48,12 @@ struct place {
 		.value = "FILE", .help = "the registry's file"}, \
 		{"project", 0, SETTING_TEXT, offsetof(struct place, project), \
 			.env = "P11_REGISTRY_PROJECT", .value = "ID", .help = "the project's id"}, \
+		{"format", 0, SETTING_CHOICE, offsetof(struct place, format), .preset = "table", \
+			.words = "table json", .value = "FORMAT", \
+			.help = "for people or for programs"}, \
 	{ \
-		"format", 0, SETTING_CHOICE, offsetof(struct place, format), \
-			.preset = "table", .words = "table json", .value = "FORMAT", \
-			.help = "for people or for programs" \
+		"quiet", 'q', SETTING_FLAG, offsetof(struct place, quiet), \
+			.help = "taken for gcloud's sake: nothing is ever asked" \
 	}
 
 #define REGION_SETTINGS \
@@ -70,17 +74,27 @@ struct place {
 /* FAULT_USAGE when a setting that the command cannot do without has no value. */
 int require(const char *name, const char *value, struct fault *f);
 
+/* Whether --format says json: what was made or changed is then shown too. */
+bool is_json(const struct place *place);
+
 /* Opens the file that --db names; --project is there when this returns 0. */
 int open_registry(const struct place *place, struct registry **ret_registry, struct fault *f);
+
+/* The same, making the file when it is not there. */
+int create_registry(const struct place *place, struct registry **ret_registry, struct fault *f);
 
 /* The names as the store wants them; device may be NULL. */
 int name_things(const struct place *place, const char *registry, const char *device,
 	struct rules_client *ret, struct fault *f);
 
-/* A column of a table: its heading, and the member it shows; "a.b" is member b of a. */
+/*
+ * A column of a table: its heading, and the member it shows; "a.b" is member b of a. Of a path such
+ * as projects/P/locations/R/..., what stands behind `part` when it is not NULL.
+ */
 struct column {
 	const char *heading;
 	const char *member;
+	const char *part;
 };
 
 /*

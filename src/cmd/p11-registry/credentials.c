@@ -78,7 +78,7 @@ static int
 list(void *values, int argc, char **argv, struct fault *f)
 {
 	static const struct column columns[] = {{"INDEX", "index"}, {"FORMAT", "publicKey.format"},
-		{"EXPIRATION_TIME", "expirationTime"}, {NULL, NULL}};
+		{"EXPIRATION_TIME", "expirationTime"}, {"SUBJECT", "x509Details.subject"}, {NULL}};
 	struct credential *v = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
 	AUTO(auto_json) json_t *all = NULL;
@@ -97,15 +97,29 @@ list(void *values, int argc, char **argv, struct fault *f)
 	return put_list(&v->place, all, columns, f);
 }
 
+/* gcloud names it by an operand. */
+static int
+read_index(struct credential *v, const char *operand, struct fault *f)
+{
+	static const struct setting row = {"index", 0, SETTING_NUMBER,
+		offsetof(struct credential, index), .min = 0, .max = RULES_CREDENTIALS_MAX};
+
+	if (operand && setting_set(&row, v, operand, f))
+		return -1;
+	if (v->index < 0)
+		return fault_set(f, FAULT_USAGE,
+			"say which credential: 'devices credentials list' shows their indexes");
+	return 0;
+}
+
 static int delete (void *values, int argc, char **argv, struct fault *f)
 {
 	struct credential *v = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
 	struct rules_client at;
 
-	(void)argc, (void)argv;
-	if (v->index < 0)
-		return fault_set(f, FAULT_USAGE, "--index is missing: 'list' shows them");
+	if (read_index(v, argc ? argv[0] : NULL, f))
+		return -1;
 	if (start(v, &at, &registry, f) || store_credential_delete(registry, &at, v->index, f))
 		return -1;
 	log_info("deleted credential %ld of device [%s]", v->index, v->device);
@@ -132,7 +146,8 @@ const struct command command_credentials_list = {
 
 const struct command command_credentials_delete = {
 	.name = "devices credentials delete",
-	.operands = "",
+	.operands = "[INDEX]",
+	.max = 1,
 	.settings = delete_settings,
 	.values_size = sizeof(struct credential),
 	.summary = "Delete a credential of a device",

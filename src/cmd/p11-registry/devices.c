@@ -47,7 +47,7 @@ static const struct setting update_settings[] = {
 static const struct setting list_settings[] = {
 	REGISTRY_SETTINGS,
 	{"limit", 0, SETTING_NUMBER, offsetof(struct device, limit), .preset = "1000", .min = 1,
-		.max = INT_MAX, .value = "N", .help = "how many at most"},
+		.max = INT_MAX - 1, .value = "N", .help = "how many at most"},
 	{NULL},
 };
 
@@ -96,12 +96,23 @@ read_auth_method(const struct device *v, bool gateway, const char **ret, struct 
 }
 
 static int
+show(const struct place *place, struct registry *registry, const struct rules_client *at,
+	struct fault *f)
+{
+	AUTO(auto_json) json_t *about = NULL;
+
+	if (store_device_describe(registry, at, &about, f))
+		return -1;
+	return put_thing(place, about, f);
+}
+
+static int
 create(void *values, int argc, char **argv, struct fault *f)
 {
 	struct device *v = values;
 	struct store_device device = {
 		.gateway = strcmp(v->device_type, "gateway") == 0, .blocked = v->blocked > 0};
-	AUTO(auto_keys) struct keys keys = {.credentials = {{NULL, NULL, 0}}};
+	AUTO(auto_keys) struct keys keys = {.flags = {{.pem = NULL}}};
 	AUTO(auto_registry) struct registry *registry = NULL;
 	struct rules_client at;
 
@@ -114,7 +125,7 @@ create(void *values, int argc, char **argv, struct fault *f)
 			registry, &at, &device, keys.credentials, v->keys.n, time(NULL), f))
 		return -1;
 	log_info("created device [%s]", argv[0]);
-	return 0;
+	return is_json(&v->place) ? show(&v->place, registry, &at, f) : 0;
 }
 
 static int
@@ -122,22 +133,21 @@ describe(void *values, int argc, char **argv, struct fault *f)
 {
 	struct place *place = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
-	AUTO(auto_json) json_t *about = NULL;
 	struct rules_client at;
 
 	(void)argc;
 	if (name_things(place, place->registry, argv[0], &at, f) ||
-		open_registry(place, &registry, f) ||
-		store_device_describe(registry, &at, &about, f))
+		open_registry(place, &registry, f))
 		return -1;
-	return put_thing(place, about, f);
+	return show(place, registry, &at, f);
 }
 
 static int
 list(void *values, int argc, char **argv, struct fault *f)
 {
 	static const struct column columns[] = {{"ID", "id"}, {"NUM_ID", "numId"},
-		{"BLOCKED", "blocked"}, {"TYPE", "gatewayConfig.gatewayType"}, {NULL, NULL}};
+		{"BLOCKED", "blocked"}, {"GATEWAY_TYPE", "gatewayConfig.gatewayType"},
+		{"GATEWAY_AUTH_METHOD", "gatewayConfig.gatewayAuthMethod"}, {NULL}};
 	struct device *v = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
 	AUTO(auto_json) json_t *all = NULL;
@@ -146,8 +156,12 @@ list(void *values, int argc, char **argv, struct fault *f)
 	(void)argc, (void)argv;
 	if (name_things(&v->place, v->place.registry, NULL, &at, f) ||
 		open_registry(&v->place, &registry, f) ||
-		store_device_list(registry, &at, "", v->limit, &all, f))
+		store_device_list(registry, &at, "", v->limit + 1, &all, f))
 		return -1;
+	if (json_array_size(all) > (size_t)v->limit) {
+		json_array_remove(all, (size_t)v->limit);
+		log_warn("there are more than these %ld devices: see --limit", v->limit);
+	}
 	return put_list(&v->place, all, columns, f);
 }
 
@@ -166,7 +180,7 @@ update(void *values, int argc, char **argv, struct fault *f)
 		store_device_block(registry, &at, v->blocked > 0, f))
 		return -1;
 	log_info("device [%s] is %s", argv[0], v->blocked > 0 ? "blocked" : "not blocked");
-	return 0;
+	return is_json(&v->place) ? show(&v->place, registry, &at, f) : 0;
 }
 
 static int delete (void *values, int argc, char **argv, struct fault *f)

@@ -97,7 +97,7 @@ unbind(void *values, int argc, char **argv, struct fault *f)
 static int
 list(void *values, int argc, char **argv, struct fault *f)
 {
-	static const struct column columns[] = {{"ID", "id"}, {"NUM_ID", "numId"}, {NULL, NULL}};
+	static const struct column columns[] = {{"ID", "id"}, {"NUM_ID", "numId"}, {NULL}};
 	struct gateway *v = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
 	AUTO(auto_json) json_t *all = NULL;

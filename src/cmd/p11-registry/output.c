@@ -20,7 +20,13 @@ show(const char *text, char *cell, size_t size)
 	for (; *text && n + 5 < size; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		if (c < 0x20 || c == 0x7f)
+		/* U+0080 to U+009F are commands to a terminal too. */
+		bool c1 = c == 0xc2 && ((unsigned char)text[1] & 0xe0) == 0x80;
+
+		if (c1)
+			n += (size_t)snprintf(
+				cell + n, size - n, "\\x%02x", (unsigned char)*++text);
+		else if (c < 0x20 || c == 0x7f)
 			n += (size_t)snprintf(cell + n, size - n, "\\x%02x", c);
 		else
 			cell[n++] = *text;
@@ -55,6 +61,31 @@ cell_of(const json_t *value, char *cell, size_t size)
 	} else {
 		text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 		show(text ? text : "", cell, size);
+	}
+}
+
+/* A cell of a list: gcloud's True and nothing, and a part of a path where a column wants one. */
+static void
+list_cell(const json_t *thing, const struct column *column, char *cell, size_t size)
+{
+	const json_t *value = member_of(thing, column->member);
+	size_t n = column->part ? strlen(column->part) : 0;
+	const char *at;
+
+	if (json_is_boolean(value)) {
+		snprintf(cell, size, "%s", json_is_true(value) ? "True" : "");
+		return;
+	}
+	cell_of(value, cell, size);
+	if (!n)
+		return;
+	for (at = strchr(cell, '/'); at && (strncmp(at + 1, column->part, n) || at[n + 1] != '/');)
+		at = strchr(at + 1, '/');
+	if (at) {
+		at += n + 2;
+		n = strcspn(at, "/");
+		memmove(cell, at, n);
+		cell[n] = '\0';
 	}
 }
 
@@ -99,14 +130,14 @@ put_list(const struct place *place, const json_t *list, const struct column *col
 	size_t i;
 	json_t *thing;
 
-	if (strcmp(place->format, "json") == 0)
+	if (is_json(place))
 		return put_json(list, f);
 	for (; columns[n].heading; n++)
 		wide[n] = width(columns[n].heading);
 	json_array_foreach(list, i, thing)
 	{
 		for (int c = 0; c < n; c++) {
-			cell_of(member_of(thing, columns[c].member), cell, sizeof(cell));
+			list_cell(thing, &columns[c], cell, sizeof(cell));
 			wide[c] = width(cell) > wide[c] ? width(cell) : wide[c];
 		}
 	}
@@ -115,7 +146,7 @@ put_list(const struct place *place, const json_t *list, const struct column *col
 	json_array_foreach(list, i, thing)
 	{
 		for (int c = 0; c < n; c++) {
-			cell_of(member_of(thing, columns[c].member), cell, sizeof(cell));
+			list_cell(thing, &columns[c], cell, sizeof(cell));
 			put_cell(cell, wide[c], c == n - 1);
 		}
 	}
@@ -155,7 +186,7 @@ put_members(const char *path, const json_t *value)
 int
 put_thing(const struct place *place, const json_t *thing, struct fault *f)
 {
-	if (strcmp(place->format, "json") == 0)
+	if (is_json(place))
 		return put_json(thing, f);
 	put_members("", thing);
 	return 0;

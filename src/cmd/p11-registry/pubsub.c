@@ -43,7 +43,7 @@ create_topic(void *values, int argc, char **argv, struct fault *f)
 	AUTO(auto_registry) struct registry *registry = NULL;
 
 	(void)argc;
-	if (open_registry(place, &registry, f) ||
+	if (create_registry(place, &registry, f) ||
 		store_topic_create(registry, place->project, argv[0], f))
 		return -1;
 	log_info("created topic [projects/%s/topics/%s]", place->project, argv[0]);
@@ -53,7 +53,7 @@ create_topic(void *values, int argc, char **argv, struct fault *f)
 static int
 list_topics(void *values, int argc, char **argv, struct fault *f)
 {
-	static const struct column columns[] = {{"ID", "id"}, {"NAME", "name"}, {NULL, NULL}};
+	static const struct column columns[] = {{"ID", "id"}, {"NAME", "name"}, {NULL}};
 	struct place *place = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
 	AUTO(auto_json) json_t *all = NULL;
@@ -84,7 +84,7 @@ list_subscriptions(void *values, int argc, char **argv, struct fault *f)
 {
 	static const struct column columns[] = {{"ID", "id"}, {"TOPIC", "topic"},
 		{"WAITING", "numUndeliveredMessages"}, {"DROPPED", "numDroppedMessages"},
-		{"NAME", "name"}, {NULL, NULL}};
+		{"NAME", "name"}, {NULL}};
 	struct place *place = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
 	AUTO(auto_json) json_t *all = NULL;
@@ -127,7 +127,7 @@ pull(void *values, int argc, char **argv, struct fault *f)
 		{"REGISTRY", "message.attributes.deviceRegistryId"},
 		{"PROJECT", "message.attributes.projectId"},
 		{"SUBFOLDER", "message.attributes.subFolder"},
-		{"PUBLISH_TIME", "message.publishTime"}, {NULL, NULL}};
+		{"PUBLISH_TIME", "message.publishTime"}, {NULL}};
 	struct pubsub *v = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
 	AUTO(auto_json) json_t *all = NULL;

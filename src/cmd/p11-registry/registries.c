@@ -17,6 +17,7 @@ struct create {
 	struct place place;
 	struct setting_list notifications;
 	struct setting_list cas;
+	bool enable_mqtt;
 };
 
 static const struct setting create_settings[] = {
@@ -26,6 +27,8 @@ static const struct setting create_settings[] = {
 		.help = "where telemetry goes; without subfolder the default; repeatable"},
 	{"public-key-path", 0, SETTING_LIST, offsetof(struct create, cas), .value = "FILE",
 		.help = "certificate of a CA that must have signed the devices'; repeatable"},
+	{"enable-mqtt-config", 0, SETTING_FLAG, offsetof(struct create, enable_mqtt),
+		.preset = "true", .help = "taken for gcloud's sake: devices always use MQTT"},
 	{NULL},
 };
 
@@ -76,6 +79,17 @@ read_flags(const struct create *v, struct flags *flags, struct fault *f)
 }
 
 static int
+show(const struct place *place, struct registry *registry, const struct rules_client *at,
+	struct fault *f)
+{
+	AUTO(auto_json) json_t *about = NULL;
+
+	if (store_registry_describe(registry, at, &about, f))
+		return -1;
+	return put_thing(place, about, f);
+}
+
+static int
 create(void *values, int argc, char **argv, struct fault *f)
 {
 	struct create *v = values;
@@ -84,13 +98,15 @@ create(void *values, int argc, char **argv, struct fault *f)
 	struct rules_client at;
 
 	(void)argc;
+	if (!v->enable_mqtt)
+		return fault_set(f, FAULT_USAGE, "a registry without MQTT would take no device");
 	if (read_flags(v, &flags, f) || name_things(&v->place, argv[0], NULL, &at, f) ||
-		open_registry(&v->place, &registry, f) ||
+		create_registry(&v->place, &registry, f) ||
 		store_registry_create(registry, &at, flags.notifications, v->notifications.n,
 			flags.cas, v->cas.n, time(NULL), f))
 		return -1;
 	log_info("created registry [%s]", argv[0]);
-	return 0;
+	return is_json(&v->place) ? show(&v->place, registry, &at, f) : 0;
 }
 
 static int
@@ -98,20 +114,19 @@ describe(void *values, int argc, char **argv, struct fault *f)
 {
 	struct place *place = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
-	AUTO(auto_json) json_t *about = NULL;
 	struct rules_client at;
 
 	(void)argc;
-	if (name_things(place, argv[0], NULL, &at, f) || open_registry(place, &registry, f) ||
-		store_registry_describe(registry, &at, &about, f))
+	if (name_things(place, argv[0], NULL, &at, f) || open_registry(place, &registry, f))
 		return -1;
-	return put_thing(place, about, f);
+	return show(place, registry, &at, f);
 }
 
 static int
 list(void *values, int argc, char **argv, struct fault *f)
 {
-	static const struct column columns[] = {{"ID", "id"}, {"NAME", "name"}, {NULL, NULL}};
+	static const struct column columns[] = {
+		{"ID", "id"}, {"LOCATION", "name", "locations"}, {"NAME", "name"}, {NULL}};
 	struct place *place = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
 	AUTO(auto_json) json_t *all = NULL;
