@@ -72,8 +72,7 @@ fill(struct fault *f, enum fault_code code, unsigned long native, const char *ta
 	memcpy(f->text, text, sizeof(text));
 }
 
-int
-fault_set(struct fault *f, enum fault_code code, const char *format, ...)
+int(fault_set)(struct fault *f, enum fault_code code, const char *format, ...)
 {
 	va_list ap;
 
@@ -85,8 +84,7 @@ fault_set(struct fault *f, enum fault_code code, const char *format, ...)
 	return -1;
 }
 
-int
-fault_errno(struct fault *f, const char *format, ...)
+int(fault_errno)(struct fault *f, const char *format, ...)
 {
 	int saved = errno;
 	enum fault_code code = saved == ENOENT	 ? FAULT_NOTFOUND
@@ -115,8 +113,7 @@ openssl_cause(void)
 	return cause;
 }
 
-int
-fault_openssl(struct fault *f, enum fault_code code, const char *format, ...)
+int(fault_openssl)(struct fault *f, enum fault_code code, const char *format, ...)
 {
 	unsigned long cause = openssl_cause();
 	va_list ap;
@@ -129,14 +126,12 @@ fault_openssl(struct fault *f, enum fault_code code, const char *format, ...)
 	return -1;
 }
 
-int
-fault_nomem(struct fault *f)
+int(fault_nomem)(struct fault *f)
 {
 	return fault_set(f, FAULT_NOMEM, "out of memory");
 }
 
-int
-fault_prefix(struct fault *f, const char *format, ...)
+int(fault_prefix)(struct fault *f, const char *format, ...)
 {
 	char old[sizeof(f->text)];
 	va_list ap;

@@ -83,6 +83,23 @@ int fault_nomem(struct fault *f);
  */
 int fault_prefix(struct fault *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * The compiler is told that these return -1: without that it takes what a failed function leaves
+ * unset for used.
+ */
+static inline int
+fault_failed(int status)
+{
+	(void)status;
+	return -1;
+}
+
+#define fault_set(...)	   fault_failed(fault_set(__VA_ARGS__))
+#define fault_errno(...)   fault_failed(fault_errno(__VA_ARGS__))
+#define fault_openssl(...) fault_failed(fault_openssl(__VA_ARGS__))
+#define fault_nomem(...)   fault_failed(fault_nomem(__VA_ARGS__))
+#define fault_prefix(...)  fault_failed(fault_prefix(__VA_ARGS__))
+
 /* The code's name in lower case ("notfound"), for log tails. A static string. */
 const char *fault_name(enum fault_code code);
 
