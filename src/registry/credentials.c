@@ -158,7 +158,7 @@ credentials_add(struct registry *r, int64_t registry, int64_t device,
 	const struct store_credential *c, time_t now, struct fault *f)
 {
 	AUTO(auto_free) char *pem = NULL;
-	const struct type *type;
+	const struct type *type = NULL;
 
 	if (find_type(c, &type, f))
 		return -1;

@@ -9,3 +9,9 @@ TESTS += tests/scripts/pkcs11-setup.test
 
 dist_check_SCRIPTS += tests/scripts/readme.test
 TESTS += tests/scripts/readme.test
+
+dist_check_SCRIPTS += tests/scripts/man.test
+TESTS += tests/scripts/man.test
+
+dist_check_SCRIPTS += tests/scripts/registry.test
+TESTS += tests/scripts/registry.test

@@ -83,8 +83,7 @@ names_that_cannot_be_encoded_are_refused(void **state)
 		"/CN=\xff\xfe",
 		"/C=Germany",
 		"/CN=0123456789012345678901234567890123456789012345678901234567890123456789",
-		"/CN=1/CN=2/CN=3/CN=4/CN=5/CN=6/CN=7/CN=8/CN=9/CN=10/CN=11/CN=12/CN=13/CN=14/CN=15"
-		"/CN=16/CN=17",
+		"/O=1/O=2/O=3/O=4/O=5/O=6/O=7/O=8/O=9/O=10/O=11/O=12/O=13/O=14/O=15/O=16/O=17",
 	};
 	struct fault f = FAULT_INIT;
 	X509_NAME *name = NULL;
