@@ -27,9 +27,11 @@ nothing_leaked()
 	! grep -n -F -f sent "$work/broker.log"
 }
 
+# Newer brokers write the client id as it came into lines of their own: only ours count.
 no_line_is_forged()
 {
-	log_says 'client=[^ ]*[?]reason=forged reason=' && ! log_says ' reason=forged'
+	log_says 'p11_registry: .*client=[^ ]*[?]reason=forged reason=' &&
+		! log_says 'p11_registry: .* reason=forged'
 }
 
 main()

@@ -135,12 +135,15 @@ register()
 		>>registry.out
 }
 
+in_place=
+
 # client TOOL NAME OPTION...: mosquitto's tool as a device; $issued and $expires are times from now
 client()
 {
 	tool=$1 name=$2
 	shift 2
-	"$tool" -h 127.0.0.1 -p "$port" -V mqttv311 -i "$base/$name" -u unused \
+	# $in_place: a background job must be the tool itself, to be ended by its process id.
+	${in_place:-} "$tool" -h 127.0.0.1 -p "$port" -V mqttv311 -i "$base/$name" -u unused \
 		-P "$("$helpers/make-token" "$name.key" "$project" "${issued:--10}" \
 			"${expires:-3000}")" "$@"
 }
@@ -150,7 +153,8 @@ backend()
 {
 	tool=$1
 	shift
-	"$tool" -h 127.0.0.1 -p "$port" -i "backend$$" -u backend -P backend "$@"
+	${in_place:-} "$tool" -h 127.0.0.1 -p "$port" \
+		-i "backend-$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')" -u backend -P backend "$@"
 }
 
 # listen NAME OPTION...: a device's mosquitto_sub in the background, in NAME.sub; sets $listener
@@ -158,7 +162,7 @@ listen()
 {
 	: >"$1.sub"
 	mark
-	client mosquitto_sub "$@" -q 1 >"$1.sub" 2>&1 &
+	(in_place='exec' && client mosquitto_sub "$@" -q 1) >"$1.sub" 2>&1 &
 	listener=$!
 	pids="$pids $listener"
 	wait_for 20 since "Sending SUBACK to $base/$1\$" ||
