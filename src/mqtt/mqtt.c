@@ -249,12 +249,14 @@ wait_for_room(struct mqtt *m, int most, struct fault *f)
 	int64_t progress = now_ms();
 
 	for (;;) {
-		int told, in_flight = reap(m, &told);
+		int told, in_flight;
 		bool down;
 
+		/* Looked at before: what is down by then is told of whole. */
 		pthread_mutex_lock(&m->mutex);
 		down = m->link == DOWN;
 		pthread_mutex_unlock(&m->mutex);
+		in_flight = reap(m, &told);
 		if (down)
 			return fault_lost(f);
 		if (in_flight <= most)

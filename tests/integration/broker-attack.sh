@@ -39,6 +39,7 @@ main()
 	need mosquitto mosquitto_passwd openssl
 	project=attack
 	begin
+	# shellcheck disable=SC2119 # a function of this script
 	register
 	start_plain_broker "plugin_opt_db_file $P11_REGISTRY_DB"
 	check "only good tokens are taken" "$helpers/attack" "$port" "$work"
