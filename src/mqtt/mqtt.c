@@ -46,6 +46,7 @@ struct mqtt {
 
 	pthread_mutex_t mutex;
 	pthread_cond_t woken;
+	unsigned long events; /* counted, so that none between a look and a wait is slept through */
 	enum link link;
 	int connack; /* >= 0: the broker's; -1: it did not come to that */
 	struct slot slots[MQTT_WINDOW_MAX];
@@ -54,6 +55,7 @@ struct mqtt {
 static void
 wake(struct mqtt *m)
 {
+	m->events++;
 	pthread_cond_signal(&m->woken);
 	pthread_mutex_unlock(&m->mutex);
 }
@@ -178,14 +180,15 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Waits a slice, with the mutex held. */
+/* Waits a slice at most, with the mutex held, unless something came after `seen` was read. */
 static void
-wait_slice(struct mqtt *m)
+wait_slice(struct mqtt *m, unsigned long seen)
 {
 	int64_t until = now_ms() + SLICE_MS;
 	const struct timespec ts = {until / 1000, until % 1000 * 1000000};
 
-	pthread_cond_timedwait(&m->woken, &m->mutex, &ts);
+	if (m->events == seen)
+		pthread_cond_timedwait(&m->woken, &m->mutex, &ts);
 }
 
 static int
@@ -250,11 +253,13 @@ wait_for_room(struct mqtt *m, int most, struct fault *f)
 
 	for (;;) {
 		int told, in_flight;
+		unsigned long seen;
 		bool down;
 
 		/* Looked at before: what is down by then is told of whole. */
 		pthread_mutex_lock(&m->mutex);
 		down = m->link == DOWN;
+		seen = m->events;
 		pthread_mutex_unlock(&m->mutex);
 		in_flight = reap(m, &told);
 		if (down)
@@ -272,8 +277,7 @@ wait_for_room(struct mqtt *m, int most, struct fault *f)
 				m->timeout_s);
 		}
 		pthread_mutex_lock(&m->mutex);
-		if (m->link == UP)
-			wait_slice(m);
+		wait_slice(m, seen);
 		pthread_mutex_unlock(&m->mutex);
 	}
 }
@@ -364,7 +368,7 @@ wait_for_link(struct mqtt *m, const struct mqtt_url *url, const char *ca_file, s
 	for (;;) {
 		pthread_mutex_lock(&m->mutex);
 		if (m->link == CONNECTING)
-			wait_slice(m);
+			wait_slice(m, m->events);
 		link = m->link;
 		connack = m->connack;
 		pthread_mutex_unlock(&m->mutex);
@@ -506,7 +510,7 @@ disconnect(struct mqtt *m)
 	MQTTAsync_disconnect(m->client, m->version == 5 ? &options5 : &options);
 	while (MQTTAsync_isConnected(m->client) && now_ms() < deadline) {
 		pthread_mutex_lock(&m->mutex);
-		wait_slice(m);
+		wait_slice(m, m->events);
 		pthread_mutex_unlock(&m->mutex);
 	}
 }
