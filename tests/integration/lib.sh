@@ -267,12 +267,23 @@ free_port()
 start_listener()
 {
 	need mosquitto_sub
+	subscribed=$(subscriptions)
 	# Its own password for the test's broker: no secret.
 	mosquitto_sub -h "$host" -p "$port" --cafile "$CA_DIR/root-ca.crt" -i backend \
 		-u backend -P backend -t '/devices/#' -q 1 -F '%t %p' >"$1" 2>"$1.err" &
 	listener_pid=$!
-	wait_for 20 grep -q 'Sending SUBACK to backend' "$work/broker.log" ||
-		{ cat "$1.err"; die "the backend's client cannot subscribe"; }
+	wait_for 20 has_subscribed || { cat "$1.err"; die "the backend's client cannot subscribe"; }
+}
+
+# How often the backend's client was told that it has subscribed.
+subscriptions()
+{
+	grep -c 'Sending SUBACK to backend' "$work/broker.log" || true
+}
+
+has_subscribed()
+{
+	[ "$(subscriptions)" -gt "$subscribed" ]
 }
 
 stop_listener()
