@@ -65,6 +65,13 @@ judge(SSL *ssl, const struct mqtt_url *url, const char *ca_file, struct fault *f
 
 	switch (verdict) {
 	case X509_V_OK:
+		/* paho 1.3.12 compares the certificate with the address in its brackets. */
+		if (strchr(url->host, ':'))
+			return fault_set(f, FAULT_NET,
+				"'%s' port %s: the broker's certificate cannot be checked for an "
+				"IPv6 "
+				"address: call the broker by its name",
+				url->host, url->port);
 		return fault_set(f, FAULT_NET, "'%s' port %s answers, but not as an MQTT broker",
 			url->host, url->port);
 	case X509_V_ERR_HOSTNAME_MISMATCH:

@@ -46,28 +46,35 @@ struct mqtt;
  *
  * ret_mqtt  free with mqtt_free()
  *
- * Returns 0; else FAULT_USAGE for a bad URL, FAULT_CONFIG for a CA file that cannot be used,
+ * Returns 0; else FAULT_USAGE for a bad URL or an option out of bounds, FAULT_CONFIG for a CA file that cannot be used,
  * FAULT_NET when the broker cannot be reached or its certificate is not to be trusted, FAULT_AUTH
  * with the CONNACK code in `native` and its meaning in the text, FAULT_CANCELLED, FAULT_NOMEM.
- * Blocks: up to timeout_s.  Threads: main only.
+ * Blocks: up to timeout_s, and where that fails for half a minute more to find out why; besides,
+ * for as long as the system looks for the host's name.  Threads: main only; it changes the
+ * environment, and SIGPIPE is ignored from here on (paho does so).
  */
 int mqtt_connect(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct fault *f);
 
-/* A message whose fate is known. tag is mqtt_publish()'s; failed is NULL when it arrived. */
+/*
+ * A message whose fate is known. tag is mqtt_publish()'s; failed is NULL when it arrived, else has
+ * the broker's reason in `native`, or 0 there when the connection went. Must not call mqtt_*.
+ */
 typedef void mqtt_done(void *with, uint64_t tag, const struct fault *failed);
 
 /*
- * Hands a message to the broker; waits while `window` messages are in flight. For QoS 0 it is done
- * when it was written, for QoS 1 when the broker's PUBACK came (in MQTT 5 with a reason that means
- * success).
+ * Hands a message to the broker; waits while MQTT_WINDOW_MAX messages, or as many as the broker
+ * allows, are in flight. For QoS 0 it is done when it was written, for QoS 1 when the broker's
+ * PUBACK came (in MQTT 5 with a reason that means success).
  *
  * payload  copied
  * qos      0 or 1
  * tag      given back to `done`
  *
- * Returns 0 when it is on its way; else FAULT_NET when the connection is gone (every message not
- * done yet is reported to `done` first), FAULT_USAGE for a topic or payload out of bounds,
- * FAULT_CANCELLED.  `done` is called from within mqtt_publish() and mqtt_drain() only.
+ * Returns 0 when `done` will hear of it; else it was not taken and `done` does not: FAULT_NET when
+ * the connection is gone or timeout_s passed without progress (every message before it is reported
+ * to `done` first), FAULT_USAGE for a topic or payload out of bounds, FAULT_CANCELLED. A message
+ * larger, or of a higher QoS, than the broker says it takes is refused without asking it.  `done`
+ * is called from within mqtt_publish() and mqtt_drain() only.
  */
 int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t len, int qos,
 	uint64_t tag, struct fault *f);
@@ -76,14 +83,17 @@ int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size
 void mqtt_on_done(struct mqtt *mqtt, mqtt_done *done, void *with);
 
 /*
- * Waits until every message is done.
+ * Waits until every message is done, one way or the other.
  *
- * Returns 0; else FAULT_NET when the connection went or timeout_s passed without any progress
- * (the rest is reported to `done`), FAULT_CANCELLED.
+ * Returns 0; else FAULT_NET when messages went down with the connection, or timeout_s passed
+ * without any progress (the rest is reported to `done`), FAULT_CANCELLED (the rest stays in flight).
  */
 int mqtt_drain(struct mqtt *mqtt, struct fault *f);
 
-/* Disconnects politely when connected, and frees. NULL is allowed. */
+/*
+ * Disconnects politely when connected, and frees; what is in flight is forgotten, and `done` not
+ * told. NULL is allowed.
+ */
 void mqtt_free(struct mqtt *mqtt);
 
 AUTO_DEFINE(mqtt, struct mqtt, mqtt_free);

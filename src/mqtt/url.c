@@ -2,6 +2,7 @@
 
 #include "mqtt/url.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +10,11 @@
 static int
 bad(const char *text, const char *why, struct fault *f)
 {
+	/* Not repeated when it may hold a password. */
+	const char *shown = strchr(text, '@') ? "..@.." : text;
+
 	return fault_set(f, FAULT_USAGE,
-		"'%s' %s: a broker's URL looks like mqtts://HOST:8883 or mqtt://HOST:1883", text,
+		"'%s' %s: a broker's URL looks like mqtts://HOST:8883 or mqtt://HOST:1883", shown,
 		why);
 }
 
@@ -35,6 +39,8 @@ mqtt_url_parse(const char *text, struct mqtt_url *ret_url, struct fault *f)
 	if (len == 0 || len >= sizeof(url.host) || (v6 && host[len] != ']'))
 		return bad(text, "names no host", f);
 	memcpy(url.host, host, len);
+	if (v6 && inet_pton(AF_INET6, url.host, &(struct in6_addr){0}) != 1)
+		return bad(text, "holds no IPv6 address", f);
 	port = host + len + v6;
 	if (*port == ':') {
 		size_t digits = strspn(++port, "0123456789");

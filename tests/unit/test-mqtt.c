@@ -2,6 +2,7 @@
 
 #include "unit.h"
 
+#include "mqtt/mqtt.h"
 #include "mqtt/url.h"
 #include "mqtt/words.h"
 
@@ -58,6 +59,9 @@ what_is_no_url_is_refused(void **state)
 		"mqtt://local host",
 		"mqtt://[::1",
 		"mqtt://[localhost]",
+		"mqtt://[::1:]",
+		"mqtt://[1.2.3.4]",
+		"mqtt://[::1]1883",
 		"mqtt://::1",
 		"mqtt://h\xc3\xa4st",
 	};
@@ -74,6 +78,50 @@ what_is_no_url_is_refused(void **state)
 	}
 	memset(longer + 7, 'a', 300);
 	assert_fault(mqtt_url_parse(longer, &url, &f), &f, FAULT_USAGE);
+}
+
+static void
+password_in_url_is_not_repeated(void **state)
+{
+	static const char *const bad[] = {
+		"mqtts://user:s3cret@localhost",
+		"mqtts://user:s3cret@localhost:8883",
+		"https://user:s3cret@localhost",
+		"user:s3cret@localhost",
+	};
+	struct fault f = FAULT_INIT;
+	struct mqtt_url url;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
+		assert_fault(mqtt_url_parse(bad[i], &url, &f), &f, FAULT_USAGE);
+		assert_null(strstr(f.text, "s3cret"));
+	}
+}
+
+static void
+options_out_of_bounds_are_refused(void **state)
+{
+	static char longer[65537];
+	const struct mqtt_options good = {
+		.url = "mqtt://127.0.0.1:1", .client_id = "c", .version = 4, .timeout_s = 1};
+	struct mqtt_options bad[6];
+	struct fault f = FAULT_INIT;
+	struct mqtt *mqtt = NULL;
+
+	(void)state;
+	memset(longer, 'a', sizeof(longer) - 1);
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
+		bad[i] = good;
+	bad[0].version = 3;
+	bad[1].client_id = longer;
+	bad[2].username = longer;
+	bad[3].password = longer;
+	bad[4].keep_alive_s = 65536;
+	bad[5].timeout_s = 0;
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
+		assert_fault(mqtt_connect(&bad[i], &mqtt, &f), &f, FAULT_USAGE);
+	assert_null(mqtt);
 }
 
 static void
@@ -106,6 +154,10 @@ reason_codes_become_words(void **state)
 	assert_fault(mqtt_fault_puback(0x87, &f), &f, FAULT_AUTH);
 	assert_fault(mqtt_fault_puback(0x97, &f), &f, FAULT_NET);
 	assert_non_null(strstr(f.text, "quota"));
+	assert_fault(mqtt_fault_lost(0, &f), &f, FAULT_NET);
+	assert_non_null(strstr(f.text, "closed the connection"));
+	assert_fault(mqtt_fault_lost(0x8e, &f), &f, FAULT_NET);
+	assert_non_null(strstr(f.text, "another client"));
 }
 
 int
@@ -114,6 +166,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(urls_are_taken_apart),
 		cmocka_unit_test(what_is_no_url_is_refused),
+		cmocka_unit_test(password_in_url_is_not_repeated),
+		cmocka_unit_test(options_out_of_bounds_are_refused),
 		cmocka_unit_test(reason_codes_become_words),
 	};
 

@@ -1,0 +1,197 @@
+#include "config.h"
+
+#include "mqtt/mqtt.h"
+
+#include <time.h>
+
+#include "mqtt/inside.h"
+
+void
+mqtt_set_link(struct mqtt *m, enum link link)
+{
+	pthread_mutex_lock(&m->mutex);
+	m->link = link;
+	pthread_cond_signal(&m->woken);
+	pthread_mutex_unlock(&m->mutex);
+}
+
+static void
+set_refused(struct mqtt *m, int connack)
+{
+	pthread_mutex_lock(&m->mutex);
+	m->connack = connack;
+	pthread_mutex_unlock(&m->mutex);
+	mqtt_set_link(m, DOWN);
+}
+
+static void
+on_connected(void *with, MQTTAsync_successData *data)
+{
+	(void)data;
+	mqtt_set_link(with, UP);
+}
+
+/* The property's value, or `otherwise` when the broker sent none. */
+static int
+limit(MQTTProperties *properties, enum MQTTPropertyCodes which, int otherwise)
+{
+	if (!MQTTProperties_hasProperty(properties, which))
+		return otherwise;
+	return MQTTProperties_getNumericValue(properties, which);
+}
+
+/* The broker's Receive Maximum bounds the window; paho does not wake up for what is above it. */
+static void
+on_connected_v5(void *with, MQTTAsync_successData5 *data)
+{
+	MQTTProperties *p = &data->properties;
+	struct mqtt *m = with;
+	int window = limit(p, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, MQTT_WINDOW_MAX);
+	int packet = limit(p, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, 0);
+
+	pthread_mutex_lock(&m->mutex);
+	if (window > 0 && window < m->window)
+		m->window = window;
+	if (packet > 0)
+		m->packet_max = (size_t)packet;
+	m->qos_max = limit(p, MQTTPROPERTY_CODE_MAXIMUM_QOS, 1);
+	pthread_mutex_unlock(&m->mutex);
+	mqtt_set_link(m, UP);
+}
+
+/* paho's own codes are negative; a return code of 3.1.1 is one of five. */
+static void
+on_connect_failed(void *with, MQTTAsync_failureData *data)
+{
+	int code = data ? data->code : 0;
+
+	set_refused(with, code >= 1 && code <= 5 ? code : MQTT_NO_REASON);
+}
+
+/* paho 1.3.12 puts the reason code where 3.1.1's return code goes. */
+static void
+on_connect_failed_v5(void *with, MQTTAsync_failureData5 *data)
+{
+	int code = !data ? 0 : data->reasonCode ? (int)data->reasonCode : data->code;
+
+	set_refused(with, code >= MQTT_REASON_REFUSING ? code : MQTT_NO_REASON);
+}
+
+static void
+on_lost(void *with, char *cause)
+{
+	(void)cause;
+	mqtt_set_link(with, DOWN);
+}
+
+static void
+on_disconnected(void *with, MQTTProperties *properties, enum MQTTReasonCodes code)
+{
+	struct mqtt *m = with;
+
+	(void)properties;
+	pthread_mutex_lock(&m->mutex);
+	m->goodbye = (int)code;
+	pthread_mutex_unlock(&m->mutex);
+	mqtt_set_link(m, DOWN);
+}
+
+static void
+on_ended(void *with, MQTTAsync_successData *data)
+{
+	(void)data;
+	mqtt_set_link(with, DOWN);
+}
+
+static void
+on_ended_v5(void *with, MQTTAsync_successData5 *data)
+{
+	(void)data;
+	mqtt_set_link(with, DOWN);
+}
+
+static void
+on_end_failed(void *with, MQTTAsync_failureData *data)
+{
+	(void)data;
+	mqtt_set_link(with, DOWN);
+}
+
+static void
+on_end_failed_v5(void *with, MQTTAsync_failureData5 *data)
+{
+	(void)data;
+	mqtt_set_link(with, DOWN);
+}
+
+/* Nothing is subscribed to; paho wants one all the same. */
+static int
+on_message(void *with, char *topic, int len, MQTTAsync_message *message)
+{
+	(void)with, (void)len;
+	MQTTAsync_freeMessage(&message);
+	MQTTAsync_free(topic);
+	return 1;
+}
+
+int64_t
+mqtt_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void
+mqtt_wait_slice(struct mqtt *m)
+{
+	int64_t until = mqtt_now_ms() + MQTT_SLICE_MS;
+	const struct timespec ts = {until / 1000, until % 1000 * 1000000};
+
+	pthread_cond_timedwait(&m->woken, &m->mutex, &ts);
+}
+
+int
+mqtt_check_cancelled(const struct mqtt *m, struct fault *f)
+{
+	if (m->cancelled && m->cancelled())
+		return fault_set(f, FAULT_CANCELLED, "stopped");
+	return 0;
+}
+
+int
+mqtt_watch(struct mqtt *m)
+{
+	int rc = MQTTAsync_setCallbacks(m->client, m, on_lost, on_message, NULL);
+
+	if (rc == MQTTASYNC_SUCCESS && m->version == 5)
+		rc = MQTTAsync_setDisconnected(m->client, m, on_disconnected);
+	return rc;
+}
+
+void
+mqtt_watch_connect(struct mqtt *m, MQTTAsync_connectOptions *options)
+{
+	options->context = m;
+	if (m->version == 5) {
+		options->onSuccess5 = on_connected_v5;
+		options->onFailure5 = on_connect_failed_v5;
+	} else {
+		options->onSuccess = on_connected;
+		options->onFailure = on_connect_failed;
+	}
+}
+
+void
+mqtt_watch_end(struct mqtt *m, MQTTAsync_disconnectOptions *options)
+{
+	options->context = m;
+	if (m->version == 5) {
+		options->onSuccess5 = on_ended_v5;
+		options->onFailure5 = on_end_failed_v5;
+	} else {
+		options->onSuccess = on_ended;
+		options->onFailure = on_end_failed;
+	}
+}
