@@ -39,12 +39,7 @@ main()
 	need mosquitto mosquitto_passwd openssl
 	project=attack
 	begin
-<<<<<<< HEAD
-	# shellcheck disable=SC2119 # a function of this script
-	register
-=======
 	register_devices
->>>>>>> demo
 	start_plain_broker "plugin_opt_db_file $P11_REGISTRY_DB"
 	check "only good tokens are taken" "$helpers/attack" "$port" "$work"
 	cat "$work/check.out"
