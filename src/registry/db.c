@@ -12,7 +12,9 @@ db_fault(struct registry *r, const char *what, struct fault *f)
 
 	switch (code & 0xff) {
 	case SQLITE_CONSTRAINT:
-		fault_set(f, FAULT_EXISTS, "%s: it is there already, or still in use", what);
+		fault_set(f, FAULT_EXISTS, "%s",
+			code == SQLITE_CONSTRAINT_FOREIGNKEY ? "it is still in use"
+							     : "it is there already");
 		break;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
