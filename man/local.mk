@@ -1,2 +1,2 @@
 # man pages, by hand in mdoc
-dist_man_MANS += man/p11-gateway.1 man/p11-registry.1
+dist_man_MANS += man/p11-gateway.1 man/p11-registry.1 man/p11_registry.so.8

@@ -46,8 +46,9 @@ struct mqtt;
  *
  * ret_mqtt  free with mqtt_free()
  *
- * Returns 0; else FAULT_USAGE for a bad URL or an option out of bounds, FAULT_CONFIG for a CA file that cannot be used,
- * FAULT_NET when the broker cannot be reached or its certificate is not to be trusted, FAULT_AUTH
+ * Returns 0; else FAULT_USAGE for a bad URL or an option out of bounds, FAULT_CONFIG for a CA file
+ * that cannot be used, FAULT_NET when the broker cannot be reached or its certificate is not to be
+ * trusted, FAULT_AUTH
  * with the CONNACK code in `native` and its meaning in the text, FAULT_CANCELLED, FAULT_NOMEM.
  * Blocks: up to timeout_s, and where that fails for half a minute more to find out why; besides,
  * for as long as the system looks for the host's name.  Threads: main only; it changes the
@@ -86,7 +87,8 @@ void mqtt_on_done(struct mqtt *mqtt, mqtt_done *done, void *with);
  * Waits until every message is done, one way or the other.
  *
  * Returns 0; else FAULT_NET when messages went down with the connection, or timeout_s passed
- * without any progress (the rest is reported to `done`), FAULT_CANCELLED (the rest stays in flight).
+ * without any progress (the rest is reported to `done`), FAULT_CANCELLED (the rest stays in
+ * flight).
  */
 int mqtt_drain(struct mqtt *mqtt, struct fault *f);
 

@@ -146,7 +146,7 @@ next_message(struct registry *r, time_t now, int64_t *ret_id, struct fault *f)
 	return 0;
 }
 
-/* Drops the oldest, too many or too old, and counts them: looked up, not searched for. */
+/* Drops the oldest, too many or too old, and counts them. Nothing is searched for either. */
 static int
 prune(struct registry *r, int64_t subscription, time_t now, struct fault *f)
 {

@@ -73,8 +73,7 @@ static const struct {
 #undef CKR_ROW
 };
 
-int
-fault_pkcs11(struct fault *f, const char *call, unsigned long rv)
+int(fault_pkcs11)(struct fault *f, const char *call, unsigned long rv)
 {
 	const char *vendor = rv & CKR_VENDOR_DEFINED ? "its maker's own error" : "unknown error";
 

@@ -14,5 +14,6 @@
  * Source: PKCS #11 v2.40 section 5.1
  */
 int fault_pkcs11(struct fault *f, const char *call, unsigned long rv);
+#define fault_pkcs11(...) fault_failed(fault_pkcs11(__VA_ARGS__))
 
 #endif

@@ -60,8 +60,7 @@ libp11_close(struct libp11 *libp11)
 	free(libp11);
 }
 
-int
-token_explain(struct fault *f)
+int(token_explain)(struct fault *f)
 {
 	char what[sizeof(f->text)];
 	char *reason;

@@ -93,6 +93,7 @@ int token_private_key(struct token *token, EVP_PKEY **ret_key, struct fault *f);
  * Returns -1, always.  Threads: any.
  */
 int token_explain(struct fault *f);
+#define token_explain(f) fault_failed(token_explain(f))
 
 /*
  * Makes a key pair inside the token, private half sensitive and not extractable, and reads that

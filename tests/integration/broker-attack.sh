@@ -7,7 +7,7 @@ set -eu
 # shellcheck source=tests/integration/broker-lib.sh
 . "${top_srcdir:-.}/tests/integration/broker-lib.sh"
 
-register()
+register_devices()
 {
 	p11-registry registries create reg
 	make_key ec ec
@@ -27,9 +27,11 @@ nothing_leaked()
 	! grep -n -F -f sent "$work/broker.log"
 }
 
+# Newer brokers write the client id as it came into lines of their own: only ours count.
 no_line_is_forged()
 {
-	log_says 'client=[^ ]*[?]reason=forged reason=' && ! log_says ' reason=forged'
+	log_says 'p11_registry: .*client=[^ ]*[?]reason=forged reason=' &&
+		! log_says 'p11_registry: .* reason=forged'
 }
 
 main()
@@ -37,7 +39,7 @@ main()
 	need mosquitto mosquitto_passwd openssl
 	project=attack
 	begin
-	register
+	register_devices
 	start_plain_broker "plugin_opt_db_file $P11_REGISTRY_DB"
 	check "only good tokens are taken" "$helpers/attack" "$port" "$work"
 	cat "$work/check.out"

@@ -104,3 +104,108 @@ log_says()
 {
 	grep -Eq -- "$1" "$work/broker.log"
 }
+
+# What is done beside the broker ends with the test too.
+pids=
+begin_broker_test()
+{
+	begin
+	base=projects/$project/locations/$region/registries/reg/devices
+	trap 'stop_others; finish $?' EXIT
+}
+
+stop_others()
+{
+	for other in $pids; do
+		kill -CONT "$other" 2>/dev/null || true
+		kill "$other" 2>/dev/null || true
+		wait "$other" 2>/dev/null || true
+	done
+}
+
+# register NAME [ec|rsa]: a device with a key of its own
+register()
+{
+	make_key "$1" "${2:-ec}"
+	case ${2:-ec} in
+	ec) type=es256-pem ;;
+	rsa) type=rsa-pem ;;
+	esac
+	p11-registry devices create "$1" --registry=reg --public-key="path=$1.pub,type=$type" \
+		>>registry.out
+}
+
+in_place=
+
+# client TOOL NAME OPTION...: mosquitto's tool as a device; $issued and $expires are times from now
+client()
+{
+	tool=$1 name=$2
+	shift 2
+	# $in_place: a background job must be the tool itself, to be ended by its process id.
+	${in_place:-} "$tool" -h 127.0.0.1 -p "$port" -V mqttv311 -i "$base/$name" -u unused \
+		-P "$("$helpers/make-token" "$name.key" "$project" "${issued:--10}" \
+			"${expires:-3000}")" "$@"
+}
+
+# backend TOOL OPTION...: mosquitto's tool as the service client
+backend()
+{
+	tool=$1
+	shift
+	${in_place:-} "$tool" -h 127.0.0.1 -p "$port" \
+		-i "backend-$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')" -u backend -P backend "$@"
+}
+
+# listen NAME OPTION...: a device's mosquitto_sub in the background, in NAME.sub; sets $listener
+listen()
+{
+	: >"$1.sub"
+	mark
+	(in_place='exec' && client mosquitto_sub "$@" -q 1) >"$1.sub" 2>&1 &
+	listener=$!
+	pids="$pids $listener"
+	wait_for 20 since "Sending SUBACK to $base/$1\$" ||
+		{ cat "$1.sub"; die "$1 cannot subscribe"; }
+}
+
+# mark, since PATTERN: what the broker logged since the mark
+mark()
+{
+	marked=$(wc -l <"$work/broker.log")
+}
+
+since()
+{
+	tail -n "+$((marked + 1))" "$work/broker.log" | grep -Eq -- "$1"
+}
+
+# The check of a line that must come.
+logged()
+{
+	wait_for 20 since "$1" || { tail -n "+$((marked + 1))" "$work/broker.log"; return 1; }
+}
+
+# stored TEXT, state_stored TEXT: whether it is in the registry's file, as seen by SQLite's shell
+stored()
+{
+	[ "$(sqlite3 "$P11_REGISTRY_DB" \
+		"SELECT count(*) FROM messages WHERE CAST(data AS TEXT) = '$1'")" -gt 0 ]
+}
+
+state_stored()
+{
+	[ "$(sqlite3 "$P11_REGISTRY_DB" \
+		"SELECT count(*) FROM states WHERE CAST(data AS TEXT) = '$1'")" -gt 0 ]
+}
+
+not()
+{
+	! "$@"
+}
+
+# ends PID: waits for a process to end by itself
+ends()
+{
+	wait_for 20 not kill -0 "$1"
+}

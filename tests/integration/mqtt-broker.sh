@@ -92,11 +92,11 @@ wrong_host()
 dying_broker()
 {
 	note "a broker that dies"
-	start_listener "$work/seen"
+	start_listener "$work/dying"
 	"$client" --url "mqtts://$host:$port" --ca-file "$CA_DIR/root-ca.crt" --count 10000000 \
 		>"$work/said" 2>&1 &
 	client_pid=$!
-	wait_for 20 test -s "$work/seen"
+	wait_for 20 test -s "$work/dying"
 	kill -9 "$broker_pid"
 	wait "$broker_pid" 2>/dev/null || true
 	broker_pid=

@@ -12,3 +12,6 @@ TESTS += tests/scripts/readme.test
 
 dist_check_SCRIPTS += tests/scripts/man.test
 TESTS += tests/scripts/man.test
+
+dist_check_SCRIPTS += tests/scripts/registry.test
+TESTS += tests/scripts/registry.test

@@ -31,7 +31,8 @@ static const struct setting create_settings[] = {
 	{"auth-method", 0, SETTING_CHOICE, offsetof(struct device, auth_method),
 		.words = "association-only device-auth-token-only "
 			 "association-and-device-auth-token",
-		.value = "METHOD", .help = "how a gateway's devices prove who they are"},
+		.value = "METHOD",
+		.help = "how a gateway's devices prove who they are; without it none may use it"},
 	{"blocked", 0, SETTING_SWITCH, offsetof(struct device, blocked),
 		.help = "refuse its connections until it is unblocked"},
 	{NULL},
@@ -80,18 +81,27 @@ read_keys(const struct setting_list *list, struct keys *keys, struct fault *f)
 	return 0;
 }
 
-/* gcloud's word as the REST resource has it. */
+/* gcloud's words as the REST resource has them; without one no device may use the gateway. */
 static int
 read_auth_method(const struct device *v, bool gateway, const char **ret, struct fault *f)
 {
-	const char *word = v->auth_method;
+	static const struct {
+		const char *word, *name;
+	} methods[] = {
+		{"association-only", "ASSOCIATION_ONLY"},
+		{"device-auth-token-only", "DEVICE_AUTH_TOKEN_ONLY"},
+		{"association-and-device-auth-token", "ASSOCIATION_AND_DEVICE_AUTH_TOKEN"},
+	};
 
-	if (word && !gateway)
+	*ret = NULL;
+	if (!v->auth_method)
+		return 0;
+	if (!gateway)
 		return fault_set(f, FAULT_USAGE, "--auth-method goes with --device-type=gateway");
-	*ret = !word					     ? (gateway ? "ASSOCIATION_ONLY" : NULL)
-	       : strcmp(word, "association-only") == 0	     ? "ASSOCIATION_ONLY"
-	       : strcmp(word, "device-auth-token-only") == 0 ? "DEVICE_AUTH_TOKEN_ONLY"
-							     : "ASSOCIATION_AND_DEVICE_AUTH_TOKEN";
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (strcmp(v->auth_method, methods[i].word) == 0)
+			*ret = methods[i].name;
+	}
 	return 0;
 }
 
