@@ -3,6 +3,7 @@
 #include "token/inside.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -40,6 +41,14 @@ finalize_modules(CK_FUNCTION_LIST ***list)
 		p11_kit_modules_finalize_and_release(*list);
 }
 
+/* What goes wrong is told once, by us; whoever wants the TPM's own words sets the variable. */
+static void
+be_quiet(void)
+{
+	p11_kit_be_quiet();
+	setenv("TSS2_LOG", "all+NONE", 0);
+}
+
 static bool
 is_tpm(CK_FUNCTION_LIST *api)
 {
@@ -70,7 +79,7 @@ module_start(const char *path, struct module **ret_module, struct fault *f)
 	CK_FUNCTION_LIST *api;
 	CK_RV rv;
 
-	p11_kit_be_quiet();
+	be_quiet();
 	api = p11_kit_module_load(path, 0);
 	if (!api)
 		return fault_set(f, FAULT_NOTFOUND,
@@ -157,7 +166,7 @@ registered(const char *name)
 	AUTO(free_modules) CK_FUNCTION_LIST **list = NULL;
 	CK_FUNCTION_LIST *module;
 
-	p11_kit_be_quiet();
+	be_quiet();
 	list = p11_kit_modules_load(NULL, 0);
 	if (!list)
 		return NULL;
@@ -277,7 +286,7 @@ slots_each_everywhere(P11KitUri *uri, slot_visit *visit, void *with, struct faul
 {
 	AUTO(finalize_modules) CK_FUNCTION_LIST **list = NULL;
 
-	p11_kit_be_quiet();
+	be_quiet();
 	list = p11_kit_modules_load_and_initialize(0);
 	if (!list)
 		return fault_set(f, FAULT_NOTFOUND,
