@@ -26,6 +26,7 @@ static const char *const lower_names[] = {
 	"invalid",
 	"exists",
 	"ambiguous",
+	"precondition",
 	"notfound",
 	"nomem",
 	"io",

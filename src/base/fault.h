@@ -15,6 +15,7 @@
 	X(INVALID, 2, "the data handed in is not what it must be: hand in other data") \
 	X(EXISTS, 2, "it is there already: choose another name or delete the old one") \
 	X(AMBIGUOUS, 2, "a name matches several things: name one") \
+	X(PRECONDITION, 1, "things are not as this needs them: it may work later") \
 	X(NOTFOUND, 1, "the thing named is not there") \
 	X(NOMEM, 1, "memory ran out") \
 	X(IO, 1, "a file or the system failed") \

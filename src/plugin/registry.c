@@ -111,7 +111,7 @@ recheck(struct plugin *plugin, struct session *session)
 {
 	struct fault f = FAULT_INIT;
 
-	if (!registry_may_stay(plugin->registry, session->admission.device_row, &f)) {
+	if (!registry_may_stay(plugin->registry, &session->admission, &f)) {
 		sessions_fresh(plugin->sessions, session);
 	} else if (f.code == FAULT_AUTH) {
 		end(plugin, session, f.text);

@@ -2,6 +2,8 @@
 
 #include "registry/registry.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "jwt/jwt.h"
@@ -43,8 +45,8 @@ key_of(struct registry *r, int64_t credential, const char *pem, EVP_PKEY **ret_k
 
 /* Whether one of the device's credentials signed it. */
 static int
-check_signature(
-	struct registry *r, int64_t device, const struct jwt *jwt, time_t now, struct fault *f)
+check_signature(struct registry *r, int64_t device, const struct jwt *jwt, time_t now,
+	int64_t *ret_credential, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	int tried = 0, expired = 0;
@@ -68,66 +70,89 @@ check_signature(
 		}
 		tried++;
 		if (key_of(r, sqlite3_column_int64(q, 0), db_text(q, 1), &key, NULL) == 0 &&
-			jwt_verify(jwt, key, NULL) == 0)
+			jwt_verify(jwt, key, NULL) == 0) {
+			*ret_credential = sqlite3_column_int64(q, 0);
 			return 0;
+		}
 	}
 	return fault_set(f, FAULT_AUTH,
 		"the token is signed by none of the device's %d credentials (%d have expired)",
 		tried, expired);
 }
 
+/* What both ways of naming a device ask for, in the order of read_device(). */
+#define DEVICE_QUERY \
+	"SELECT d.id, d.num_id, d.name, d.blocked, d.gateway, coalesce(d.log_level, r.log_level)," \
+	" r.id, r.mqtt FROM registries r JOIN devices d ON d.registry = r.id" \
+	" WHERE r.project = ?1 AND r.region = ?2 AND r.name = ?3 AND "
+
+/* The device that a client id names; FAULT_AUTH when it is not there or may not connect. */
+static int
+read_device(struct registry *r, struct registry_admission *admission, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	const struct rules_client *c = &admission->client;
+	bool row;
+
+	if (rules_is_number(c->device)
+			? db_prepare(r, DEVICE_QUERY "d.num_id = ?4", &q, f, "ttti", c->project,
+				  c->region, c->registry, (int64_t)strtoll(c->device, NULL, 10))
+			: db_prepare(r, DEVICE_QUERY "d.name = ?4", &q, f, "tttt", c->project,
+				  c->region, c->registry, c->device))
+		return -1;
+	if (db_step(r, q, &row, f))
+		return -1;
+	if (!row)
+		return fault_set(f, FAULT_AUTH, "no such device");
+	admission->device_row = sqlite3_column_int64(q, 0);
+	admission->device_num_id = sqlite3_column_int64(q, 1);
+	snprintf(admission->device_id, sizeof(admission->device_id), "%s", db_text(q, 2));
+	admission->gateway = sqlite3_column_int(q, 4);
+	admission->log_level = rules_log_level(db_text(q, 5));
+	admission->registry_row = sqlite3_column_int64(q, 6);
+	if (sqlite3_column_int(q, 3))
+		return fault_set(f, FAULT_AUTH, "the device is blocked");
+	if (!sqlite3_column_int(q, 7))
+		return fault_set(f, FAULT_AUTH, "the registry takes no MQTT connections");
+	return 0;
+}
+
 int
 registry_admit(struct registry *registry, const char *client_id, const char *token, size_t len,
 	time_t now, struct registry_admission *ret_admission, struct fault *f)
 {
-	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	AUTO(jwt_clear) struct jwt jwt = {0};
 	struct registry_admission admission = {0};
-	const struct rules_client *c = &admission.client;
-	bool row, blocked;
 
-	if (rules_parse_client_id(client_id, &admission.client, f))
+	if (rules_parse_client_id(client_id, &admission.client, f) ||
+		read_device(registry, &admission, f))
 		return -1;
-	if (db_prepare(registry,
-		    "SELECT d.id, d.num_id, d.blocked, r.id FROM devices d"
-		    " JOIN registries r ON d.registry = r.id"
-		    " WHERE r.project = ? AND r.region = ? AND r.name = ? AND d.name = ?",
-		    &q, f, "tttt", c->project, c->region, c->registry, c->device) ||
-		db_step(registry, q, &row, f))
-		return -1;
-	if (!row)
-		return fault_set(f, FAULT_AUTH, "no such device");
-	admission.device_row = sqlite3_column_int64(q, 0);
-	admission.device_num_id = sqlite3_column_int64(q, 1);
-	blocked = sqlite3_column_int(q, 2);
-	admission.registry_row = sqlite3_column_int64(q, 3);
-	if (blocked)
-		return fault_set(f, FAULT_AUTH, "the device is blocked");
 	if (jwt_parse(token, len, &jwt, f)) {
 		if (f && f->code == FAULT_INVALID)
 			f->code = FAULT_AUTH;
 		return -1;
 	}
-	if (rules_check_claims(jwt.claims, c->project, now, &admission.until, f) ||
-		check_signature(registry, admission.device_row, &jwt, now, f))
+	if (rules_check_claims(jwt.claims, admission.client.project, now, &admission.until, f) ||
+		check_signature(
+			registry, admission.device_row, &jwt, now, &admission.credential_row, f))
 		return -1;
 	*ret_admission = admission;
 	return 0;
 }
 
 int
-registry_may_stay(struct registry *registry, int64_t device_row, struct fault *f)
+registry_may_stay(struct registry *registry, struct registry_admission *admission, struct fault *f)
 {
-	AUTO(auto_reset) sqlite3_stmt *q = NULL;
-	bool row;
+	struct registry_admission now = {.client = admission->client};
 
-	if (db_prepare(
-		    registry, "SELECT blocked FROM devices WHERE id = ?", &q, f, "i", device_row) ||
-		db_step(registry, q, &row, f))
+	if (read_device(registry, &now, f)) {
+		if (f && f->code == FAULT_AUTH && now.device_row == 0)
+			return fault_set(f, FAULT_AUTH, "the device was deleted");
 		return -1;
-	if (!row)
+	}
+	if (now.device_row != admission->device_row)
 		return fault_set(f, FAULT_AUTH, "the device was deleted");
-	if (sqlite3_column_int(q, 0))
-		return fault_set(f, FAULT_AUTH, "the device is blocked");
+	admission->gateway = now.gateway;
+	admission->log_level = now.log_level;
 	return 0;
 }

@@ -27,14 +27,6 @@ look_registry(struct registry *r, const struct rules_client *at, int64_t *ret_ro
 	return 0;
 }
 
-static bool
-is_number(const char *id)
-{
-	size_t len = strspn(id, "0123456789");
-
-	return len > 0 && len < 20 && id[len] == '\0';
-}
-
 int
 look_device(struct registry *r, const struct rules_client *at, const char *device, int64_t *ret_row,
 	struct fault *f)
@@ -46,7 +38,7 @@ look_device(struct registry *r, const struct rules_client *at, const char *devic
 	if (look_registry(r, at, &registry, f))
 		return -1;
 	/* An id begins with a letter: what is all digits cannot be one. */
-	if (is_number(device)
+	if (rules_is_number(device)
 			? db_prepare(r, "SELECT id FROM devices WHERE registry = ? AND num_id = ?",
 				  &q, f, "ii", registry, (int64_t)strtoll(device, NULL, 10))
 			: rules_check_id("device", device, f) ||

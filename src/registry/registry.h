@@ -39,16 +39,25 @@ bool registry_changed(struct registry *registry);
 /*
  * Who was let in.
  *
- * registry_row   names the registry in this file
- * device_row     names the device in this file; never used again for another device
- * device_num_id  its number as Cloud IoT Core has one
- * until          when the token's time is over and the connection ends, in Unix seconds
+ * client          as the device named itself: client.device is its id or its number
+ * device_id       its id
+ * device_num_id   its number as Cloud IoT Core has one
+ * registry_row    names the registry in this file
+ * device_row      names the device in this file; never used again for another device
+ * credential_row  what signed its token; never used again for another one
+ * gateway         whether others may attach to it
+ * log_level       the device's, or its registry's
+ * until           when the token's time is over and the connection ends, in Unix seconds
  */
 struct registry_admission {
 	struct rules_client client;
+	char device_id[RULES_ID_MAX + 1];
+	int64_t device_num_id;
 	int64_t registry_row;
 	int64_t device_row;
-	int64_t device_num_id;
+	int64_t credential_row;
+	bool gateway;
+	enum rules_log_level log_level;
 	time_t until;
 };
 
@@ -66,11 +75,13 @@ int registry_admit(struct registry *registry, const char *client_id, const char 
 	time_t now, struct registry_admission *ret_admission, struct fault *f);
 
 /*
- * Whether a device that was let in may stay: it is still there and not blocked.
+ * Whether a device that was let in may stay: it is still there and not blocked. Brings what may
+ * change of it up to date: whether it is a gateway, and its level of logs.
  *
  * Returns 0; else FAULT_AUTH with the reason, FAULT_IO when the file fails.
  */
-int registry_may_stay(struct registry *registry, int64_t device_row, struct fault *f);
+int registry_may_stay(
+	struct registry *registry, struct registry_admission *admission, struct fault *f);
 
 /*
  * Takes a device's telemetry (`/devices/D/events[/SUBFOLDER]`): finds the registry's topic for the

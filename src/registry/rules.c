@@ -45,6 +45,19 @@ is_id(const char *id, size_t len)
 	return true;
 }
 
+/* A device's number: 19 digits at most, without leading zeros. */
+static bool
+is_number(const char *text, size_t len)
+{
+	return len > 0 && len < 20 && text[0] != '0' && strspn(text, "0123456789") >= len;
+}
+
+bool
+rules_is_number(const char *device)
+{
+	return is_number(device, strlen(device));
+}
+
 int
 rules_check_id(const char *what, const char *id, struct fault *f)
 {
@@ -83,6 +96,23 @@ rules_check_segment(const char *what, const char *text, struct fault *f)
 		"'%.64s' is no %s: 1 to 255 letters, digits and -._+~%%:", text, what);
 }
 
+enum rules_log_level
+rules_log_level(const char *name)
+{
+	static const char *const names[] = {
+		[RULES_LOG_NONE] = "NONE",
+		[RULES_LOG_ERROR] = "ERROR",
+		[RULES_LOG_INFO] = "INFO",
+		[RULES_LOG_DEBUG] = "DEBUG",
+	};
+
+	for (int i = RULES_LOG_NONE; i <= RULES_LOG_DEBUG; i++) {
+		if (strcmp(name, names[i]) == 0)
+			return (enum rules_log_level)i;
+	}
+	return RULES_LOG_INFO;
+}
+
 bool
 rules_is_device_client(const char *client_id)
 {
@@ -116,7 +146,7 @@ rules_parse_client_id(const char *client_id, struct rules_client *ret, struct fa
 		!take(&at, "/registries/", client.registry) ||
 		!take(&at, "/devices/", client.device) || *at ||
 		!is_id(client.registry, strlen(client.registry)) ||
-		!is_id(client.device, strlen(client.device)))
+		!(is_id(client.device, strlen(client.device)) || rules_is_number(client.device)))
 		return fault_set(f, FAULT_AUTH,
 			"the client id is not projects/P/locations/R/registries/G/devices/D");
 	*ret = client;
@@ -186,7 +216,7 @@ rules_parse_topic(const char *topic, char *device, size_t size, const char **ret
 	topic += 9;
 	while (len < size && is_id_char(topic[len]))
 		len++;
-	if (len >= size || topic[len] != '/' || !is_id(topic, len))
+	if (len >= size || topic[len] != '/' || !(is_id(topic, len) || is_number(topic, len)))
 		return RULES_TOPIC_OTHER;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		const char *behind = topic + len + kinds[i].len;

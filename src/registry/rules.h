@@ -26,7 +26,16 @@
 #define RULES_CREDENTIALS_MAX  3
 #define RULES_REGISTRY_CAS_MAX 10
 
-/* Who a client says it is. */
+/* Which of a device's events are logged: those of this level and of the more serious ones. */
+enum rules_log_level { RULES_LOG_NONE, RULES_LOG_ERROR, RULES_LOG_INFO, RULES_LOG_DEBUG };
+
+/* From "NONE", "ERROR", "INFO" or "DEBUG"; RULES_LOG_INFO for any other text. */
+enum rules_log_level rules_log_level(const char *name);
+
+/*
+ * Who a client says it is; a device by its id or, all digits, by its number, and its topics have
+ * that same text.
+ */
 struct rules_client {
 	char project[RULES_ID_MAX + 1];
 	char region[RULES_ID_MAX + 1];
@@ -49,6 +58,9 @@ int rules_check_id(const char *what, const char *id, struct fault *f);
  * Returns 0; else FAULT_USAGE.
  */
 int rules_check_segment(const char *what, const char *text, struct fault *f);
+
+/* Whether a text that stands for a device is its number, which no id can look like. */
+bool rules_is_number(const char *device);
 
 /* Whether a client id is meant for us: begins with "projects/". Others are service clients. */
 bool rules_is_device_client(const char *client_id);

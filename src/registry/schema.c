@@ -12,6 +12,11 @@
  *
  * A message's id is when it came, in microseconds since 1970; `waiting` counts the subscriptions
  * that hold it, which number theirs as they come. Other times are in seconds since 1970.
+ *
+ * `changes` tells a running broker which devices to look at again, 0 for all of them; it holds the
+ * newest, and a broker that missed some looks at all. A config's version 1 is empty unless a row
+ * says otherwise. `done` of a command is 0 while no broker answered, 1 when it was sent, 2 when it
+ * could not be; `outcome` says why.
  */
 static const char *const migrations[] = {
 	"CREATE TABLE registries ("
@@ -84,6 +89,69 @@ static const char *const migrations[] = {
 	"  updated INTEGER NOT NULL,"
 	"  data BLOB NOT NULL);"
 	"CREATE INDEX states_device ON states (device);",
+
+	"ALTER TABLE registries ADD COLUMN log_level TEXT NOT NULL DEFAULT 'INFO';"
+	"ALTER TABLE registries ADD COLUMN mqtt INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE registries ADD COLUMN state_topic INTEGER REFERENCES topics;"
+	"ALTER TABLE registries ADD COLUMN jit TEXT;"
+	"ALTER TABLE devices ADD COLUMN log_level TEXT;"
+	"ALTER TABLE devices ADD COLUMN metadata TEXT;"
+	"CREATE INDEX devices_gateways ON devices (registry, name) WHERE gateway;"
+	"CREATE INDEX devices_blocked ON devices (registry, name) WHERE blocked;"
+	"CREATE TABLE configs ("
+	"  id INTEGER PRIMARY KEY,"
+	"  device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+	"  version INTEGER NOT NULL,"
+	"  updated INTEGER NOT NULL,"
+	"  data BLOB NOT NULL,"
+	"  UNIQUE (device, version));"
+	"CREATE TABLE commands ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  device INTEGER NOT NULL REFERENCES devices ON DELETE CASCADE,"
+	"  subfolder TEXT NOT NULL,"
+	"  data BLOB NOT NULL,"
+	"  expires INTEGER NOT NULL,"
+	"  done INTEGER NOT NULL DEFAULT 0,"
+	"  outcome TEXT NOT NULL DEFAULT '');"
+	"CREATE INDEX commands_device ON commands (device);"
+	"CREATE TABLE activity ("
+	"  device INTEGER PRIMARY KEY REFERENCES devices ON DELETE CASCADE,"
+	"  heartbeat INTEGER NOT NULL DEFAULT 0,"
+	"  event INTEGER NOT NULL DEFAULT 0,"
+	"  config_sent INTEGER NOT NULL DEFAULT 0,"
+	"  config_version INTEGER NOT NULL DEFAULT 0,"
+	"  error INTEGER NOT NULL DEFAULT 0,"
+	"  error_text TEXT NOT NULL DEFAULT '');"
+	"CREATE TABLE audit ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  time INTEGER NOT NULL,"
+	"  project TEXT NOT NULL, region TEXT NOT NULL,"
+	"  registry TEXT NOT NULL, device TEXT NOT NULL,"
+	"  event TEXT NOT NULL,"
+	"  detail TEXT NOT NULL);"
+	"CREATE INDEX audit_device ON audit (registry, device);"
+	"CREATE TABLE changes ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  device INTEGER NOT NULL);"
+	"CREATE TRIGGER changes_bounded AFTER INSERT ON changes BEGIN"
+	"  DELETE FROM changes WHERE id <= new.id - 100000;"
+	"END;"
+	"CREATE TRIGGER device_changed AFTER UPDATE OF blocked, gateway, auth_method, log_level"
+	" ON devices BEGIN"
+	"  INSERT INTO changes (device) VALUES (new.id);"
+	"END;"
+	"CREATE TRIGGER device_deleted AFTER DELETE ON devices BEGIN"
+	"  INSERT INTO changes (device) VALUES (old.id);"
+	"END;"
+	"CREATE TRIGGER device_unbound AFTER DELETE ON bindings BEGIN"
+	"  INSERT INTO changes (device) VALUES (old.device);"
+	"END;"
+	"CREATE TRIGGER config_changed AFTER INSERT ON configs BEGIN"
+	"  INSERT INTO changes (device) VALUES (new.device);"
+	"END;"
+	"CREATE TRIGGER registry_changed AFTER UPDATE OF mqtt, log_level ON registries BEGIN"
+	"  INSERT INTO changes (device) VALUES (0);"
+	"END;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

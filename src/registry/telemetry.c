@@ -122,7 +122,7 @@ attributes(const struct registry_admission *from, const char *subfolder)
 	AUTO(auto_json) json_t *json = NULL;
 
 	snprintf(number, sizeof(number), "%" PRId64, from->device_num_id);
-	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "deviceId", from->client.device,
+	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "deviceId", from->device_id,
 		"deviceNumId", number, "deviceRegistryId", from->client.registry,
 		"deviceRegistryLocation", from->client.region, "projectId", from->client.project,
 		"subFolder", subfolder);

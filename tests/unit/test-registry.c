@@ -245,12 +245,12 @@ a_change_counts_at_once(void **state)
 	assert_true(registry_changed(c->broker));
 	assert_false(registry_changed(c->broker));
 	admission = assert_admitted(c, CLIENT "dev", c->ec);
-	assert_ok(registry_may_stay(c->broker, admission.device_row, &f), &f);
+	assert_ok(registry_may_stay(c->broker, &admission, &f), &f);
 
 	assert_ok(store_device_block(c->admin, named("dev"), true, &f), &f);
 	assert_true(registry_changed(c->broker));
 	assert_refused(c, CLIENT "dev", c->ec, "blocked");
-	assert_fault(registry_may_stay(c->broker, admission.device_row, &f), &f, FAULT_AUTH);
+	assert_fault(registry_may_stay(c->broker, &admission, &f), &f, FAULT_AUTH);
 
 	assert_ok(store_device_block(c->admin, named("dev"), false, &f), &f);
 	assert_admitted(c, CLIENT "dev", c->ec);
@@ -262,10 +262,10 @@ a_change_counts_at_once(void **state)
 
 	assert_ok(store_device_delete(c->admin, named("dev"), &f), &f);
 	assert_refused(c, CLIENT "dev", c->other, "no such device");
-	assert_fault(registry_may_stay(c->broker, admission.device_row, &f), &f, FAULT_AUTH);
+	assert_fault(registry_may_stay(c->broker, &admission, &f), &f, FAULT_AUTH);
 	/* The name may come again, the row must not. */
 	add_device(c, "dev", false);
-	assert_fault(registry_may_stay(c->broker, admission.device_row, &f), &f, FAULT_AUTH);
+	assert_fault(registry_may_stay(c->broker, &admission, &f), &f, FAULT_AUTH);
 }
 
 /* The messages of a subscription, as store_pull() gives them. */
