@@ -29,6 +29,7 @@ struct registry {
 		EVP_PKEY *key;
 	} keys[KEYS_MAX];
 	struct route *routes;
+	int64_t last_change; /* the newest row of `changes` that was seen; -1 before the first look */
 	int64_t last_message; /* the newest id that this process gave */
 	int until_prune;      /* messages until the next look at what subscriptions hold too long */
 };
@@ -73,8 +74,5 @@ const char *db_text(sqlite3_stmt *statement, int column);
 
 /* Creates or migrates the schema; FAULT_CONFIG for a file that is not ours or is newer. */
 int schema_open(struct registry *r, struct fault *f);
-
-/* Forgets the cached routes of telemetry. */
-void telemetry_forget(struct registry *r);
 
 #endif

@@ -17,6 +17,7 @@
 #include "jwt/jwt.h"
 #include "mqtt/mqtt.h"
 #include "registry/rules.h"
+#include "registry/topic.h"
 
 struct publish {
 	struct token_options token;
@@ -143,7 +144,7 @@ make_topic(const struct publish *v, char **ret_topic, struct fault *f)
 		return fault_nomem(f);
 	}
 	/* What the registry would refuse is refused here, with the reason. */
-	if (rules_may_publish(v->device, topic, 0, (int)v->qos, f))
+	if (topic_check_subfolder(subfolder, f))
 		return -1;
 	*ret_topic = TAKE(topic);
 	return 0;
