@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "registry/registry.h"
+#include "registry/admit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,15 +80,14 @@ check_signature(struct registry *r, int64_t device, const struct jwt *jwt, time_
 		tried, expired);
 }
 
-/* What both ways of naming a device ask for, in the order of read_device(). */
+/* What both ways of naming a device ask for, in the order of admit_device(). */
 #define DEVICE_QUERY \
 	"SELECT d.id, d.num_id, d.name, d.blocked, d.gateway, coalesce(d.log_level, r.log_level)," \
 	" r.id, r.mqtt FROM registries r JOIN devices d ON d.registry = r.id" \
 	" WHERE r.project = ?1 AND r.region = ?2 AND r.name = ?3 AND "
 
-/* The device that a client id names; FAULT_AUTH when it is not there or may not connect. */
-static int
-read_device(struct registry *r, struct registry_admission *admission, struct fault *f)
+int
+admit_device(struct registry *r, struct registry_admission *admission, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	const struct rules_client *c = &admission->client;
@@ -118,23 +117,30 @@ read_device(struct registry *r, struct registry_admission *admission, struct fau
 }
 
 int
-registry_admit(struct registry *registry, const char *client_id, const char *token, size_t len,
-	time_t now, struct registry_admission *ret_admission, struct fault *f)
+admit_token(struct registry *r, struct registry_admission *admission, const char *token, size_t len,
+	time_t now, struct fault *f)
 {
 	AUTO(jwt_clear) struct jwt jwt = {0};
-	struct registry_admission admission = {0};
 
-	if (rules_parse_client_id(client_id, &admission.client, f) ||
-		read_device(registry, &admission, f))
-		return -1;
 	if (jwt_parse(token, len, &jwt, f)) {
 		if (f && f->code == FAULT_INVALID)
 			f->code = FAULT_AUTH;
 		return -1;
 	}
-	if (rules_check_claims(jwt.claims, admission.client.project, now, &admission.until, f) ||
-		check_signature(
-			registry, admission.device_row, &jwt, now, &admission.credential_row, f))
+	if (rules_check_claims(jwt.claims, admission->client.project, now, &admission->until, f))
+		return -1;
+	return check_signature(r, admission->device_row, &jwt, now, &admission->credential_row, f);
+}
+
+int
+registry_admit(struct registry *registry, const char *client_id, const char *token, size_t len,
+	time_t now, struct registry_admission *ret_admission, struct fault *f)
+{
+	struct registry_admission admission = {0};
+
+	if (rules_parse_client_id(client_id, &admission.client, f) ||
+		admit_device(registry, &admission, f) ||
+		admit_token(registry, &admission, token, len, now, f))
 		return -1;
 	*ret_admission = admission;
 	return 0;
@@ -145,7 +151,7 @@ registry_may_stay(struct registry *registry, struct registry_admission *admissio
 {
 	struct registry_admission now = {.client = admission->client};
 
-	if (read_device(registry, &now, f)) {
+	if (admit_device(registry, &now, f)) {
 		if (f && f->code == FAULT_AUTH && now.device_row == 0)
 			return fault_set(f, FAULT_AUTH, "the device was deleted");
 		return -1;

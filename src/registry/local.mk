@@ -4,7 +4,7 @@ src_registry_librules_la_SOURCES = src/registry/rules.c src/registry/rules.h
 src_registry_librules_la_LIBADD = $(JANSSON_LIBS)
 
 src_registry_libregistry_la_SOURCES = \
-	src/registry/admit.c \
+	src/registry/admit.c src/registry/admit.h \
 	src/registry/audit.c src/registry/audit.h \
 	src/registry/credentials.c src/registry/credentials.h \
 	src/registry/db.c src/registry/db.h \
