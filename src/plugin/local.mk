@@ -2,10 +2,22 @@
 plugin_LTLIBRARIES += src/plugin/p11_registry.la
 noinst_LTLIBRARIES += src/plugin/libsessions.la
 src_plugin_libsessions_la_SOURCES = \
+	src/plugin/devices.c src/plugin/devices.h \
+	src/plugin/list.c src/plugin/list.h \
 	src/plugin/sessions.c src/plugin/sessions.h \
-	src/plugin/table.c src/plugin/table.h
+	src/plugin/table.c src/plugin/table.h \
+	src/plugin/version.c src/plugin/version.h
 
-src_plugin_p11_registry_la_SOURCES = src/plugin/registry.c
+src_plugin_p11_registry_la_SOURCES = \
+	src/plugin/broker.c src/plugin/broker.h \
+	src/plugin/downlink.c \
+	src/plugin/gateway.c \
+	src/plugin/journal.c src/plugin/journal.h \
+	src/plugin/options.c src/plugin/options.h \
+	src/plugin/plugin.h \
+	src/plugin/registry.c \
+	src/plugin/uplink.c \
+	src/plugin/watch.c
 src_plugin_p11_registry_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 	-export-symbols-regex '^mosquitto_plugin_(version|init|cleanup)$$'
 src_plugin_p11_registry_la_LIBADD = src/plugin/libsessions.la src/registry/libregistry.la \

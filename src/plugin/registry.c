@@ -1,81 +1,33 @@
 /* The cloud's broker: lets mosquitto speak Cloud IoT Core's protocol, by registry/'s rules. */
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include <mosquitto.h>
-#include <mosquitto_broker.h>
-#include <mosquitto_plugin.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 
-#include "base/auto.h"
-#include "base/fault.h"
-#include "plugin/sessions.h"
-#include "registry/registry.h"
+#include "plugin/plugin.h"
 #include "registry/rules.h"
 
 #define NAME "p11_registry"
-
-/* How often the registry's file is asked whether someone else changed it. */
-#define LOOK_EVERY_MS 200
-
-/*
- * Looking again at who may stay costs the broker at most this many queries for each millisecond
- * that went by, and this many at once.
- */
-#define RECHECKS_PER_MS 20
-#define RECHECKS_MAX	2000
-
-/* Connections closed at once. */
-#define KICKS_MAX 200
-
-/* Characters of a client id in a log line. */
-#define LOG_ID_MAX 200
-
-/*
- * looked_ms  when the file was last asked, by the monotonic clock
- * swept_ms   when stale sessions were last looked at
- * failing    the file failed when it was last asked about a session: say so once
- */
-struct plugin {
-	mosquitto_plugin_id_t *id;
-	struct registry *registry;
-	struct sessions *sessions;
-	long looked_ms;
-	long swept_ms;
-	bool failing;
-};
 
 static void
 plugin_free(struct plugin *plugin)
 {
 	if (!plugin)
 		return;
+	journal_free(plugin->journal);
 	sessions_free(plugin->sessions);
 	registry_close(plugin->registry);
+	options_clear(&plugin->options);
 	free(plugin);
 }
 
 AUTO_DEFINE(plugin, struct plugin, plugin_free);
 
-/* A line about a client: its id comes from outside, so that only plain characters are shown. */
-static void
-report(int level, const char *event, const char *client_id, const char *reason)
-{
-	char shown[LOG_ID_MAX + 4];
-	size_t n;
-
-	for (n = 0; n < LOG_ID_MAX && client_id[n]; n++) {
-		bool plain = client_id[n] > ' ' && client_id[n] < 0x7f;
-
-		shown[n] = plain ? client_id[n] : '?';
-	}
-	strcpy(shown + n, client_id[n] ? "..." : "");
-	mosquitto_log_printf(level, NAME ": %s client=%s reason=%s", event, shown, reason);
-}
-
-static long
-monotonic_ms(void)
+long
+plugin_now_ms(void)
 {
 	struct timespec now;
 
@@ -83,62 +35,100 @@ monotonic_ms(void)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* What is noted of a session's devices is kept before they go. */
 static void
-end(struct plugin *plugin, struct session *session, const char *reason)
+keep_notes(struct plugin *plugin, struct session *session)
 {
-	report(MOSQ_LOG_NOTICE, "closing", session->client_id, reason);
+	journal_keep(plugin->journal, &session->self);
+	for (size_t i = 0; i < session->attached.n_slots; i++) {
+		for (struct table_link *link = session->attached.slots[i]; link; link = link->next)
+			journal_keep(plugin->journal, CONTAINER(link, struct device, by_name));
+	}
+}
+
+void
+plugin_end(struct plugin *plugin, struct session *session, const char *reason)
+{
+	if (session->ended)
+		return;
+	journal_failed(plugin->journal, &session->self, reason);
+	journal_event(plugin->journal, &session->self.admission, RULES_LOG_ERROR, "closing",
+		"reason=%s", reason);
+	keep_notes(plugin, session);
 	sessions_end(plugin->sessions, session);
 }
 
-/* Asks the file whether it changed, now and then: this is called for every packet. */
-static void
-look(struct plugin *plugin, long now_ms)
+bool
+plugin_may_go_on(struct plugin *plugin, struct session *session)
 {
-	if (now_ms - plugin->looked_ms < LOOK_EVERY_MS)
+	struct device *self = &session->self;
+	long now_ms = plugin_now_ms();
+
+	if (session->ended)
+		return false;
+	if (self->admission.until <= time(NULL)) {
+		plugin_end(plugin, session, "the token's time is over");
+		return false;
+	}
+	if (session->idle.in)
+		sessions_hear(plugin->sessions, session, now_ms);
+	watch_look(plugin, now_ms);
+	if (session->ended)
+		return false;
+	if (!devices_is_stale(plugin->devices, self))
+		return true;
+	return !watch_recheck(plugin, self) && !session->ended;
+}
+
+static void
+forget(struct plugin *plugin, const void *client)
+{
+	struct session *session = sessions_find(plugin->sessions, client);
+
+	if (!session)
 		return;
-	plugin->looked_ms = now_ms;
-	if (registry_changed(plugin->registry))
-		sessions_make_stale(plugin->sessions);
+	if (!session->ended)
+		keep_notes(plugin, session);
+	sessions_remove(plugin->sessions, client);
 }
 
 /*
- * Looks again at one session whose device the registry may have blocked or deleted.
- *
- * Returns 0 when it may stay or is ended now; -1 when the file failed: it is as stale as before.
+ * Whether this connection was let in with this very token before: the broker asks about each client
+ * once more when it reloads its settings, and a signature judged once need not be judged again.
  */
-static int
-recheck(struct plugin *plugin, struct session *session)
+static bool
+is_known(struct plugin *plugin, struct session *session, const unsigned char *digest)
 {
-	struct fault f = FAULT_INIT;
-
-	if (!registry_may_stay(plugin->registry, &session->admission, &f)) {
-		sessions_fresh(plugin->sessions, session);
-	} else if (f.code == FAULT_AUTH) {
-		end(plugin, session, f.text);
-	} else {
-		if (!plugin->failing)
-			report(MOSQ_LOG_ERR, "cannot check", session->client_id, f.text);
-		plugin->failing = true;
-		return -1;
-	}
-	plugin->failing = false;
-	return 0;
+	return session && !session->ended &&
+	       CRYPTO_memcmp(session->digest, digest, SESSION_DIGEST_LEN) == 0 &&
+	       session->self.admission.until > time(NULL) &&
+	       !watch_recheck(plugin, &session->self) && !session->ended;
 }
 
-/* Whether a device may still do anything at all; ends its session when not. */
-static bool
-may_go_on(struct plugin *plugin, struct session *session)
+static int
+admit(struct plugin *plugin, const struct mosquitto_evt_basic_auth *auth, const char *client_id,
+	const unsigned char *digest, struct fault *f)
 {
-	if (session->ended)
-		return false;
-	if (session->admission.until <= time(NULL)) {
-		end(plugin, session, "the token's time is over");
-		return false;
-	}
-	look(plugin, monotonic_ms());
-	if (!sessions_is_stale(plugin->sessions, session))
-		return true;
-	return !recheck(plugin, session) && !session->ended;
+	struct registry_admission admission;
+	struct session *session;
+	int keepalive = mosquitto_client_keepalive(auth->client);
+
+	if (!mosquitto_client_clean_session(auth->client))
+		return fault_set(
+			f, FAULT_AUTH, "persistent sessions are not kept: set clean session");
+	if (registry_admit(plugin->registry, client_id, auth->password, strlen(auth->password),
+		    time(NULL), &admission, f) ||
+		sessions_put(plugin->sessions, auth->client, client_id, &admission, &session, f))
+		return -1;
+	memcpy(session->digest, digest, SESSION_DIGEST_LEN);
+	/* Others are watched by the broker, which sees their pings. */
+	if (keepalive == 0 || keepalive > plugin->options.idle_s)
+		sessions_hear(plugin->sessions, session, plugin_now_ms());
+	journal_heard(plugin->journal, &session->self);
+	journal_event(plugin->journal, &admission, RULES_LOG_INFO, "connected", "type=%s",
+		admission.gateway ? "gateway" : "device");
+	gateway_take_over(plugin, &session->self);
+	return 0;
 }
 
 /*
@@ -153,66 +143,45 @@ on_basic_auth(int event, void *event_data, void *userdata)
 	struct mosquitto_evt_basic_auth *auth = event_data;
 	struct plugin *plugin = userdata;
 	const char *client_id = mosquitto_client_id(auth->client);
-	struct registry_admission admission;
+	unsigned char digest[SESSION_DIGEST_LEN];
 	struct fault f = FAULT_INIT;
 	int rc;
 
 	(void)event;
 	if (!client_id || !rules_is_device_client(client_id)) {
-		sessions_remove(plugin->sessions, auth->client);
+		forget(plugin, auth->client);
 		return MOSQ_ERR_PLUGIN_DEFER;
 	}
 	if (!auth->password)
 		rc = fault_set(&f, FAULT_AUTH, "no token in the password");
-	else if (!mosquitto_client_clean_session(auth->client))
-		rc = fault_set(
-			&f, FAULT_AUTH, "persistent sessions are not kept: set clean session");
-	else
-		rc = registry_admit(plugin->registry, client_id, auth->password,
-			strlen(auth->password), time(NULL), &admission, &f);
-	if (!rc)
-		rc = sessions_put(plugin->sessions, auth->client, client_id, &admission, &f);
+	else if (!EVP_Digest(
+			 auth->password, strlen(auth->password), digest, NULL, EVP_sha256(), NULL))
+		rc = fault_openssl(&f, FAULT_CRYPTO, "no SHA-256");
+	else if (is_known(plugin, sessions_find(plugin->sessions, auth->client), digest))
+		return MOSQ_ERR_SUCCESS;
+	else {
+		forget(plugin, auth->client);
+		rc = admit(plugin, auth, client_id, digest, &f);
+	}
 	if (!rc)
 		return MOSQ_ERR_SUCCESS;
 
-	sessions_remove(plugin->sessions, auth->client);
+	forget(plugin, auth->client);
 	if (f.code == FAULT_AUTH) {
-		report(MOSQ_LOG_NOTICE, "refused", client_id, f.text);
+		journal_refused(plugin->journal, client_id, f.text);
 		return MOSQ_ERR_AUTH;
 	}
-	report(MOSQ_LOG_ERR, "cannot admit", client_id, f.text);
+	journal_failure("cannot admit", client_id, f.text);
 	return MOSQ_ERR_UNKNOWN;
-}
-
-static int
-acl_write(struct session *session, const struct mosquitto_evt_acl_check *acl)
-{
-	const char *device = session->admission.client.device;
-	struct fault f = FAULT_INIT;
-
-	if (!rules_may_publish(device, acl->topic, acl->payloadlen, acl->qos, &f))
-		return MOSQ_ERR_SUCCESS;
-	report(MOSQ_LOG_NOTICE, "closed", session->client_id, f.text);
-	return MOSQ_ERR_AUTH;
-}
-
-static int
-acl_subscribe(struct session *session, const struct mosquitto_evt_acl_check *acl)
-{
-	const char *device = session->admission.client.device;
-	struct fault f = FAULT_INIT;
-
-	if (!rules_may_subscribe(device, acl->topic, &f))
-		return MOSQ_ERR_SUCCESS;
-	report(MOSQ_LOG_NOTICE, "refused subscription", session->client_id, f.text);
-	return MOSQ_ERR_ACL_DENIED;
 }
 
 /*
  * A device without a session was never let in here, or is gone already: its will is asked about
  * after its end, and a will is not for devices.
  *
- * MOSQ_ERR_AUTH closes the connection, but for reading: there it would fall on the publisher.
+ * MOSQ_ERR_AUTH closes the connection, but for reading: there it would fall on the publisher. What
+ * is for a device is sent to its connection alone, and that is not asked about here: no device reads
+ * what someone published to its topics.
  */
 static int
 on_acl_check(int event, void *event_data, void *userdata)
@@ -230,18 +199,15 @@ on_acl_check(int event, void *event_data, void *userdata)
 			return MOSQ_ERR_PLUGIN_DEFER;
 		return denied;
 	}
-	if (!may_go_on(plugin, session))
+	if (acl->access == MOSQ_ACL_READ || !plugin_may_go_on(plugin, session))
 		return denied;
 	switch (acl->access) {
 	case MOSQ_ACL_WRITE:
-		return acl_write(session, acl);
-	case MOSQ_ACL_READ:
-		return rules_may_receive(session->admission.client.device, acl->topic)
-			       ? MOSQ_ERR_SUCCESS
-			       : MOSQ_ERR_ACL_DENIED;
+		return uplink_check(plugin, session, acl);
 	case MOSQ_ACL_SUBSCRIBE:
-		return acl_subscribe(session, acl);
+		return downlink_subscribe(plugin, session, acl);
 	case MOSQ_ACL_UNSUBSCRIBE:
+		downlink_unsubscribe(plugin, session, acl->topic);
 		return MOSQ_ERR_SUCCESS;
 	default:
 		return denied;
@@ -258,89 +224,17 @@ on_message(int event, void *event_data, void *userdata)
 	struct mosquitto_evt_message *message = event_data;
 	struct plugin *plugin = userdata;
 	struct session *session = sessions_find(plugin->sessions, message->client);
-	const struct registry_admission *from;
-	struct fault f = FAULT_INIT;
-	char device[RULES_ID_MAX + 1];
-	const char *subfolder;
-	int rc;
 
 	(void)event;
-	if (!session)
-		return MOSQ_ERR_SUCCESS;
-	from = &session->admission;
-	message->retain = false;
-	switch (rules_parse_topic(message->topic, device, sizeof(device), &subfolder)) {
-	case RULES_TOPIC_EVENTS:
-		rc = registry_telemetry(plugin->registry, from, subfolder, message->payload,
-			message->payloadlen, time(NULL), &f);
-		break;
-	case RULES_TOPIC_STATE:
-		rc = registry_state(plugin->registry, from, message->payload, message->payloadlen,
-			time(NULL), &f);
-		break;
-	default:
-		rc = fault_set(&f, FAULT_AUTH, "a topic that devices do not publish");
-	}
-	if (!rc)
-		return MOSQ_ERR_SUCCESS;
-	report(f.code == FAULT_IO ? MOSQ_LOG_ERR : MOSQ_LOG_NOTICE, "closed", session->client_id,
-		f.text);
-	return MOSQ_ERR_AUTH;
+	return session ? uplink_take(plugin, session, message) : MOSQ_ERR_SUCCESS;
 }
 
-static void
-sweep(struct plugin *plugin, long now_ms)
-{
-	long budget = (now_ms - plugin->swept_ms) * RECHECKS_PER_MS;
-	struct session *session;
-
-	if (budget <= 0)
-		return;
-	plugin->swept_ms = now_ms;
-	if (budget > RECHECKS_MAX)
-		budget = RECHECKS_MAX;
-	while (budget-- && (session = sessions_stale(plugin->sessions))) {
-		if (recheck(plugin, session))
-			return;
-	}
-}
-
-/*
- * Closes the connections of ended sessions: only here, because a kick inside another callback frees
- * what the broker is still using. on_disconnect() runs inside the kick, and frees the session.
- */
-static void
-kick(struct plugin *plugin)
-{
-	struct session *session;
-
-	for (int n = 0; n < KICKS_MAX && (session = sessions_take_ended(plugin->sessions)); n++) {
-		AUTO(auto_free) char *client_id = NULL;
-
-		if (!sessions_is_newest(plugin->sessions, session))
-			continue;
-		client_id = strdup(session->client_id);
-		if (client_id)
-			mosquitto_kick_client_by_clientid(client_id, false);
-	}
-}
-
-/* Once for each pass of the broker's loop, up to 100,000 times a second: nearly always nothing. */
 static int
 on_tick(int event, void *event_data, void *userdata)
 {
-	struct plugin *plugin = userdata;
-	long now_ms = monotonic_ms();
-	time_t now = time(NULL);
-	struct session *session;
-
 	(void)event;
 	(void)event_data;
-	look(plugin, now_ms);
-	while ((session = sessions_expired(plugin->sessions, now)))
-		end(plugin, session, "the token's time is over");
-	sweep(plugin, now_ms);
-	kick(plugin);
+	watch_tick(userdata);
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -349,9 +243,13 @@ on_disconnect(int event, void *event_data, void *userdata)
 {
 	struct mosquitto_evt_disconnect *disconnect = event_data;
 	struct plugin *plugin = userdata;
+	struct session *session = sessions_find(plugin->sessions, disconnect->client);
 
 	(void)event;
-	sessions_remove(plugin->sessions, disconnect->client);
+	if (session && !session->ended)
+		journal_event(plugin->journal, &session->self.admission, RULES_LOG_INFO,
+			"disconnected", "attached=%zu", session_attached(session));
+	forget(plugin, disconnect->client);
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -376,35 +274,17 @@ unregister(struct plugin *plugin)
 			plugin->id, callbacks[i].event, callbacks[i].callback, NULL);
 }
 
-/* Named with three letters or more: mosquitto 2.0 takes no shorter option. */
-static int
-read_options(const struct mosquitto_opt *options, int n, const char **ret_path, struct fault *f)
-{
-	const char *path = NULL;
-
-	for (int i = 0; i < n; i++) {
-		if (strcmp(options[i].key, "db_file"))
-			return fault_set(
-				f, FAULT_CONFIG, "unknown option plugin_opt_%s", options[i].key);
-		path = options[i].value;
-	}
-	if (!path || !*path)
-		return fault_set(f, FAULT_CONFIG,
-			"plugin_opt_db_file is missing: name the file that "
-			"p11-registry --db names");
-	*ret_path = path;
-	return 0;
-}
-
 static int
 start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct fault *f)
 {
-	const char *path;
-
-	if (read_options(options, n, &path, f) || registry_open(path, &plugin->registry, f) ||
+	if (options_read(&plugin->options, options, n, f) ||
+		registry_open(plugin->options.db_file, &plugin->registry, f) ||
 		sessions_new(&plugin->sessions, f))
 		return -1;
-	plugin->swept_ms = monotonic_ms();
+	plugin->devices = sessions_devices(plugin->sessions);
+	if (journal_new(plugin->registry, plugin->devices, &plugin->journal, f))
+		return -1;
+	plugin->swept_ms = plugin_now_ms();
 	for (size_t i = 0; i < N_CALLBACKS; i++) {
 		int rc = mosquitto_callback_register(
 			plugin->id, callbacks[i].event, callbacks[i].callback, NULL, plugin);
@@ -415,7 +295,8 @@ start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct 
 				"the broker takes no callback for event %d", callbacks[i].event);
 		}
 	}
-	mosquitto_log_printf(MOSQ_LOG_INFO, NAME ": serving the registries of %s", path);
+	mosquitto_log_printf(
+		MOSQ_LOG_INFO, NAME ": serving the registries of %s", plugin->options.db_file);
 	return 0;
 }
 

@@ -5,134 +5,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* heap_at of a session that is not in the heap */
-#define NOWHERE ((size_t)-1)
-
-struct session_list {
-	struct session *head, *tail;
-};
-
 /*
- * heap    those not ended, the one that expires first on top
- * open    those not ended, the one longest not looked at first: stale ones stand before fresh ones
+ * open    those not ended
  * ending  those that wait to be closed
  * parked  those that are being closed
+ * idle    those that can be idle, the one longest not heard of first
  */
 struct sessions {
 	struct table by_client;
 	struct table by_id;
-	struct session **heap;
-	size_t n_heap, heap_size;
-	struct session_list open, ending, parked;
+	struct devices *devices;
+	struct list open, ending, parked, idle;
 	unsigned long generation;
-	unsigned long epoch;
 };
-
-#define SESSION_OF(link, member) \
-	((struct session *)(void *)((char *)(link)-offsetof(struct session, member)))
-
-static void
-list_remove(struct session *session)
-{
-	struct session_list *list = session->list;
-
-	if (!list)
-		return;
-	*(session->prev ? &session->prev->next : &list->head) = session->next;
-	*(session->next ? &session->next->prev : &list->tail) = session->prev;
-	session->list = NULL;
-}
-
-static void
-list_move(struct session *session, struct session_list *list)
-{
-	list_remove(session);
-	session->list = list;
-	session->next = NULL;
-	session->prev = list->tail;
-	*(list->tail ? &list->tail->next : &list->head) = session;
-	list->tail = session;
-}
-
-static void
-heap_set(struct sessions *sessions, size_t at, struct session *session)
-{
-	sessions->heap[at] = session;
-	session->heap_at = at;
-}
-
-static bool
-before(const struct session *a, const struct session *b)
-{
-	return a->admission.until < b->admission.until;
-}
-
-static void
-heap_up(struct sessions *sessions, size_t at, struct session *session)
-{
-	while (at && before(session, sessions->heap[(at - 1) / 2])) {
-		heap_set(sessions, at, sessions->heap[(at - 1) / 2]);
-		at = (at - 1) / 2;
-	}
-	heap_set(sessions, at, session);
-}
-
-static void
-heap_down(struct sessions *sessions, size_t at, struct session *session)
-{
-	for (size_t child; (child = 2 * at + 1) < sessions->n_heap; at = child) {
-		if (child + 1 < sessions->n_heap &&
-			before(sessions->heap[child + 1], sessions->heap[child]))
-			child++;
-		if (!before(sessions->heap[child], session))
-			break;
-		heap_set(sessions, at, sessions->heap[child]);
-	}
-	heap_set(sessions, at, session);
-}
-
-static int
-heap_reserve(struct sessions *sessions, struct fault *f)
-{
-	size_t size = sessions->heap_size ? sessions->heap_size * 2 : 64;
-	struct session **heap;
-
-	if (sessions->n_heap < sessions->heap_size)
-		return 0;
-	heap = reallocarray(sessions->heap, size, sizeof(*heap));
-	if (!heap)
-		return fault_nomem(f);
-	sessions->heap = heap;
-	sessions->heap_size = size;
-	return 0;
-}
-
-static void
-heap_remove(struct sessions *sessions, struct session *session)
-{
-	size_t at = session->heap_at;
-	struct session *last;
-
-	if (at == NOWHERE)
-		return;
-	session->heap_at = NOWHERE;
-	last = sessions->heap[--sessions->n_heap];
-	if (last == session)
-		return;
-	if (at && before(last, sessions->heap[(at - 1) / 2]))
-		heap_up(sessions, at, last);
-	else
-		heap_down(sessions, at, last);
-}
 
 int
 sessions_new(struct sessions **ret_sessions, struct fault *f)
 {
-	struct sessions *sessions = calloc(1, sizeof(*sessions));
+	AUTO(auto_sessions) struct sessions *sessions = calloc(1, sizeof(*sessions));
 
 	if (!sessions)
 		return fault_nomem(f);
-	*ret_sessions = sessions;
+	if (devices_new(&sessions->devices, f))
+		return -1;
+	*ret_sessions = TAKE(sessions);
 	return 0;
 }
 
@@ -141,22 +37,21 @@ session_free(struct session *session)
 {
 	if (!session)
 		return;
+	table_clear(&session->attached);
 	free(session->client_id);
+	free(session->self.activity.error_text);
 	free(session);
 }
 
 AUTO_DEFINE(session, struct session, session_free);
 
 static void
-list_free(struct session_list *list)
+list_free(struct sessions *sessions, struct list *list)
 {
-	struct session *session = list->head;
+	while (list->head) {
+		struct session *session = CONTAINER(list->head, struct session, list);
 
-	while (session) {
-		struct session *next = session->next;
-
-		session_free(session);
-		session = next;
+		sessions_remove(sessions, session->client);
 	}
 }
 
@@ -165,13 +60,19 @@ sessions_free(struct sessions *sessions)
 {
 	if (!sessions)
 		return;
-	list_free(&sessions->open);
-	list_free(&sessions->ending);
-	list_free(&sessions->parked);
+	list_free(sessions, &sessions->open);
+	list_free(sessions, &sessions->ending);
+	list_free(sessions, &sessions->parked);
+	devices_free(sessions->devices);
 	table_clear(&sessions->by_client);
 	table_clear(&sessions->by_id);
-	free(sessions->heap);
 	free(sessions);
+}
+
+struct devices *
+sessions_devices(struct sessions *sessions)
+{
+	return sessions->devices;
 }
 
 size_t
@@ -186,7 +87,7 @@ sessions_find(const struct sessions *sessions, const void *client)
 	struct table_link *link = table_first(&sessions->by_client, table_hash_pointer(client));
 
 	for (; link; link = table_next(link)) {
-		struct session *session = SESSION_OF(link, by_client);
+		struct session *session = CONTAINER(link, struct session, by_client);
 
 		if (session->client == client)
 			return session;
@@ -196,7 +97,7 @@ sessions_find(const struct sessions *sessions, const void *client)
 
 int
 sessions_put(struct sessions *sessions, const void *client, const char *client_id,
-	const struct registry_admission *admission, struct fault *f)
+	const struct registry_admission *admission, struct session **ret_session, struct fault *f)
 {
 	AUTO(auto_session) struct session *session = NULL;
 
@@ -208,19 +109,22 @@ sessions_put(struct sessions *sessions, const void *client, const char *client_i
 	session->client_id = strdup(client_id);
 	if (!session->client_id)
 		return fault_nomem(f);
-	session->admission = *admission;
+	session->self.session = session;
+	session->self.admission = *admission;
 	session->generation = ++sessions->generation;
-	session->epoch = sessions->epoch;
-	if (heap_reserve(sessions, f) ||
-		table_add(&sessions->by_client, &session->by_client, table_hash_pointer(client), f))
+	if (table_add(&sessions->by_client, &session->by_client, table_hash_pointer(client), f))
 		return -1;
 	if (table_add(&sessions->by_id, &session->by_id, table_hash_text(client_id), f)) {
 		table_remove(&sessions->by_client, &session->by_client);
 		return -1;
 	}
-	heap_up(sessions, sessions->n_heap++, session);
-	list_move(session, &sessions->open);
-	TAKE(session);
+	if (devices_add(sessions->devices, &session->self, f)) {
+		table_remove(&sessions->by_client, &session->by_client);
+		table_remove(&sessions->by_id, &session->by_id);
+		return -1;
+	}
+	list_append(&sessions->open, &session->list);
+	*ret_session = TAKE(session);
 	return 0;
 }
 
@@ -228,11 +132,15 @@ void
 sessions_remove(struct sessions *sessions, const void *client)
 {
 	struct session *session = sessions_find(sessions, client);
+	struct device *device;
 
 	if (!session)
 		return;
-	heap_remove(sessions, session);
-	list_remove(session);
+	while ((device = session_any_attached(session)))
+		sessions_detach(sessions, device);
+	devices_remove(sessions->devices, &session->self);
+	list_remove(&session->list);
+	list_remove(&session->idle);
 	table_remove(&sessions->by_client, &session->by_client);
 	table_remove(&sessions->by_id, &session->by_id);
 	session_free(session);
@@ -244,7 +152,7 @@ sessions_is_newest(const struct sessions *sessions, const struct session *sessio
 	struct table_link *link = table_first(&sessions->by_id, session->by_id.hash);
 
 	for (; link; link = table_next(link)) {
-		const struct session *other = SESSION_OF(link, by_id);
+		const struct session *other = CONTAINER(link, struct session, by_id);
 
 		if (other->generation > session->generation &&
 			!strcmp(other->client_id, session->client_id))
@@ -253,59 +161,112 @@ sessions_is_newest(const struct sessions *sessions, const struct session *sessio
 	return true;
 }
 
-struct session *
-sessions_expired(const struct sessions *sessions, time_t now)
+struct device *
+session_device(const struct session *session, const char *name)
 {
-	if (!sessions->n_heap || sessions->heap[0]->admission.until > now)
+	struct table_link *link;
+
+	if (!strcmp(session->self.admission.client.device, name))
+		return (struct device *)&session->self;
+	if (!session->attached.n)
 		return NULL;
-	return sessions->heap[0];
+	for (link = table_first(&session->attached, table_hash_text(name)); link;
+		link = table_next(link)) {
+		struct device *device = CONTAINER(link, struct device, by_name);
+
+		if (!strcmp(device->admission.client.device, name))
+			return device;
+	}
+	return NULL;
+}
+
+size_t
+session_attached(const struct session *session)
+{
+	return session->attached.n;
+}
+
+struct device *
+session_any_attached(const struct session *session)
+{
+	struct table_link *link = table_any(&session->attached);
+
+	return link ? CONTAINER(link, struct device, by_name) : NULL;
+}
+
+int
+sessions_attach(struct sessions *sessions, struct session *session,
+	const struct registry_admission *admission, struct device **ret_device, struct fault *f)
+{
+	AUTO(auto_free) struct device *device = calloc(1, sizeof(*device));
+
+	if (!device)
+		return fault_nomem(f);
+	device->session = session;
+	device->admission = *admission;
+	if (table_add(&session->attached, &device->by_name,
+		    table_hash_text(admission->client.device), f))
+		return -1;
+	if (devices_add(sessions->devices, device, f)) {
+		table_remove(&session->attached, &device->by_name);
+		return -1;
+	}
+	*ret_device = TAKE(device);
+	return 0;
 }
 
 void
-sessions_make_stale(struct sessions *sessions)
+sessions_detach(struct sessions *sessions, struct device *device)
 {
-	sessions->epoch++;
-}
-
-bool
-sessions_is_stale(const struct sessions *sessions, const struct session *session)
-{
-	return !session->ended && session->epoch != sessions->epoch;
-}
-
-struct session *
-sessions_stale(const struct sessions *sessions)
-{
-	struct session *oldest = sessions->open.head;
-
-	return oldest && sessions_is_stale(sessions, oldest) ? oldest : NULL;
-}
-
-void
-sessions_fresh(struct sessions *sessions, struct session *session)
-{
-	if (session->ended)
-		return;
-	session->epoch = sessions->epoch;
-	list_move(session, &sessions->open);
+	table_remove(&device->session->attached, &device->by_name);
+	devices_remove(sessions->devices, device);
+	free(device->activity.error_text);
+	free(device);
 }
 
 void
 sessions_end(struct sessions *sessions, struct session *session)
 {
+	struct device *device;
+
 	if (session->ended)
 		return;
 	session->ended = true;
-	heap_remove(sessions, session);
-	list_move(session, &sessions->ending);
+	while ((device = session_any_attached(session)))
+		sessions_detach(sessions, device);
+	devices_remove(sessions->devices, &session->self);
+	list_remove(&session->idle);
+	list_append(&sessions->ending, &session->list);
 }
 
 struct session *
 sessions_take_ended(struct sessions *sessions)
 {
-	struct session *session = sessions->ending.head;
+	struct session *session;
 
-	if (session)
-		list_move(session, &sessions->parked);
+	if (!sessions->ending.head)
+		return NULL;
+	session = CONTAINER(sessions->ending.head, struct session, list);
+	list_append(&sessions->parked, &session->list);
 	return session;
+}
+
+void
+sessions_hear(struct sessions *sessions, struct session *session, long now_ms)
+{
+	if (session->ended)
+		return;
+	session->active_ms = now_ms;
+	list_append(&sessions->idle, &session->idle);
+}
+
+struct session *
+sessions_idle(const struct sessions *sessions, long since_ms)
+{
+	struct session *oldest;
+
+	if (!sessions->idle.head)
+		return NULL;
+	oldest = CONTAINER(sessions->idle.head, struct session, idle);
+	return oldest->active_ms <= since_ms ? oldest : NULL;
 }

@@ -1,4 +1,4 @@
-/* sessions: the devices this broker let in: until when, and which must be looked at again. */
+/* sessions: the connections this broker let in, and the devices that speak over each. */
 #ifndef PLUGIN_SESSIONS_H
 #define PLUGIN_SESSIONS_H
 
@@ -8,31 +8,42 @@
 
 #include "base/auto.h"
 #include "base/fault.h"
+#include "plugin/devices.h"
+#include "plugin/list.h"
 #include "plugin/table.h"
-#include "registry/registry.h"
+
+/* SHA-256. */
+#define SESSION_DIGEST_LEN 32
 
 /*
- * One connection of a device.
+ * One connection.
  *
  * client     the broker's connection: the key; never looked into
  * client_id  as the broker knows it
- * admission  who it is, and until when
+ * self       the device that connected
+ * attached   the devices that speak through it, by name
+ * digest     of its token, so that the same one need not be judged twice
  * ended      may do nothing any more; waits to be closed
+ * errors     whether it listens to its errors topic
+ * messages, bytes_up, bytes_down  how fast they come
+ * active_ms  when it was last heard of; counts for those of `idle` only
  * the rest is private to sessions.c
  */
 struct session {
 	const void *client;
 	char *client_id;
-	struct registry_admission admission;
+	struct device self;
+	struct table attached;
+	unsigned char digest[SESSION_DIGEST_LEN];
 	bool ended;
+	bool errors;
+	struct limits_bucket messages, bytes_up, bytes_down;
+	long active_ms;
 
 	unsigned long generation;
-	unsigned long epoch;
-	size_t heap_at;
 	struct table_link by_client;
 	struct table_link by_id;
-	struct session_list *list;
-	struct session *prev, *next;
+	struct list_link list, idle;
 };
 
 struct sessions;
@@ -40,10 +51,13 @@ struct sessions;
 /* Returns 0; else FAULT_NOMEM. All functions here: one thread; constant time but for growth. */
 int sessions_new(struct sessions **ret_sessions, struct fault *f);
 
-/* Frees the sessions too. NULL is allowed. */
+/* Frees the sessions and their devices too. NULL is allowed. */
 void sessions_free(struct sessions *sessions);
 
 AUTO_DEFINE(sessions, struct sessions, sessions_free);
+
+/* Who speaks here, of all sessions. */
+struct devices *sessions_devices(struct sessions *sessions);
 
 size_t sessions_count(const struct sessions *sessions);
 
@@ -60,29 +74,34 @@ struct session *sessions_find(const struct sessions *sessions, const void *clien
  * Returns 0; else FAULT_NOMEM, with no session left for this connection.
  */
 int sessions_put(struct sessions *sessions, const void *client, const char *client_id,
-	const struct registry_admission *admission, struct fault *f);
+	const struct registry_admission *admission, struct session **ret_session, struct fault *f);
 
-/* Forgets a connection's session, if it has one. */
+/* Forgets a connection's session and its devices, if it has one. */
 void sessions_remove(struct sessions *sessions, const void *client);
 
 /* Whether no newer connection has the same client id: whether to close that id is to close this. */
 bool sessions_is_newest(const struct sessions *sessions, const struct session *session);
 
-/* A session whose time is over at now and that is not ended, or NULL. */
-struct session *sessions_expired(const struct sessions *sessions, time_t now);
+/* The device of that name that speaks through a session: its own or an attached one, or NULL. */
+struct device *session_device(const struct session *session, const char *name);
 
-/* What the sessions were let in by has changed: each is stale until sessions_fresh(). */
-void sessions_make_stale(struct sessions *sessions);
+size_t session_attached(const struct session *session);
 
-bool sessions_is_stale(const struct sessions *sessions, const struct session *session);
+/* One of the attached devices, or NULL when there is none. */
+struct device *session_any_attached(const struct session *session);
 
-/* A stale session, or NULL. */
-struct session *sessions_stale(const struct sessions *sessions);
+/*
+ * Attaches a device, which must not be attached to this session already.
+ *
+ * Returns 0; else FAULT_NOMEM.
+ */
+int sessions_attach(struct sessions *sessions, struct session *session,
+	const struct registry_admission *admission, struct device **ret_device, struct fault *f);
 
-/* Says that a session was looked at again and may stay. */
-void sessions_fresh(struct sessions *sessions, struct session *session);
+/* Detaches and frees an attached device. */
+void sessions_detach(struct sessions *sessions, struct device *device);
 
-/* Ends a session: it never expires or becomes stale again, and waits in sessions_take_ended(). */
+/* Ends a session: its devices are no devices any more, and it waits in sessions_take_ended(). */
 void sessions_end(struct sessions *sessions, struct session *session);
 
 /*
@@ -92,5 +111,11 @@ void sessions_end(struct sessions *sessions, struct session *session);
  * Returns it, or NULL when none waits.
  */
 struct session *sessions_take_ended(struct sessions *sessions);
+
+/* Says that a session was heard of; from then on it is one that can be idle. */
+void sessions_hear(struct sessions *sessions, struct session *session, long now_ms);
+
+/* A session that was not heard of since, not ended, or NULL. */
+struct session *sessions_idle(const struct sessions *sessions, long since_ms);
 
 #endif

@@ -95,13 +95,31 @@ table_next(const struct table_link *link)
 	return same(link->next, link->hash);
 }
 
-uint64_t
-table_hash_pointer(const void *pointer)
+struct table_link *
+table_any(const struct table *table)
 {
-	uint64_t hash = (uint64_t)(uintptr_t)pointer * UINT64_C(0x9e3779b97f4a7c15);
+	if (!table->n)
+		return NULL;
+	for (size_t i = 0; i < table->n_slots; i++) {
+		if (table->slots[i])
+			return table->slots[i];
+	}
+	return NULL;
+}
+
+uint64_t
+table_hash_number(uint64_t number)
+{
+	uint64_t hash = number * UINT64_C(0x9e3779b97f4a7c15);
 
 	/* The slot is taken from the low bits, where a product of aligned addresses is poor. */
 	return hash ^ hash >> 32;
+}
+
+uint64_t
+table_hash_pointer(const void *pointer)
+{
+	return table_hash_number((uint64_t)(uintptr_t)pointer);
 }
 
 uint64_t

@@ -37,8 +37,12 @@ void table_remove(struct table *table, struct table_link *link);
 struct table_link *table_first(const struct table *table, uint64_t hash);
 struct table_link *table_next(const struct table_link *link);
 
+/* Any link of the table, or NULL when it is empty; slow in a table that was far larger. */
+struct table_link *table_any(const struct table *table);
+
 /* Hashes for keys that nobody can choose at will. */
 uint64_t table_hash_pointer(const void *pointer);
+uint64_t table_hash_number(uint64_t number);
 uint64_t table_hash_text(const char *text);
 
 #endif

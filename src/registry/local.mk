@@ -1,19 +1,27 @@
 # registry: rules are pure and stand alone; the rest knows SQLite
 noinst_LTLIBRARIES += src/registry/librules.la src/registry/libregistry.la
-src_registry_librules_la_SOURCES = src/registry/rules.c src/registry/rules.h
+src_registry_librules_la_SOURCES = \
+	src/registry/limits.c src/registry/limits.h \
+	src/registry/rules.c src/registry/rules.h \
+	src/registry/topic.c src/registry/topic.h
 src_registry_librules_la_LIBADD = $(JANSSON_LIBS)
 
 src_registry_libregistry_la_SOURCES = \
 	src/registry/admit.c src/registry/admit.h \
+	src/registry/activity.c \
+	src/registry/attach.c src/registry/attach.h \
 	src/registry/audit.c src/registry/audit.h \
+	src/registry/changes.c \
 	src/registry/credentials.c src/registry/credentials.h \
 	src/registry/db.c src/registry/db.h \
 	src/registry/devices.c \
+	src/registry/downlink.c \
 	src/registry/gateways.c \
 	src/registry/look.c src/registry/look.h \
 	src/registry/pubsub.c \
 	src/registry/registries.c \
 	src/registry/registry.c src/registry/registry.h \
+	src/registry/route.c src/registry/route.h \
 	src/registry/schema.c \
 	src/registry/store.h \
 	src/registry/telemetry.c

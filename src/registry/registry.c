@@ -46,6 +46,7 @@ registry_open(const char *path, struct registry **ret_registry, struct fault *f)
 
 	if (!r)
 		return fault_nomem(f);
+	r->last_change = -1;
 	if (!*path)
 		return fault_set(f, FAULT_CONFIG, "the registry's file has no name");
 	/* What SQLite would take for something else than a file gets a folder before it. */

@@ -148,18 +148,16 @@ struct registry_config {
 int registry_config(struct registry *registry, int64_t device_row, struct registry_config *ret,
 	struct fault *f);
 
-/*
- * A command that waits for the broker.
- *
- * subfolder, data  borrowed until the next call
- */
+/* A command that waits for the broker; empty it with registry_command_clear(). */
 struct registry_command {
 	int64_t id;
 	int64_t device_row;
-	const char *subfolder;
-	const void *data;
+	char *subfolder;
+	void *data;
 	size_t len;
 };
+
+void registry_command_clear(struct registry_command *command);
 
 /*
  * The oldest command that nobody answered and that has not expired.
@@ -170,14 +168,14 @@ int registry_next_command(struct registry *registry, int64_t after, time_t now,
 	struct registry_command *ret, bool *ret_there, struct fault *f);
 
 /* Answers it: whether it was sent, and what was done or why not, for who sent it. */
-int registry_answer_command(struct registry *registry, int64_t id, bool sent, const char *outcome,
-	struct fault *f);
+int registry_answer_command(
+	struct registry *registry, int64_t id, bool sent, const char *outcome, struct fault *f);
 
 /*
  * What is known of a device's doings; times in Unix seconds, 0 where there is nothing new.
  *
  * config_version  what was sent at config_sent
- * error_text      why it was refused or closed
+ * error_text      why it was refused or closed; NULL without one; free()d by who holds this
  */
 struct registry_activity {
 	int64_t heartbeat;
@@ -185,7 +183,7 @@ struct registry_activity {
 	int64_t config_sent;
 	int64_t config_version;
 	int64_t error;
-	char error_text[160];
+	char *error_text;
 };
 
 /* A line of the audit. */

@@ -42,7 +42,8 @@ query(struct registry *r, const struct route *route, sqlite3_stmt **ret, struct 
 			" JOIN topics t ON r.state_topic = t.id WHERE r.id = ?",
 			ret, f, "i", route->registry_row);
 	return db_prepare(r,
-		"SELECT t.id, t.project, t.name FROM notifications n JOIN topics t ON n.topic = t.id"
+		"SELECT t.id, t.project, t.name FROM notifications n JOIN topics t ON n.topic = "
+		"t.id"
 		" WHERE n.registry = ? AND n.subfolder IN (?, '')"
 		" ORDER BY n.subfolder = '', n.position LIMIT 1",
 		ret, f, "it", route->registry_row, route->subfolder);

@@ -1,0 +1,99 @@
+/* devices: who speaks here, directly or through a gateway: until when, and what is due for each. */
+#ifndef PLUGIN_DEVICES_H
+#define PLUGIN_DEVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "base/auto.h"
+#include "base/fault.h"
+#include "plugin/list.h"
+#include "plugin/table.h"
+#include "registry/limits.h"
+#include "registry/registry.h"
+
+struct session;
+
+/* No subscription. */
+#define DEVICE_NO_QOS (-1)
+
+/*
+ * One device with a way to it.
+ *
+ * session         the connection it speaks over: its own or its gateway's
+ * admission       who it is; `until` 0 for as long as its gateway is there
+ * states          how fast its states come
+ * config_qos, commands_qos  what was subscribed to, or DEVICE_NO_QOS
+ * config_version  what was delivered last; 0 before the first
+ * activity        what it did since that was last written down
+ * by_name         in its gateway's table of attached devices
+ * the rest is private to devices.c
+ */
+struct device {
+	struct session *session;
+	struct registry_admission admission;
+	struct limits_bucket states;
+	int config_qos, commands_qos;
+	int64_t config_version;
+	struct registry_activity activity;
+	struct table_link by_name;
+
+	unsigned long epoch;
+	size_t heap_at;
+	struct table_link by_row;
+	struct list_link look, busy;
+};
+
+struct devices;
+
+/* Returns 0; else FAULT_NOMEM. All functions here: one thread; constant time but for growth. */
+int devices_new(struct devices **ret_devices, struct fault *f);
+
+/* The devices themselves are their sessions'. NULL is allowed. */
+void devices_free(struct devices *devices);
+
+AUTO_DEFINE(devices, struct devices, devices_free);
+
+/*
+ * Takes a device in, fresh; its session and admission are there already, the rest is zero.
+ *
+ * Returns 0; else FAULT_NOMEM.
+ */
+int devices_add(struct devices *devices, struct device *device, struct fault *f);
+
+/* One that was removed already is passed over. */
+void devices_remove(struct devices *devices, struct device *device);
+
+/* Gives a device a new admission, of the same row: its time may end later or sooner. */
+void devices_renew(
+	struct devices *devices, struct device *device, const struct registry_admission *admission);
+
+/* The devices of a row of the registry: NULL begins, NULL ends. */
+struct device *devices_of(const struct devices *devices, int64_t row, const struct device *after);
+
+/* A device whose time is over at now, or NULL. */
+struct device *devices_expired(const struct devices *devices, time_t now);
+
+/* What all were let in by has changed: each is stale until devices_fresh(). */
+void devices_make_stale(struct devices *devices);
+
+bool devices_is_stale(const struct devices *devices, const struct device *device);
+
+/* A stale device, or NULL. */
+struct device *devices_stale(const struct devices *devices);
+
+/* Says that a device was looked at again and may stay. */
+void devices_fresh(struct devices *devices, struct device *device);
+
+/* Says that a device's activity is to be written down. */
+void devices_note(struct devices *devices, struct device *device);
+
+/* Takes one whose activity is to be written down, or NULL. */
+struct device *devices_take_noted(struct devices *devices);
+
+/* Whether a device's activity is to be written down; whether any one's is. */
+bool devices_is_noted(const struct device *device);
+bool devices_any_noted(const struct devices *devices);
+
+#endif

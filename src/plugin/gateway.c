@@ -1,0 +1,174 @@
+/* Devices that speak through another's connection: attach, detach, and the gateway's errors. */
+#include "config.h"
+
+#include "plugin/plugin.h"
+
+#include <stdio.h>
+
+#include <jansson.h>
+#include <openssl/crypto.h>
+
+#include "jwt/jwt.h"
+#include "plugin/broker.h"
+
+#define ERRORS_TOPIC_MAX (RULES_ID_MAX + 32)
+
+/* Cloud IoT Core's names. */
+#define ATTACHMENT_ERROR "GATEWAY_ATTACHMENT_ERROR"
+#define DETACHMENT_ERROR "GATEWAY_DETACHMENT_DEVICE_ERROR"
+#define NOT_FOUND	 "GATEWAY_DEVICE_NOT_FOUND"
+
+/*
+ * Tells a gateway what went wrong with a device, if it listens. Which of its messages it was is told
+ * by kind and topic; the broker does not show us packet ids.
+ */
+static void
+tell(struct session *session, const char *type, const char *device, const char *description,
+	const char *message_type, const char *message_topic)
+{
+	AUTO(auto_json) json_t *error = NULL;
+	AUTO(auto_free) char *text = NULL;
+	char topic[ERRORS_TOPIC_MAX];
+
+	if (!session->errors)
+		return;
+	error = json_pack("{s:s, s:s, s:s}", "error_type", type, "description", description,
+		"device_id", device);
+	if (error && message_type)
+		json_object_set_new(error, "mqtt_message_info",
+			json_pack("{s:s, s:s}", "message_type", message_type, "topic",
+				message_topic));
+	text = error ? json_dumps(error, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+	if (!text)
+		return;
+	snprintf(topic, sizeof(topic), "/devices/%s/errors", session->self.admission.client.device);
+	broker_send(session->client_id, topic, text, strlen(text), 0, NULL);
+}
+
+/* Whoever sent the message learns that it failed: MQTT 5 by its PUBACK, all by the errors topic. */
+static int
+refuse(struct plugin *plugin, struct session *session, const struct topic *topic,
+	const struct mosquitto_evt_acl_check *acl, const char *event, const char *reason)
+{
+	const struct registry_admission *self = &session->self.admission;
+
+	journal_failed(plugin->journal, &session->self, reason);
+	journal_event(plugin->journal, self, RULES_LOG_ERROR, event, "device=%s reason=%s",
+		topic->device, reason);
+	tell(session, ATTACHMENT_ERROR, topic->device, reason, "PUBLISH", acl->topic);
+	return MOSQ_ERR_ACL_DENIED;
+}
+
+/* The payload may hold a token: it is not left behind in the broker's memory. */
+static void
+wipe(const struct mosquitto_evt_acl_check *acl)
+{
+	if (acl->payloadlen)
+		OPENSSL_cleanse((void *)acl->payload, acl->payloadlen);
+}
+
+static void
+detach(struct plugin *plugin, struct device *device, enum rules_log_level level, const char *reason)
+{
+	journal_event(plugin->journal, &device->admission, level, "detached",
+		"gateway=%s reason=%s", device->session->self.admission.device_id, reason);
+	journal_keep(plugin->journal, device);
+	sessions_detach(plugin->sessions, device);
+}
+
+int
+gateway_attach(struct plugin *plugin, struct session *session, const struct topic *topic,
+	const struct mosquitto_evt_acl_check *acl)
+{
+	const struct registry_admission *self = &session->self.admission;
+	struct device *device = session_device(session, topic->device);
+	struct registry_admission admission;
+	struct fault f = FAULT_INIT;
+	int rc;
+
+	if (device == &session->self)
+		rc = fault_set(&f, FAULT_AUTH, "a gateway does not attach to itself");
+	else if (!device && session_attached(session) >= (size_t)plugin->options.max_attached)
+		rc = fault_set(&f, FAULT_AUTH, "%ld devices are attached: no more is the limit",
+			plugin->options.max_attached);
+	else
+		rc = registry_attach(plugin->registry, self, topic->device, acl->payload,
+			acl->payloadlen, time(NULL), &admission, &f);
+	wipe(acl);
+	if (rc && f.code != FAULT_AUTH) {
+		journal_failure("cannot attach", session->client_id, f.text);
+		return MOSQ_ERR_UNKNOWN;
+	}
+	if (rc)
+		return refuse(plugin, session, topic, acl, "attach refused", f.text);
+	if (device && device->admission.device_row != admission.device_row) {
+		detach(plugin, device, RULES_LOG_INFO, "another device has its name now");
+		device = NULL;
+	}
+	/* One that attaches again has a new token; its subscriptions stay. */
+	if (device) {
+		devices_renew(plugin->devices, device, &admission);
+	} else if (sessions_attach(plugin->sessions, session, &admission, &device, &f)) {
+		journal_failure("cannot attach", session->client_id, f.text);
+		return MOSQ_ERR_NOMEM;
+	}
+	journal_heard(plugin->journal, device);
+	journal_event(plugin->journal, &device->admission, RULES_LOG_INFO, "attached", "gateway=%s",
+		self->device_id);
+	gateway_take_over(plugin, device);
+	return MOSQ_ERR_SUCCESS;
+}
+
+int
+gateway_detach(struct plugin *plugin, struct session *session, const struct topic *topic,
+	const struct mosquitto_evt_acl_check *acl)
+{
+	struct device *device = session_device(session, topic->device);
+
+	if (!device || device == &session->self)
+		return gateway_not_attached(plugin, session, topic->device, "PUBLISH", acl->topic);
+	detach(plugin, device, RULES_LOG_INFO, "the gateway asked for it");
+	return MOSQ_ERR_SUCCESS;
+}
+
+int
+gateway_not_attached(struct plugin *plugin, struct session *session, const char *device,
+	const char *message_type, const char *topic)
+{
+	const struct registry_admission *self = &session->self.admission;
+	char text[RULES_ID_MAX + 96];
+
+	snprintf(text, sizeof(text), "The device with ID '%s' is not attached to the gateway.",
+		device);
+	journal_failed(plugin->journal, &session->self, text);
+	journal_event(plugin->journal, self, RULES_LOG_ERROR, "not attached", "device=%s topic=%s",
+		device, topic);
+	tell(session, NOT_FOUND, device, text, message_type, topic);
+	return MOSQ_ERR_ACL_DENIED;
+}
+
+void
+gateway_drop(struct plugin *plugin, struct device *device, const char *reason)
+{
+	tell(device->session, DETACHMENT_ERROR, device->admission.client.device, reason, NULL,
+		NULL);
+	journal_failed(plugin->journal, device, reason);
+	detach(plugin, device, RULES_LOG_ERROR, reason);
+}
+
+void
+gateway_take_over(struct plugin *plugin, const struct device *newest)
+{
+	int64_t row = newest->admission.device_row;
+	struct device *device, *next;
+
+	for (device = devices_of(plugin->devices, row, NULL); device; device = next) {
+		next = devices_of(plugin->devices, row, device);
+		if (device == newest)
+			continue;
+		if (device != &device->session->self)
+			gateway_drop(plugin, device, "the device came another way");
+		else
+			plugin_end(plugin, device->session, "the device came another way");
+	}
+}

@@ -1,0 +1,96 @@
+/* plugin: what the callbacks of p11_registry.so share. */
+#ifndef PLUGIN_PLUGIN_H
+#define PLUGIN_PLUGIN_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include <mosquitto.h>
+#include <mosquitto_broker.h>
+#include <mosquitto_plugin.h>
+
+#include "plugin/journal.h"
+#include "plugin/options.h"
+#include "plugin/sessions.h"
+#include "registry/registry.h"
+#include "registry/topic.h"
+
+/*
+ * looked_ms   when the file was last asked for changes, by the monotonic clock
+ * swept_ms    when stale devices were last looked at
+ * failing     the file failed when it was last asked about a device: say so once
+ * reading     there may be more changes than were read at once
+ * command     the newest command that was answered
+ */
+struct plugin {
+	mosquitto_plugin_id_t *id;
+	struct options options;
+	struct registry *registry;
+	struct sessions *sessions;
+	struct devices *devices;
+	struct journal *journal;
+	long looked_ms;
+	long swept_ms;
+	bool failing;
+	bool reading;
+	int64_t command;
+};
+
+/* By a clock that never goes back; cheap. */
+long plugin_now_ms(void);
+
+/*
+ * Ends a device's connection for a reason that is logged; the broker closes it at its next pass, and
+ * until then the device may do nothing more.
+ */
+void plugin_end(struct plugin *plugin, struct session *session, const char *reason);
+
+/* Whether a session may still do anything at all; ends it when not. Looks for changes too. */
+bool plugin_may_go_on(struct plugin *plugin, struct session *session);
+
+/* uplink: what devices publish. Returns what the broker's callback is to return. */
+int uplink_check(
+	struct plugin *plugin, struct session *session, const struct mosquitto_evt_acl_check *acl);
+int uplink_take(
+	struct plugin *plugin, struct session *session, struct mosquitto_evt_message *message);
+
+/*
+ * downlink: what devices subscribe to: their config and commands, sent to their connection alone, so
+ * that registries with the same device ids never meet.
+ */
+int downlink_subscribe(
+	struct plugin *plugin, struct session *session, const struct mosquitto_evt_acl_check *acl);
+void downlink_unsubscribe(struct plugin *plugin, struct session *session, const char *filter);
+
+/* Sends the newest config when it was subscribed to and not sent yet. */
+void downlink_renew_config(struct plugin *plugin, struct device *device);
+
+/* Answers the commands that wait in the registry. */
+void downlink_answer_commands(struct plugin *plugin);
+
+/* gateway: devices that speak through another's connection. */
+int gateway_attach(struct plugin *plugin, struct session *session, const struct topic *topic,
+	const struct mosquitto_evt_acl_check *acl);
+int gateway_detach(struct plugin *plugin, struct session *session, const struct topic *topic,
+	const struct mosquitto_evt_acl_check *acl);
+
+/* Says on the errors topic that a device is not attached; what the ACL callback is to return. */
+int gateway_not_attached(struct plugin *plugin, struct session *session, const char *device,
+	const char *message_type, const char *topic);
+
+/* Detaches a device that its gateway did not ask for, and tells it. */
+void gateway_drop(struct plugin *plugin, struct device *device, const char *reason);
+
+/* Ends what else speaks for the device: it has one way to us, the newest. */
+void gateway_take_over(struct plugin *plugin, const struct device *newest);
+
+/* watch: what others change in the registry's file, and what time brings. */
+void watch_look(struct plugin *plugin, long now_ms);
+
+/* Looks again at a stale device. 0, with the device gone or not; -1 when the file failed. */
+int watch_recheck(struct plugin *plugin, struct device *device);
+
+/* Once for each pass of the broker's loop, up to 100,000 times a second: nearly always nothing. */
+void watch_tick(struct plugin *plugin);
+
+#endif

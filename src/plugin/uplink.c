@@ -1,0 +1,165 @@
+/* What devices publish: who may, how much of it, and where it goes. */
+#include "config.h"
+
+#include "plugin/plugin.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "plugin/broker.h"
+#include "registry/limits.h"
+
+/* "projects/P/topics/T/registries/G/devices/D/events/SUBFOLDER" */
+#define BACKEND_TOPIC_MAX 2048
+
+/* A connection's own fault ends it; what an attached device does wrong costs the others nothing. */
+static int
+refuse(struct plugin *plugin, struct device *device, const char *reason)
+{
+	struct session *session = device->session;
+
+	if (device != &session->self) {
+		gateway_drop(plugin, device, reason);
+		return MOSQ_ERR_ACL_DENIED;
+	}
+	journal_failed(plugin->journal, device, reason);
+	journal_event(plugin->journal, &device->admission, RULES_LOG_ERROR, "closed", "reason=%s",
+		reason);
+	return MOSQ_ERR_AUTH;
+}
+
+static int
+check_rates(struct plugin *plugin, struct session *session, size_t len, struct fault *f)
+{
+	const struct options *o = &plugin->options;
+	long now_ms = plugin_now_ms();
+
+	if (!limits_take(&session->messages, o->max_messages_per_s, 1, now_ms))
+		return fault_set(
+			f, FAULT_AUTH, "more than %ld messages in a second", o->max_messages_per_s);
+	if (!limits_take(&session->bytes_up, o->max_bytes_per_s, (int64_t)len, now_ms))
+		return fault_set(
+			f, FAULT_AUTH, "more than %ld bytes in a second", o->max_bytes_per_s);
+	return 0;
+}
+
+static int
+check_message(struct plugin *plugin, struct device *device, const struct topic *topic,
+	const struct mosquitto_evt_acl_check *acl, struct fault *f)
+{
+	const struct options *o = &plugin->options;
+	long max = topic->kind == TOPIC_STATE ? o->max_state_bytes : o->max_event_bytes;
+
+	if (topic_check_publish(topic, acl->topic, acl->payloadlen, (size_t)max, acl->qos, f))
+		return -1;
+	if (topic->kind == TOPIC_STATE &&
+		!limits_take(&device->states, o->max_states_per_s, 1, plugin_now_ms()))
+		return fault_set(
+			f, FAULT_AUTH, "more than %ld states in a second", o->max_states_per_s);
+	return 0;
+}
+
+int
+uplink_check(
+	struct plugin *plugin, struct session *session, const struct mosquitto_evt_acl_check *acl)
+{
+	struct device *device, *self = &session->self;
+	struct fault f = FAULT_INIT;
+	struct topic topic;
+
+	topic_parse(acl->topic, &topic);
+	if (check_rates(plugin, session, acl->payloadlen, &f))
+		return refuse(plugin, self, f.text);
+	if (topic.kind == TOPIC_ATTACH || topic.kind == TOPIC_DETACH) {
+		if (!self->admission.gateway)
+			return refuse(plugin, self, "only a gateway may attach and detach devices");
+		return topic.kind == TOPIC_ATTACH ? gateway_attach(plugin, session, &topic, acl)
+						  : gateway_detach(plugin, session, &topic, acl);
+	}
+	device = session_device(session, topic.device);
+	if (!device && (topic.kind == TOPIC_EVENTS || topic.kind == TOPIC_STATE)) {
+		if (self->admission.gateway)
+			return gateway_not_attached(
+				plugin, session, topic.device, "PUBLISH", acl->topic);
+		fault_set(&f, FAULT_AUTH, "'%.80s' is another device's topic", acl->topic);
+		return refuse(plugin, self, f.text);
+	}
+	if (!device)
+		device = self;
+	if (check_message(plugin, device, &topic, acl, &f))
+		return refuse(plugin, device, f.text);
+	return MOSQ_ERR_SUCCESS;
+}
+
+/*
+ * Keeps a message and gives it its way to the broker's own subscribers.
+ *
+ * Returns 0; else FAULT_CONFIG when the registry has no topic for it; any other fault closes the
+ * connection, so that the device sends it again.
+ */
+static int
+take(struct plugin *plugin, const struct registry_message *about, enum topic_kind kind,
+	struct mosquitto_evt_message *message, struct fault *f)
+{
+	char topic[BACKEND_TOPIC_MAX];
+	const char *backend;
+	int rc = kind == TOPIC_STATE
+			 ? registry_state(plugin->registry, about, time(NULL), &backend, f)
+			 : registry_telemetry(plugin->registry, about, time(NULL), &backend, f);
+
+	if (rc)
+		return -1;
+	if (!*backend)
+		return broker_swallow(message, f);
+	snprintf(topic, sizeof(topic), "%s/devices/%s/%s%s%s", backend, about->from->device_id,
+		kind == TOPIC_STATE ? "state" : "events", *about->subfolder ? "/" : "",
+		about->subfolder);
+	return broker_redirect(message, topic, about, f);
+}
+
+static void
+note(struct plugin *plugin, struct device *device, const struct registry_message *about,
+	enum topic_kind kind)
+{
+	struct journal *journal = plugin->journal;
+
+	if (kind == TOPIC_STATE)
+		journal_heard(journal, device);
+	else
+		journal_sent_event(journal, device);
+	if (device->admission.log_level >= RULES_LOG_DEBUG)
+		journal_event(journal, &device->admission, RULES_LOG_DEBUG,
+			kind == TOPIC_STATE ? "state" : "event", "bytes=%zu subfolder=%s",
+			about->len, about->subfolder);
+}
+
+int
+uplink_take(struct plugin *plugin, struct session *session, struct mosquitto_evt_message *message)
+{
+	struct fault f = FAULT_INIT;
+	struct registry_message about;
+	struct device *device;
+	struct topic topic;
+
+	topic_parse(message->topic, &topic);
+	if (topic.kind == TOPIC_ATTACH || topic.kind == TOPIC_DETACH)
+		return broker_swallow(message, &f) ? MOSQ_ERR_NOMEM : MOSQ_ERR_SUCCESS;
+	device = session_device(session, topic.device);
+	if (!device)
+		return MOSQ_ERR_ACL_DENIED;
+	about = (struct registry_message){
+		.from = &device->admission,
+		.gateway = device == &session->self ? NULL : session->self.admission.device_id,
+		.subfolder = topic.subfolder,
+		.payload = message->payload,
+		.len = message->payloadlen,
+	};
+	if (!take(plugin, &about, topic.kind, message, &f)) {
+		note(plugin, device, &about, topic.kind);
+		return MOSQ_ERR_SUCCESS;
+	}
+	if (f.code == FAULT_CONFIG || f.code == FAULT_AUTH)
+		return refuse(plugin, device, f.text);
+	journal_failure("closed", session->client_id, f.text);
+	return MOSQ_ERR_AUTH;
+}
