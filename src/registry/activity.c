@@ -41,8 +41,7 @@ registry_keep_activity(struct registry *registry, int64_t device_row,
 		" error_text = iif(excluded.error, excluded.error_text, error_text),"
 		" error = max(error, excluded.error)",
 		f, "iiiiiit", device_row, a->heartbeat, a->event, a->config_sent, a->config_version,
-		a->error,
-		a->error_text ? a->error_text : "");
+		a->error, a->error_text ? a->error_text : "");
 }
 
 int

@@ -1,6 +1,7 @@
 # registry: rules are pure and stand alone; the rest knows SQLite
 noinst_LTLIBRARIES += src/registry/librules.la src/registry/libregistry.la
 src_registry_librules_la_SOURCES = \
+	src/registry/attach.c src/registry/attach.h \
 	src/registry/limits.c src/registry/limits.h \
 	src/registry/rules.c src/registry/rules.h \
 	src/registry/topic.c src/registry/topic.h
@@ -9,7 +10,7 @@ src_registry_librules_la_LIBADD = $(JANSSON_LIBS)
 src_registry_libregistry_la_SOURCES = \
 	src/registry/admit.c src/registry/admit.h \
 	src/registry/activity.c \
-	src/registry/attach.c src/registry/attach.h \
+	src/registry/attached.c \
 	src/registry/audit.c src/registry/audit.h \
 	src/registry/changes.c \
 	src/registry/credentials.c src/registry/credentials.h \

@@ -4,6 +4,11 @@ tests_unit_test_rules_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_rules_LDADD = src/registry/librules.la src/base/libbase.la $(CMOCKA_LIBS) \
 	$(JANSSON_LIBS) $(CRYPTO_LIBS)
 
+UNIT_TESTS += tests/unit/test-topic
+tests_unit_test_topic_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_topic_LDADD = src/registry/librules.la src/base/libbase.la $(CMOCKA_LIBS) \
+	$(JANSSON_LIBS) $(CRYPTO_LIBS)
+
 UNIT_TESTS += tests/unit/test-registry
 tests_unit_test_registry_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_registry_LDADD = src/registry/libregistry.la src/registry/librules.la \

@@ -268,6 +268,28 @@ a_change_counts_at_once(void **state)
 	assert_fault(registry_may_stay(c->broker, &admission, &f), &f, FAULT_AUTH);
 }
 
+static const char *backend;
+
+static int
+take(struct context *c, const struct registry_admission *from, const char *subfolder,
+	const void *payload, size_t len, time_t now, struct fault *f)
+{
+	const struct registry_message message = {
+		.from = from, .subfolder = subfolder, .payload = payload, .len = len};
+
+	return registry_telemetry(c->broker, &message, now, &backend, f);
+}
+
+static int
+take_state(struct context *c, const struct registry_admission *from, const void *payload,
+	size_t len, time_t now, struct fault *f)
+{
+	const struct registry_message message = {
+		.from = from, .subfolder = "", .payload = payload, .len = len};
+
+	return registry_state(c->broker, &message, now, &backend, f);
+}
+
 /* The messages of a subscription, as store_pull() gives them. */
 static json_t *
 pull(struct context *c, const char *name)
@@ -300,15 +322,15 @@ telemetry_reaches_each_subscription_of_its_topic(void **state)
 	add_device(c, "dev", false);
 	add_key(c, "dev", c->ec, "es256-pem", 0);
 	from = assert_admitted(c, CLIENT "dev", c->ec);
-	assert_ok(registry_telemetry(c->broker, &from, "", "lost", 4, NOW, &f), &f);
+	assert_ok(take(c, &from, "", "lost", 4, NOW, &f), &f);
 	assert_ok(store_subscription_create(c->admin, "p", "one", "main-topic", &f), &f);
 	assert_ok(store_subscription_create(c->admin, "p", "two", "main-topic", &f), &f);
 	assert_ok(store_subscription_create(c->admin, "p", "hot", "alerts", &f), &f);
 	assert_true(registry_changed(c->broker));
-	assert_ok(registry_telemetry(c->broker, &from, "", "a", 1, NOW, &f), &f);
-	assert_ok(registry_telemetry(c->broker, &from, "x/y", "\0\xff", 2, NOW, &f), &f);
-	assert_ok(registry_telemetry(c->broker, &from, "alert", NULL, 0, NOW + 1, &f), &f);
-	assert_ok(registry_telemetry(c->broker, &from, "alert/x", "c", 1, NOW, &f), &f);
+	assert_ok(take(c, &from, "", "a", 1, NOW, &f), &f);
+	assert_ok(take(c, &from, "x/y", "\0\xff", 2, NOW, &f), &f);
+	assert_ok(take(c, &from, "alert", NULL, 0, NOW + 1, &f), &f);
+	assert_ok(take(c, &from, "alert/x", "c", 1, NOW, &f), &f);
 
 	list = pull(c, "one");
 	assert_int_equal(json_array_size(list), 3);
@@ -374,7 +396,7 @@ a_message_goes_when_nobody_waits_for_it(void **state)
 	from = assert_admitted(c, CLIENT "dev", c->ec);
 	assert_ok(store_subscription_create(c->admin, "p", "one", "main-topic", &f), &f);
 	assert_ok(store_subscription_create(c->admin, "p", "two", "main-topic", &f), &f);
-	assert_ok(registry_telemetry(c->broker, &from, "", "a", 1, NOW, &f), &f);
+	assert_ok(take(c, &from, "", "a", 1, NOW, &f), &f);
 	assert_int_equal(ask(c, "SELECT count(*) FROM messages"), 1);
 	list = pull(c, "one");
 	assert_ok(store_ack(c->admin, "p", "one", list, &f), &f);
@@ -401,18 +423,18 @@ a_subscription_that_nobody_pulls_is_bounded(void **state)
 	from = assert_admitted(c, CLIENT "dev", c->ec);
 	assert_ok(store_subscription_create(c->admin, "p", "one", "main-topic", &f), &f);
 	for (int i = 0; i < 3; i++)
-		assert_ok(registry_telemetry(c->broker, &from, "", "a", 1, now, &f), &f);
+		assert_ok(take(c, &from, "", "a", 1, now, &f), &f);
 	/* As if a million had come between the second and the third. */
 	ask(c, "UPDATE deliveries SET number = number + 1000000 - 1 WHERE number = 3");
 	for (int i = 0; i < 1100; i++)
-		assert_ok(registry_telemetry(c->broker, &from, "", "b", 1, now, &f), &f);
+		assert_ok(take(c, &from, "", "b", 1, now, &f), &f);
 	assert_int_equal(ask(c, "SELECT dropped FROM subscriptions"), 2);
 	assert_int_equal(ask(c, "SELECT count(*) FROM messages"), 1101);
 	assert_int_equal(ask(c, "SELECT count(*) FROM deliveries"), 1101);
 	/* A week and a minute later all of it is too old. */
 	now += 7 * 86400 + 60;
 	for (int i = 0; i < 1100; i++)
-		assert_ok(registry_telemetry(c->broker, &from, "", "c", 1, now, &f), &f);
+		assert_ok(take(c, &from, "", "c", 1, now, &f), &f);
 	assert_true(ask(c, "SELECT dropped FROM subscriptions") >= 1103);
 	list = pull(c, "one");
 	assert_string_equal(message_text(list, 0, "data"), "Yw==");
@@ -430,8 +452,8 @@ without_a_topic_telemetry_is_refused(void **state)
 
 	assert_ok(store_registry_create(c->admin, &bare, rules, 1, NULL, 0, NOW, &f), &f);
 	from.registry_row = ask(c, "SELECT id FROM registries WHERE name = 'bare'");
-	assert_fault(registry_telemetry(c->broker, &from, "", "a", 1, NOW, &f), &f, FAULT_CONFIG);
-	assert_ok(registry_telemetry(c->broker, &from, "alert", "a", 1, NOW, &f), &f);
+	assert_fault(take(c, &from, "", "a", 1, NOW, &f), &f, FAULT_CONFIG);
+	assert_ok(take(c, &from, "alert", "a", 1, NOW, &f), &f);
 }
 
 static void
@@ -445,12 +467,12 @@ the_newest_ten_states_are_kept(void **state)
 	add_key(c, "dev", c->ec, "es256-pem", 0);
 	from = assert_admitted(c, CLIENT "dev", c->ec);
 	for (int i = 0; i < 12; i++)
-		assert_ok(registry_state(c->broker, &from, &i, sizeof(i), NOW + i, &f), &f);
+		assert_ok(take_state(c, &from, &i, sizeof(i), NOW + i, &f), &f);
 	assert_int_equal(ask(c, "SELECT count(*) FROM states"), 10);
 	assert_int_equal(ask(c, "SELECT min(updated) FROM states"), NOW + 2);
 	assert_ok(store_device_delete(c->admin, named("dev"), &f), &f);
 	assert_int_equal(ask(c, "SELECT count(*) FROM states"), 0);
-	assert_fault(registry_state(c->broker, &from, "x", 1, NOW, &f), &f, FAULT_AUTH);
+	assert_fault(take_state(c, &from, "x", 1, NOW, &f), &f, FAULT_AUTH);
 }
 
 static void

@@ -169,121 +169,6 @@ claims_are_judged(void **state)
 	}
 }
 
-static void
-topics_are_taken_apart(void **state)
-{
-	static const struct {
-		const char *topic;
-		enum rules_topic kind;
-		const char *subfolder;
-	} rows[] = {
-		{"/devices/dev/events", RULES_TOPIC_EVENTS, ""},
-		{"/devices/dev/events/a/b", RULES_TOPIC_EVENTS, "a/b"},
-		{"/devices/dev/state", RULES_TOPIC_STATE, ""},
-		{"/devices/dev/config", RULES_TOPIC_CONFIG, ""},
-		{"/devices/dev/commands/#", RULES_TOPIC_COMMANDS, "#"},
-		{"/devices/dev/commands", RULES_TOPIC_COMMANDS, ""},
-		{"/devices/dev/state/x", RULES_TOPIC_OTHER, NULL},
-		{"/devices/dev/eventsx", RULES_TOPIC_OTHER, NULL},
-		{"/devices/dev/events/", RULES_TOPIC_OTHER, NULL},
-		{"/devices/dev/", RULES_TOPIC_OTHER, NULL},
-		{"/devices/dev", RULES_TOPIC_OTHER, NULL},
-		{"/devices//events", RULES_TOPIC_OTHER, NULL},
-		{"/devices/+/events", RULES_TOPIC_OTHER, NULL},
-		{"devices/dev/events", RULES_TOPIC_OTHER, NULL},
-		{"$share/g/devices/dev/config", RULES_TOPIC_OTHER, NULL},
-		{"#", RULES_TOPIC_OTHER, NULL},
-		{"", RULES_TOPIC_OTHER, NULL},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		char device[RULES_ID_MAX + 1];
-		const char *subfolder = NULL;
-
-		if (rules_parse_topic(rows[i].topic, device, sizeof(device), &subfolder) !=
-			rows[i].kind)
-			fail_msg("'%s'", rows[i].topic);
-		if (rows[i].kind != RULES_TOPIC_OTHER) {
-			assert_string_equal(device, "dev");
-			assert_string_equal(subfolder, rows[i].subfolder);
-		}
-	}
-}
-
-static void
-a_device_publishes_only_its_own(void **state)
-{
-	static const struct {
-		const char *topic;
-		size_t len;
-		int qos;
-		enum fault_code code;
-	} rows[] = {
-		{"/devices/dev/events", 262144, 1, FAULT_NONE},
-		{"/devices/dev/events", 262145, 1, FAULT_USAGE},
-		{"/devices/dev/events/a/b.c", 0, 0, FAULT_NONE},
-		{"/devices/dev/events/a//b", 1, 0, FAULT_AUTH},
-		{"/devices/dev/events/a/", 1, 0, FAULT_AUTH},
-		{"/devices/dev/events/#", 1, 0, FAULT_AUTH},
-		{"/devices/dev/events/a b", 1, 0, FAULT_AUTH},
-		{"/devices/dev/events", 1, 2, FAULT_AUTH},
-		{"/devices/dev/state", 65536, 1, FAULT_NONE},
-		{"/devices/dev/state", 65537, 1, FAULT_USAGE},
-		{"/devices/dev/config", 1, 1, FAULT_AUTH},
-		{"/devices/dev/commands", 1, 1, FAULT_AUTH},
-		{"/devices/other/events", 1, 1, FAULT_AUTH},
-		{"/devices/DEV/events", 1, 1, FAULT_AUTH},
-		{"/devices/devx/events", 1, 1, FAULT_AUTH},
-		{"$SYS/x", 1, 1, FAULT_AUTH},
-	};
-	char topic[1100];
-	struct fault f;
-
-	(void)state;
-	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		f = (struct fault)FAULT_INIT;
-		rules_may_publish("dev", rows[i].topic, rows[i].len, rows[i].qos, &f);
-		if (f.code != rows[i].code)
-			fail_msg("'%s': %s", rows[i].topic, f.text);
-	}
-	snprintf(topic, sizeof(topic), "/devices/dev/events/%s", repeat('s', RULES_SUBFOLDER_MAX));
-	assert_int_equal(rules_may_publish("dev", topic, 1, 1, NULL), 0);
-	snprintf(topic, sizeof(topic), "/devices/dev/events/%s",
-		repeat('s', RULES_SUBFOLDER_MAX + 1));
-	assert_int_equal(rules_may_publish("dev", topic, 1, 1, NULL), -1);
-}
-
-static void
-a_device_subscribes_and_receives_only_its_own(void **state)
-{
-	static const struct {
-		const char *topic;
-		int may_subscribe;
-		bool may_receive;
-	} rows[] = {
-		{"/devices/dev/config", 0, true},
-		{"/devices/dev/commands/#", 0, true},
-		{"/devices/dev/commands", -1, true},
-		{"/devices/dev/commands/a/b", -1, true},
-		{"/devices/dev/commands/+", -1, true},
-		{"/devices/dev/events", -1, false},
-		{"/devices/dev/state", -1, false},
-		{"/devices/+/config", -1, false},
-		{"/devices/other/config", -1, false},
-		{"/devices/dev/#", -1, false},
-		{"#", -1, false},
-		{"$share/x/devices/dev/config", -1, false},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		if (rules_may_subscribe("dev", rows[i].topic, NULL) != rows[i].may_subscribe ||
-			rules_may_receive("dev", rows[i].topic) != rows[i].may_receive)
-			fail_msg("'%s'", rows[i].topic);
-	}
-}
-
 int
 main(void)
 {
@@ -292,9 +177,6 @@ main(void)
 		cmocka_unit_test(a_client_id_is_read_exactly),
 		cmocka_unit_test(service_clients_are_told_from_devices),
 		cmocka_unit_test(claims_are_judged),
-		cmocka_unit_test(topics_are_taken_apart),
-		cmocka_unit_test(a_device_publishes_only_its_own),
-		cmocka_unit_test(a_device_subscribes_and_receives_only_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,10 +2,13 @@
 
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/auto.h"
 #include "plugin/sessions.h"
+#include "plugin/version.h"
 
 #define N_MANY 5000
 
@@ -16,9 +19,32 @@ static void
 put(struct sessions *sessions, const void *client, const char *id, time_t until)
 {
 	struct registry_admission admission = {.device_row = 7, .until = until};
+	struct session *session;
 	struct fault f = FAULT_INIT;
 
-	assert_ok(sessions_put(sessions, client, id, &admission, &f), &f);
+	snprintf(admission.client.device, sizeof(admission.client.device), "%s", id);
+	assert_ok(sessions_put(sessions, client, id, &admission, &session, &f), &f);
+	assert_ptr_equal(session, sessions_find(sessions, client));
+}
+
+static struct device *
+attach(struct sessions *sessions, const void *client, const char *id, int64_t row, time_t until)
+{
+	struct registry_admission admission = {.device_row = row, .until = until};
+	struct device *device;
+	struct fault f = FAULT_INIT;
+
+	snprintf(admission.client.device, sizeof(admission.client.device), "%s", id);
+	assert_ok(
+		sessions_attach(sessions, sessions_find(sessions, client), &admission, &device, &f),
+		&f);
+	return device;
+}
+
+static struct device *
+expired(struct sessions *sessions, time_t now)
+{
+	return devices_expired(sessions_devices(sessions), now);
 }
 
 static struct sessions *
@@ -58,8 +84,8 @@ a_connection_let_in_again_has_one_session(void **state)
 	sessions_end(s, sessions_find(s, &connections[0]));
 	put(s, &connections[0], "a", 20);
 	assert_int_equal(sessions_count(s), 1);
-	assert_int_equal(sessions_find(s, &connections[0])->admission.until, 20);
-	assert_null(sessions_expired(s, 19));
+	assert_int_equal(sessions_find(s, &connections[0])->self.admission.until, 20);
+	assert_null(expired(s, 19));
 	assert_null(sessions_take_ended(s));
 }
 
@@ -102,47 +128,216 @@ sessions_expire_in_the_order_of_their_times(void **state)
 	}
 	for (int i = 0; i < N_MANY; i += 3)
 		sessions_remove(s, &connections[i]);
-	assert_null(sessions_expired(s, 0));
-	for (struct session *next; (next = sessions_expired(s, 2000)); n++) {
+	assert_null(expired(s, 0));
+	for (struct device *next; (next = expired(s, 2000)); n++) {
+		struct session *session = next->session;
+
 		assert_true(next->admission.until >= last);
-		assert_ptr_equal(sessions_find(s, next->client), next);
+		assert_ptr_equal(sessions_find(s, session->client), session);
 		last = next->admission.until;
-		assert_non_null(sessions_expired(s, last));
+		assert_non_null(expired(s, last));
 		if (last > 1 && n == 0)
-			assert_null(sessions_expired(s, last - 1));
+			assert_null(expired(s, last - 1));
 		if (n % 2)
-			sessions_end(s, next);
+			sessions_end(s, session);
 		else
-			sessions_remove(s, next->client);
+			sessions_remove(s, session->client);
 	}
 	assert_int_equal(n, N_MANY - (N_MANY + 2) / 3);
 }
 
 static void
-a_change_makes_every_session_stale_once(void **state)
+a_change_makes_every_device_stale_once(void **state)
 {
 	AUTO(auto_sessions) struct sessions *s = fresh();
-	struct session *first, *second;
+	struct devices *devices = sessions_devices(s);
+	struct device *first, *second, *third;
 
 	(void)state;
 	put(s, &connections[0], "a", 10);
 	put(s, &connections[1], "b", 10);
-	assert_null(sessions_stale(s));
-	sessions_make_stale(s);
+	first = &sessions_find(s, &connections[0])->self;
+	second = attach(s, &connections[0], "child", 8, 0);
+	third = &sessions_find(s, &connections[1])->self;
+	assert_null(devices_stale(devices));
+	devices_make_stale(devices);
 	put(s, &connections[2], "c", 10);
-	first = sessions_find(s, &connections[0]);
-	second = sessions_find(s, &connections[1]);
-	assert_true(sessions_is_stale(s, first));
-	assert_true(sessions_is_stale(s, second));
-	assert_false(sessions_is_stale(s, sessions_find(s, &connections[2])));
-	sessions_fresh(s, first);
-	assert_false(sessions_is_stale(s, first));
-	assert_ptr_equal(sessions_stale(s), second);
-	sessions_end(s, second);
-	assert_null(sessions_stale(s));
-	sessions_make_stale(s);
-	assert_false(sessions_is_stale(s, second));
-	assert_true(sessions_is_stale(s, first));
+	assert_true(devices_is_stale(devices, first));
+	assert_true(devices_is_stale(devices, second));
+	assert_true(devices_is_stale(devices, third));
+	assert_false(devices_is_stale(devices, &sessions_find(s, &connections[2])->self));
+	devices_fresh(devices, first);
+	assert_false(devices_is_stale(devices, first));
+	sessions_end(s, third->session);
+	assert_ptr_equal(devices_stale(devices), second);
+	devices_fresh(devices, second);
+	assert_null(devices_stale(devices));
+	devices_make_stale(devices);
+	assert_true(devices_is_stale(devices, first));
+}
+
+static void
+devices_are_found_by_their_row_wherever_they_are(void **state)
+{
+	AUTO(auto_sessions) struct sessions *s = fresh();
+	struct devices *devices = sessions_devices(s);
+	struct device *child, *found;
+
+	(void)state;
+	put(s, &connections[0], "gw", 10);
+	put(s, &connections[1], "other", 10);
+	child = attach(s, &connections[0], "child", 8, 0);
+	assert_ptr_equal(devices_of(devices, 8, NULL), child);
+	assert_null(devices_of(devices, 8, child));
+	assert_null(devices_of(devices, 9, NULL));
+	found = devices_of(devices, 7, NULL);
+	assert_non_null(found);
+	found = devices_of(devices, 7, found);
+	assert_non_null(found);
+	assert_null(devices_of(devices, 7, found));
+	sessions_detach(s, child);
+	assert_null(devices_of(devices, 8, NULL));
+}
+
+static void
+attached_devices_go_with_their_gateway(void **state)
+{
+	AUTO(auto_sessions) struct sessions *s = fresh();
+	struct session *gateway;
+	char id[16];
+
+	(void)state;
+	put(s, &connections[0], "gw", 2000);
+	gateway = sessions_find(s, &connections[0]);
+	assert_null(session_any_attached(gateway));
+	for (int i = 0; i < 1000; i++) {
+		snprintf(id, sizeof(id), "d%d", i);
+		attach(s, &connections[0], id, 100 + i, 1 + i);
+	}
+	assert_int_equal(session_attached(gateway), 1000);
+	assert_int_equal(session_device(gateway, "d77")->admission.device_row, 177);
+	assert_ptr_equal(session_device(gateway, "gw"), &gateway->self);
+	assert_null(session_device(gateway, "d1000"));
+	assert_int_equal(expired(s, 5)->admission.device_row, 100);
+	sessions_end(s, gateway);
+	assert_int_equal(session_attached(gateway), 0);
+	assert_null(expired(s, 5000));
+	assert_null(devices_of(sessions_devices(s), 177, NULL));
+}
+
+/* A device may attach again with a token, or without one, at any time. */
+static void
+a_new_admission_moves_the_end(void **state)
+{
+	AUTO(auto_sessions) struct sessions *s = fresh();
+	struct devices *devices = sessions_devices(s);
+	struct registry_admission admission = {0};
+	struct device *many[500];
+	char id[16];
+
+	(void)state;
+	put(s, &connections[0], "gw", 2000);
+	for (int i = 0; i < 500; i++) {
+		snprintf(id, sizeof(id), "d%d", i);
+		many[i] = attach(s, &connections[0], id, 100 + i, 0);
+	}
+	assert_null(expired(s, 1999));
+	for (int i = 0; i < 500; i++) {
+		admission = many[i]->admission;
+		admission.until = 1000 - i;
+		devices_renew(devices, many[i], &admission);
+	}
+	assert_ptr_equal(expired(s, 1999), many[499]);
+	admission = many[499]->admission;
+	admission.until = 0;
+	devices_renew(devices, many[499], &admission);
+	assert_ptr_equal(expired(s, 1999), many[498]);
+}
+
+static void
+what_is_not_heard_of_is_idle(void **state)
+{
+	AUTO(auto_sessions) struct sessions *s = fresh();
+
+	(void)state;
+	put(s, &connections[0], "a", 10);
+	put(s, &connections[1], "b", 10);
+	put(s, &connections[2], "watched by the broker", 10);
+	assert_null(sessions_idle(s, 1000));
+	sessions_hear(s, sessions_find(s, &connections[0]), 100);
+	sessions_hear(s, sessions_find(s, &connections[1]), 200);
+	sessions_hear(s, sessions_find(s, &connections[0]), 300);
+	assert_null(sessions_idle(s, 199));
+	assert_ptr_equal(sessions_idle(s, 200), sessions_find(s, &connections[1]));
+	sessions_end(s, sessions_find(s, &connections[1]));
+	assert_null(sessions_idle(s, 299));
+	assert_ptr_equal(sessions_idle(s, 300), sessions_find(s, &connections[0]));
+}
+
+static void
+what_is_noted_is_taken_once(void **state)
+{
+	AUTO(auto_sessions) struct sessions *s = fresh();
+	struct devices *devices = sessions_devices(s);
+	struct device *device;
+
+	(void)state;
+	put(s, &connections[0], "a", 10);
+	device = &sessions_find(s, &connections[0])->self;
+	assert_null(devices_take_noted(devices));
+	devices_note(devices, device);
+	devices_note(devices, device);
+	assert_true(devices_is_noted(device));
+	assert_ptr_equal(devices_take_noted(devices), device);
+	assert_null(devices_take_noted(devices));
+	devices_note(devices, device);
+	sessions_remove(s, &connections[0]);
+	assert_false(devices_any_noted(devices));
+}
+
+static void
+the_broker_s_version_is_read(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		long version;
+	} rows[] = {
+#define ROW(text, version) {text, sizeof(text) - 1, version}
+		ROW("mosquitto version %s\0"
+		    "2.0.11\0x",
+			2000011),
+		ROW("\0"
+		    "2.0.21\0\0"
+		    "2.0.21\0",
+			2000021),
+		ROW("\0"
+		    "2.1.0\0",
+			2001000),
+		ROW("\0"
+		    "2.0.11\0"
+		    "2.0.15\0",
+			0),
+		ROW("\0"
+		    "2.0.11",
+			0),
+		ROW("version 2.0.11\0", 0),
+		ROW("\0"
+		    "2.0\0"
+		    "2.0.x\0"
+		    "2..1\0"
+		    "2.0.1111\0",
+			0),
+		ROW("\0"
+		    "2.",
+			0),
+		ROW("\0", 0),
+#undef ROW
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		assert_int_equal(version_find(rows[i].bytes, rows[i].len), rows[i].version);
 }
 
 static void
@@ -175,7 +370,13 @@ main(void)
 		cmocka_unit_test(a_connection_let_in_again_has_one_session),
 		cmocka_unit_test(only_the_newest_of_a_client_id_is_the_newest),
 		cmocka_unit_test(sessions_expire_in_the_order_of_their_times),
-		cmocka_unit_test(a_change_makes_every_session_stale_once),
+		cmocka_unit_test(a_change_makes_every_device_stale_once),
+		cmocka_unit_test(devices_are_found_by_their_row_wherever_they_are),
+		cmocka_unit_test(attached_devices_go_with_their_gateway),
+		cmocka_unit_test(a_new_admission_moves_the_end),
+		cmocka_unit_test(what_is_not_heard_of_is_idle),
+		cmocka_unit_test(what_is_noted_is_taken_once),
+		cmocka_unit_test(the_broker_s_version_is_read),
 		cmocka_unit_test(an_ended_session_waits_once_to_be_closed),
 	};
 
