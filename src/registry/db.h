@@ -8,13 +8,21 @@
 #include <sqlite3.h>
 
 #include "base/fault.h"
+#include "pki/crl.h"
 #include "registry/registry.h"
 
 /* Statements kept prepared: more than there are in the code. */
 #define DB_STATEMENTS_MAX 96
 
-/* Keys of credentials kept parsed; the broker's devices come back within a token's lifetime. */
+/* Keys of credentials kept parsed, with what revocation lists are searched by; the broker's devices come back within a token's lifetime. */
 #define KEYS_MAX 4096
+
+/* id has no serial for what is no certificate. */
+struct known_key {
+	int64_t credential;
+	EVP_PKEY *key;
+	struct crl_id id;
+};
 
 struct registry {
 	sqlite3 *db;
@@ -24,13 +32,11 @@ struct registry {
 		sqlite3_stmt *statement;
 	} statements[DB_STATEMENTS_MAX];
 	int64_t data_version;
-	struct {
-		int64_t credential;
-		EVP_PKEY *key;
-	} keys[KEYS_MAX];
+	struct known_key keys[KEYS_MAX];
 	struct route *routes;
-	int64_t last_message; /* the newest id that this process gave */
-	int until_prune;      /* messages until the next look at what subscriptions hold too long */
+	struct revoked *revoked; /* NULL without lists */
+	int64_t last_message;	 /* the newest id that this process gave */
+	int until_prune; /* messages until the next look at what subscriptions hold too long */
 };
 
 /* FAULT_IO with SQLite's reason (FAULT_EXISTS for a name that is there already). Returns -1. */
