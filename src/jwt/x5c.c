@@ -74,8 +74,8 @@ decode(const json_t *entry, unsigned char **ret_der, size_t *ret_len, struct fau
 		return fault_nomem(f);
 	memcpy(text, json_string_value(entry), len);
 	n = to_base64url(text, len);
-	if (n == 0 || base64url_decode(der, text, n, &n))
-		return fault_set(f, FAULT_INVALID, "an entry of x5c is not base64");
+	if (n == 0 || base64url_decode(der, text, n, &n) || n > X5C_DER_MAX)
+		return fault_set(f, FAULT_INVALID, "an entry of x5c is not base64, or too long");
 	*ret_der = TAKE(der);
 	*ret_len = n;
 	return 0;
