@@ -16,8 +16,8 @@ int credentials_add(struct registry *r, int64_t registry, int64_t device,
 	const struct store_credential *credential, time_t now, struct fault *f);
 
 /*
- * The rule for a device's certificate: its key is one we use, it is valid now, one of the registry's
- * CAs issued it itself, and no CA has revoked it.
+ * The rule for a device's certificate: its key is one we use, it is valid now, one of the
+ * registry's CAs issued it itself, and no CA has revoked it.
  *
  * must  refuse it too when the registry has no CA
  *

@@ -14,7 +14,10 @@
 /* Statements kept prepared: more than there are in the code. */
 #define DB_STATEMENTS_MAX 96
 
-/* Keys of credentials kept parsed, with what revocation lists are searched by; the broker's devices come back within a token's lifetime. */
+/*
+ * Keys of credentials kept parsed, with what revocation lists are searched by; the broker's devices
+ * come back within a token's lifetime.
+ */
 #define KEYS_MAX 4096
 
 /* id has no serial for what is no certificate. */

@@ -85,9 +85,9 @@ struct registry_admission {
 
 /*
  * Judges a CONNECT: the client id names a registered device that is not blocked, and the token was
- * signed by one of its credentials that has neither expired nor been revoked, with that key's algorithm, with claims that
- * rules_check_claims() takes. A registry may take a device that is not registered by the certificate
- * that its token brings (x5c): it is registered then.
+ * signed by one of its credentials that has neither expired nor been revoked, with that key's
+ * algorithm, with claims that rules_check_claims() takes. A registry may take a device that is not
+ * registered by the certificate that its token brings (x5c): it is registered then.
  *
  * token  the password; not NUL-terminated; need not be trusted
  *

@@ -125,6 +125,37 @@ a_device_is_registered_by_its_certificate(void **state)
 }
 
 static void
+its_key_may_be_any_that_devices_have(void **state)
+{
+	static const struct {
+		const char *key, *format, *reason;
+	} rows[] = {
+		{"2048", "RSA_X509_PEM", NULL},
+		{"P-256", "ES256_X509_PEM", NULL},
+		{"P-384", NULL, "ES384"},
+	};
+	struct context *c = *state;
+
+	sql(c, "UPDATE registries SET jit = 'cn'");
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct soft_cert what = ordinary(c, "dev");
+		AUTO(auto_pkey) EVP_PKEY *key = soft_key(rows[i].key);
+		char text[100];
+
+		what.key = key;
+		if (rows[i].reason) {
+			assert_refused(c, "dev", header_with(&what), key, rows[i].reason);
+			continue;
+		}
+		assert_admitted(c, "dev", header_with(&what), key);
+		snprintf(text, sizeof(text), "SELECT count(*) FROM credentials WHERE format = '%s'",
+			rows[i].format);
+		assert_int_equal(count(c, text), 1);
+		sql(c, "DELETE FROM devices; DELETE FROM audit");
+	}
+}
+
+static void
 each_rule_asks_for_its_name(void **state)
 {
 	static const struct {
@@ -467,6 +498,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_registry_takes_no_unknown_device_unless_told),
 		TEST(a_device_is_registered_by_its_certificate),
+		TEST(its_key_may_be_any_that_devices_have),
 		TEST(each_rule_asks_for_its_name),
 		TEST(names_that_hide_something_are_refused),
 		TEST(only_the_registrys_CA_vouches),

@@ -39,7 +39,7 @@ static const struct setting settings[] = {
 	{NULL},
 };
 
-/* What is signed, the algorithm and the certificate that must fit the key or NULL, and the token. */
+/* What is signed, what must fit the key (NULL without), and the token. */
 struct work {
 	json_t *header;
 	json_t *claims;
