@@ -38,8 +38,9 @@ struct registry {
 	struct known_key keys[KEYS_MAX];
 	struct route *routes;
 	struct revoked *revoked; /* NULL without lists */
-	int64_t last_message;	 /* the newest id that this process gave */
-	int until_prune; /* messages until the next look at what subscriptions hold too long */
+	int64_t last_change; /* the newest row of `changes` that was seen; -1 before the first look */
+	int64_t last_message; /* the newest id that this process gave */
+	int until_prune;      /* messages until the next look at what subscriptions hold too long */
 };
 
 /* FAULT_IO with SQLite's reason (FAULT_EXISTS for a name that is there already). Returns -1. */
@@ -82,8 +83,5 @@ const char *db_text(sqlite3_stmt *statement, int column);
 
 /* Creates or migrates the schema; FAULT_CONFIG for a file that is not ours or is newer. */
 int schema_open(struct registry *r, struct fault *f);
-
-/* Forgets the cached routes of telemetry. */
-void telemetry_forget(struct registry *r);
 
 #endif

@@ -8,6 +8,7 @@
 #include "jwt/jwt.h"
 #include "pki/cert.h"
 #include "registry/look.h"
+#include "registry/topic.h"
 
 #define NOTIFICATIONS_MAX 10
 
@@ -19,7 +20,7 @@ add_notification(struct registry *r, const struct rules_client *at, int64_t regi
 	int64_t topic;
 	bool same;
 
-	if (rules_check_subfolder(n->subfolder, f) ||
+	if (topic_check_subfolder(n->subfolder, f) ||
 		look_topic(r, at->project, n->topic, &topic, f) ||
 		db_prepare(r, "SELECT 1 FROM notifications WHERE registry = ? AND subfolder = ?",
 			&q, f, "it", registry, n->subfolder) ||

@@ -10,6 +10,7 @@
 
 #include "registry/db.h"
 #include "registry/revoked.h"
+#include "registry/route.h"
 
 #define BUSY_MS 1000
 
@@ -73,7 +74,7 @@ registry_close(struct registry *registry)
 {
 	if (!registry)
 		return;
-	telemetry_forget(registry);
+	route_forget(registry);
 	for (int i = 0; i < DB_STATEMENTS_MAX; i++)
 		sqlite3_finalize(registry->statements[i].statement);
 	for (int i = 0; i < KEYS_MAX; i++) {
@@ -102,7 +103,7 @@ registry_changed(struct registry *registry)
 	if (version == registry->data_version)
 		return false;
 	registry->data_version = version;
-	telemetry_forget(registry);
+	route_forget(registry);
 	revoked_look_again(registry);
 	return true;
 }

@@ -108,21 +108,145 @@ int registry_may_stay(
 	struct registry *registry, struct registry_admission *admission, struct fault *f);
 
 /*
+ * A device's message.
+ *
+ * gateway    the id of the gateway that carries it; NULL for none
+ * subfolder  of events; "" without one, and for state
+ */
+struct registry_message {
+	const struct registry_admission *from;
+	const char *gateway;
+	const char *subfolder;
+	const void *payload;
+	size_t len;
+};
+
+/*
  * Takes a device's telemetry (`/devices/D/events[/SUBFOLDER]`): finds the registry's topic for the
  * subfolder and keeps the message in each of that topic's subscriptions. It is in the file when
  * this returns. Topics and subscriptions are those of the last registry_changed().
  *
+ * ret_backend  receives "projects/P/topics/T/registries/G", what the broker's own subscribers know
+ *              the topic by; borrowed until the next call
+ *
  * Returns 0; else FAULT_CONFIG when the registry has no topic for it, FAULT_IO when the file fails.
  */
-int registry_telemetry(struct registry *registry, const struct registry_admission *from,
-	const char *subfolder, const void *payload, size_t len, time_t now, struct fault *f);
+int registry_telemetry(struct registry *registry, const struct registry_message *message,
+	time_t now, const char **ret_backend, struct fault *f);
 
 /*
- * Keeps a device's state, the newest ten.
+ * Keeps a device's state, the newest ten, and a copy in each subscription of the registry's topic
+ * for states, if it has one.
+ *
+ * ret_backend  as registry_telemetry(); "" when the registry has no topic for states
  *
  * Returns as registry_telemetry(); FAULT_AUTH when the device is not there any more.
  */
-int registry_state(struct registry *registry, const struct registry_admission *from,
-	const void *payload, size_t len, time_t now, struct fault *f);
+int registry_state(struct registry *registry, const struct registry_message *message, time_t now,
+	const char **ret_backend, struct fault *f);
+
+/*
+ * Tells which devices were changed by others since the last call: blocked, deleted, unbound, given
+ * a new config.
+ *
+ * rows    receives their device_row, each perhaps several times
+ * ret_n   how many; when it is `size` there may be more
+ * ret_all whether all must be looked at: a whole registry changed, or more than the file remembers
+ *
+ * Returns 0; else FAULT_IO when the file fails.
+ */
+int registry_changes(struct registry *registry, int64_t *rows, size_t size, size_t *ret_n,
+	bool *ret_all, struct fault *f);
+
+/*
+ * A device's newest config; version 1 is empty unless it was given one.
+ *
+ * data  free with free(); NULL when empty
+ */
+struct registry_config {
+	int64_t version;
+	void *data;
+	size_t len;
+};
+
+int registry_config(struct registry *registry, int64_t device_row, struct registry_config *ret,
+	struct fault *f);
+
+/*
+ * A command that waits for the broker.
+ *
+ * subfolder, data  borrowed until the next call
+ */
+struct registry_command {
+	int64_t id;
+	int64_t device_row;
+	const char *subfolder;
+	const void *data;
+	size_t len;
+};
+
+/*
+ * The oldest command that nobody answered and that has not expired.
+ *
+ * after  the id of the last one seen; 0 at first
+ */
+int registry_next_command(struct registry *registry, int64_t after, time_t now,
+	struct registry_command *ret, bool *ret_there, struct fault *f);
+
+/* Answers it: whether it was sent, and what was done or why not, for who sent it. */
+int registry_answer_command(struct registry *registry, int64_t id, bool sent, const char *outcome,
+	struct fault *f);
+
+/*
+ * What is known of a device's doings; times in Unix seconds, 0 where there is nothing new.
+ *
+ * config_version  what was sent at config_sent
+ * error_text      why it was refused or closed
+ */
+struct registry_activity {
+	int64_t heartbeat;
+	int64_t event;
+	int64_t config_sent;
+	int64_t config_version;
+	int64_t error;
+	char error_text[160];
+};
+
+/* A line of the audit. */
+struct registry_event {
+	time_t when;
+	struct rules_client of;
+	const char *event;
+	char detail[160];
+};
+
+/*
+ * Several things written in one transaction: registry_begin(), any of the two below, and
+ * registry_commit(); registry_rollback() gives them up. A device that is gone is passed over.
+ */
+int registry_begin(struct registry *registry, struct fault *f);
+int registry_commit(struct registry *registry, struct fault *f);
+void registry_rollback(struct registry *registry);
+int registry_keep_activity(struct registry *registry, int64_t device_row,
+	const struct registry_activity *activity, struct fault *f);
+int registry_keep_event(
+	struct registry *registry, const struct registry_event *event, struct fault *f);
+
+/*
+ * Judges a device's attach through a gateway: it is in the gateway's registry, no gateway, not
+ * blocked; bound to it and with a token of its own as far as the gateway's auth method asks.
+ *
+ * device   its id or number, as in the topic
+ * payload  JSON with "authorization", or empty
+ *
+ * Returns 0; else FAULT_AUTH with the reason, for the gateway too, FAULT_IO when the file fails.
+ */
+int registry_attach(struct registry *registry, const struct registry_admission *gateway,
+	const char *device, const void *payload, size_t len, time_t now,
+	struct registry_admission *ret_admission, struct fault *f);
+
+/* Whether an attached device may stay so. As registry_may_stay(). */
+int registry_may_stay_attached(struct registry *registry, const struct registry_admission *gateway,
+	struct registry_admission *device, struct fault *f);
 
 #endif

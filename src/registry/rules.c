@@ -7,9 +7,9 @@
 
 #define ID_MIN 3
 
-/* The characters of ids and of subfolders' parts. This runs for each character of each message. */
-static bool
-is_id_char(char c)
+/* This runs for each character of each message's topic. */
+bool
+rules_is_id_char(char c)
 {
 	switch (c) {
 	case 'a' ... 'z':
@@ -39,7 +39,7 @@ is_id(const char *id, size_t len)
 	if (len < ID_MIN || len > RULES_ID_MAX || !is_letter(id[0]) || strncmp(id, "goog", 4) == 0)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		if (!is_id_char(id[i]))
+		if (!rules_is_id_char(id[i]))
 			return false;
 	}
 	return true;
@@ -50,6 +50,12 @@ static bool
 is_number(const char *text, size_t len)
 {
 	return len > 0 && len < 20 && text[0] != '0' && strspn(text, "0123456789") >= len;
+}
+
+bool
+rules_is_device(const char *text, size_t len)
+{
+	return is_id(text, len) || is_number(text, len);
 }
 
 bool
@@ -81,7 +87,7 @@ is_segment(const char *text, size_t len)
 	if (len < 1 || len > RULES_ID_MAX)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		if (!is_id_char(text[i]) && text[i] != ':')
+		if (!rules_is_id_char(text[i]) && text[i] != ':')
 			return false;
 	}
 	return true;
@@ -146,7 +152,7 @@ rules_parse_client_id(const char *client_id, struct rules_client *ret, struct fa
 		!take(&at, "/registries/", client.registry) ||
 		!take(&at, "/devices/", client.device) || *at ||
 		!is_id(client.registry, strlen(client.registry)) ||
-		!(is_id(client.device, strlen(client.device)) || rules_is_number(client.device)))
+		!rules_is_device(client.device, strlen(client.device)))
 		return fault_set(f, FAULT_AUTH,
 			"the client id is not projects/P/locations/R/registries/G/devices/D");
 	*ret = client;
@@ -191,129 +197,4 @@ rules_check_claims(
 		return fault_set(f, FAULT_AUTH, "the token has expired");
 	*ret_until = (time_t)(exp + RULES_SKEW_S);
 	return 0;
-}
-
-/* Behind the device's id. */
-static const struct kind {
-	const char *name;
-	size_t len;
-	enum rules_topic topic;
-	bool folders;
-} kinds[] = {
-	{"/events", 7, RULES_TOPIC_EVENTS, true},
-	{"/state", 6, RULES_TOPIC_STATE, false},
-	{"/config", 7, RULES_TOPIC_CONFIG, false},
-	{"/commands", 9, RULES_TOPIC_COMMANDS, true},
-};
-
-enum rules_topic
-rules_parse_topic(const char *topic, char *device, size_t size, const char **ret_subfolder)
-{
-	size_t len = 0;
-
-	if (strncmp(topic, "/devices/", 9) != 0)
-		return RULES_TOPIC_OTHER;
-	topic += 9;
-	while (len < size && is_id_char(topic[len]))
-		len++;
-	if (len >= size || topic[len] != '/' || !(is_id(topic, len) || is_number(topic, len)))
-		return RULES_TOPIC_OTHER;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		const char *behind = topic + len + kinds[i].len;
-
-		if (strncmp(topic + len, kinds[i].name, kinds[i].len) != 0)
-			continue;
-		if (*behind && !(kinds[i].folders && behind[0] == '/' && behind[1]))
-			return RULES_TOPIC_OTHER;
-		memcpy(device, topic, len);
-		device[len] = '\0';
-		*ret_subfolder = *behind ? behind + 1 : behind;
-		return kinds[i].topic;
-	}
-	return RULES_TOPIC_OTHER;
-}
-
-/* Parts between slashes, none of them empty, of the characters that ids have. */
-static bool
-is_subfolder(const char *text)
-{
-	size_t len = strnlen(text, RULES_SUBFOLDER_MAX + 1);
-
-	if (len > RULES_SUBFOLDER_MAX || (len && (text[0] == '/' || text[len - 1] == '/')) ||
-		strstr(text, "//"))
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (!is_id_char(text[i]) && text[i] != '/')
-			return false;
-	}
-	return true;
-}
-
-int
-rules_check_subfolder(const char *subfolder, struct fault *f)
-{
-	if (is_subfolder(subfolder))
-		return 0;
-	return fault_set(f, FAULT_USAGE,
-		"the subfolder '%.80s' is not letters, digits and -._+~%% between slashes, at most "
-		"%d",
-		subfolder, RULES_SUBFOLDER_MAX);
-}
-
-int
-rules_may_publish(
-	const char *device, const char *topic, size_t payload_len, int qos, struct fault *f)
-{
-	char named[RULES_ID_MAX + 1];
-	const char *subfolder;
-	enum rules_topic kind = rules_parse_topic(topic, named, sizeof(named), &subfolder);
-	size_t max = kind == RULES_TOPIC_STATE ? RULES_STATE_MAX : RULES_TELEMETRY_MAX;
-
-	if (kind != RULES_TOPIC_EVENTS && kind != RULES_TOPIC_STATE)
-		return fault_set(f, FAULT_AUTH,
-			"'%.80s' is no topic that a device may publish to: "
-			"/devices/ID/events[/...] "
-			"or /devices/ID/state",
-			topic);
-	if (strcmp(named, device) != 0)
-		return fault_set(f, FAULT_AUTH, "'%.80s' is another device's topic", topic);
-	if (rules_check_subfolder(subfolder, f)) {
-		if (f)
-			f->code = FAULT_AUTH;
-		return -1;
-	}
-	if (qos > 1)
-		return fault_set(f, FAULT_AUTH, "QoS 2 is not taken");
-	if (payload_len > max)
-		return fault_set(f, FAULT_USAGE, "a payload of %zu bytes is over the limit of %zu",
-			payload_len, max);
-	return 0;
-}
-
-int
-rules_may_subscribe(const char *device, const char *filter, struct fault *f)
-{
-	char named[RULES_ID_MAX + 1];
-	const char *subfolder;
-	enum rules_topic kind = rules_parse_topic(filter, named, sizeof(named), &subfolder);
-
-	if ((kind == RULES_TOPIC_CONFIG ||
-		    (kind == RULES_TOPIC_COMMANDS && strcmp(subfolder, "#") == 0)) &&
-		strcmp(named, device) == 0)
-		return 0;
-	return fault_set(f, FAULT_AUTH,
-		"'%.80s' is no filter that the device may subscribe to: its own config and "
-		"commands/#",
-		filter);
-}
-
-bool
-rules_may_receive(const char *device, const char *topic)
-{
-	char named[RULES_ID_MAX + 1];
-	const char *subfolder;
-	enum rules_topic kind = rules_parse_topic(topic, named, sizeof(named), &subfolder);
-
-	return (kind == RULES_TOPIC_CONFIG || kind == RULES_TOPIC_COMMANDS) &&
-	       strcmp(named, device) == 0;
 }

@@ -83,45 +83,10 @@ int rules_parse_client_id(const char *client_id, struct rules_client *ret, struc
 int rules_check_claims(
 	const json_t *claims, const char *project, time_t now, time_t *ret_until, struct fault *f);
 
-enum rules_topic {
-	RULES_TOPIC_OTHER, /* not one of ours */
-	RULES_TOPIC_EVENTS,
-	RULES_TOPIC_STATE,
-	RULES_TOPIC_CONFIG,
-	RULES_TOPIC_COMMANDS,
-};
+/* Whether the characters are those of ids; len bytes of text. */
+bool rules_is_id_char(char c);
 
-/*
- * Takes a topic, or a subscription's filter, apart.
- *
- * device, size    receives the device id in it; at least RULES_ID_MAX + 1 bytes
- * ret_subfolder   receives what stands behind "events/" or "commands/", pointing into topic; ""
- *                 without one
- */
-enum rules_topic rules_parse_topic(
-	const char *topic, char *device, size_t size, const char **ret_subfolder);
-
-/*
- * A subfolder of events: parts between slashes, of the characters that ids have, at most
- * RULES_SUBFOLDER_MAX bytes; "" is none.
- *
- * Returns 0; else FAULT_USAGE.  Threads: any.
- */
-int rules_check_subfolder(const char *subfolder, struct fault *f);
-
-/*
- * Whether a device may publish this: its own events (with a subfolder of
- * at most RULES_SUBFOLDER_MAX bytes) and state, QoS 0 or 1, within the size limits.
- *
- * Returns 0; else FAULT_AUTH for a topic it may not use, FAULT_USAGE for a payload too large.
- */
-int rules_may_publish(
-	const char *device, const char *topic, size_t payload_len, int qos, struct fault *f);
-
-/* Whether a device may subscribe to this filter: its own config, and its own "commands/#". */
-int rules_may_subscribe(const char *device, const char *filter, struct fault *f);
-
-/* Whether the broker may deliver this topic to the device: its own config and commands. */
-bool rules_may_receive(const char *device, const char *topic);
+/* Whether len bytes of a text are a device's id or number. */
+bool rules_is_device(const char *text, size_t len);
 
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "jwt/jwt.h"
-#include "registry/db.h"
+#include "registry/route.h"
 
 /* Messages a subscription keeps at most, and how long: what nobody pulls must not fill the disk. */
 #define SUBSCRIPTION_MESSAGES_MAX 1000000
@@ -18,114 +18,19 @@
 #define PRUNE_EVERY 1024
 #define PRUNE_MAX   4096
 
-#define SUBSCRIPTIONS_MAX 64
-#define ROUTES_MAX	  256
-
-/* Where a registry's telemetry of a subfolder goes; kept until another program writes. */
-struct route {
-	struct route *next;
-	int64_t registry_row;
-	char subfolder[RULES_SUBFOLDER_MAX + 1];
-	bool has_topic;
-	int n;
-	int64_t subscriptions[SUBSCRIPTIONS_MAX];
-};
-
-void
-telemetry_forget(struct registry *r)
-{
-	while (r->routes) {
-		struct route *next = r->routes->next;
-
-		free(r->routes);
-		r->routes = next;
-	}
-}
-
-/* The first configuration for the subfolder, else the first without one. */
-static int
-find_topic(struct registry *r, int64_t registry_row, const char *subfolder, int64_t *ret_topic,
-	struct fault *f)
-{
-	AUTO(auto_reset) sqlite3_stmt *q = NULL;
-	bool row;
-
-	if (db_prepare(r,
-		    "SELECT topic FROM notifications WHERE registry = ? AND subfolder IN (?, '')"
-		    " ORDER BY subfolder = '', position LIMIT 1",
-		    &q, f, "it", registry_row, subfolder) ||
-		db_step(r, q, &row, f))
-		return -1;
-	*ret_topic = row ? sqlite3_column_int64(q, 0) : 0;
-	return 0;
-}
-
-static int
-load_route(struct registry *r, struct route *route, struct fault *f)
-{
-	AUTO(auto_reset) sqlite3_stmt *q = NULL;
-	int64_t topic;
-	bool row;
-
-	if (find_topic(r, route->registry_row, route->subfolder, &topic, f))
-		return -1;
-	route->has_topic = topic != 0;
-	if (db_prepare(r, "SELECT id FROM subscriptions WHERE topic = ? ORDER BY id", &q, f, "i",
-		    topic))
-		return -1;
-	while (route->n < SUBSCRIPTIONS_MAX) {
-		if (db_step(r, q, &row, f))
-			return -1;
-		if (!row)
-			break;
-		route->subscriptions[route->n++] = sqlite3_column_int64(q, 0);
-	}
-	return 0;
-}
-
-static int
-find_route(struct registry *r, int64_t registry_row, const char *subfolder,
-	const struct route **ret_route, struct fault *f)
-{
-	struct route *route;
-	int n = 0;
-
-	for (route = r->routes; route; route = route->next, n++) {
-		if (route->registry_row == registry_row &&
-			strcmp(route->subfolder, subfolder) == 0) {
-			*ret_route = route;
-			return 0;
-		}
-	}
-	if (n >= ROUTES_MAX)
-		telemetry_forget(r);
-	route = calloc(1, sizeof(*route));
-	if (!route)
-		return fault_nomem(f);
-	route->registry_row = registry_row;
-	snprintf(route->subfolder, sizeof(route->subfolder), "%s", subfolder);
-	if (load_route(r, route, f)) {
-		free(route);
-		return -1;
-	}
-	route->next = r->routes;
-	r->routes = route;
-	*ret_route = route;
-	return 0;
-}
-
 /* Pub/Sub's attributes of a device's message. */
 static char *
-attributes(const struct registry_admission *from, const char *subfolder)
+attributes(const struct registry_message *m)
 {
+	const struct registry_admission *from = m->from;
 	char number[24];
 	AUTO(auto_json) json_t *json = NULL;
 
 	snprintf(number, sizeof(number), "%" PRId64, from->device_num_id);
-	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "deviceId", from->device_id,
+	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "deviceId", from->device_id,
 		"deviceNumId", number, "deviceRegistryId", from->client.registry,
 		"deviceRegistryLocation", from->client.region, "projectId", from->client.project,
-		"subFolder", subfolder);
+		"subFolder", m->subfolder, "gatewayId", m->gateway);
 	return json ? json_dumps(json, JSON_COMPACT) : NULL;
 }
 
@@ -185,20 +90,22 @@ prune_all(struct registry *r, const struct route *route, time_t now, struct faul
 	return 0;
 }
 
+/* Keeps a copy in each of the route's subscriptions, within the caller's transaction. */
 static int
-keep(struct registry *r, const struct route *route, const char *about, const void *payload,
-	size_t len, time_t now, struct fault *f)
+keep(struct registry *r, const struct route *route, const struct registry_message *m, time_t now,
+	struct fault *f)
 {
-	AUTO(db_auto) struct registry *open = r;
+	AUTO(auto_free) char *about = attributes(m);
 	int64_t message;
 
-	(void)open;
-	if (db_begin(r, f) || next_message(r, now, &message, f) ||
+	if (!about)
+		return fault_nomem(f);
+	if (next_message(r, now, &message, f) ||
 		db_run(r,
 			"INSERT INTO messages (id, published, waiting, attributes, data)"
 			" VALUES (?, ?, ?, ?, ?)",
 			f, "iiitb", message, (int64_t)now, (int64_t)route->n, about,
-			payload ? payload : "", len))
+			m->payload ? m->payload : "", m->len))
 		return -1;
 	for (int i = 0; i < route->n; i++) {
 		if (db_run(r,
@@ -208,53 +115,55 @@ keep(struct registry *r, const struct route *route, const char *about, const voi
 			    f, "ii", route->subscriptions[i], message))
 			return -1;
 	}
-	if (prune_all(r, route, now, f) || db_commit(r, f))
-		return -1;
 	r->last_message = message;
+	return prune_all(r, route, now, f);
+}
+
+int
+registry_telemetry(struct registry *registry, const struct registry_message *m, time_t now,
+	const char **ret_backend, struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = registry;
+	const struct route *route;
+
+	(void)open;
+	if (route_find(registry, m->from, m->subfolder, &route, f))
+		return -1;
+	if (!*route->backend)
+		return fault_set(f, FAULT_CONFIG,
+			"registry '%s' has no topic for this telemetry: add one with "
+			"--event-notification-config",
+			m->from->client.registry);
+	if (route->n && (db_begin(registry, f) || keep(registry, route, m, now, f) ||
+				db_commit(registry, f)))
+		return -1;
+	*ret_backend = route->backend;
 	return 0;
 }
 
 int
-registry_telemetry(struct registry *registry, const struct registry_admission *from,
-	const char *subfolder, const void *payload, size_t len, time_t now, struct fault *f)
-{
-	AUTO(auto_free) char *about = NULL;
-	const struct route *route;
-
-	if (find_route(registry, from->registry_row, subfolder, &route, f))
-		return -1;
-	if (!route->has_topic)
-		return fault_set(f, FAULT_CONFIG,
-			"registry '%s' has no topic for this telemetry: add one with "
-			"--event-notification-config",
-			from->client.registry);
-	if (route->n == 0)
-		return 0;
-	about = attributes(from, subfolder);
-	if (!about)
-		return fault_nomem(f);
-	return keep(registry, route, about, payload, len, now, f);
-}
-
-int
-registry_state(struct registry *registry, const struct registry_admission *from,
-	const void *payload, size_t len, time_t now, struct fault *f)
+registry_state(struct registry *registry, const struct registry_message *m, time_t now,
+	const char **ret_backend, struct fault *f)
 {
 	AUTO(db_auto) struct registry *open = registry;
+	const struct route *route;
 
 	(void)open;
-	if (db_begin(registry, f) ||
+	if (route_find(registry, m->from, NULL, &route, f) || db_begin(registry, f) ||
 		db_run(registry,
 			"INSERT INTO states (device, updated, data)"
 			" SELECT id, ?2, ?3 FROM devices WHERE id = ?1",
-			f, "iib", from->device_row, (int64_t)now, payload ? payload : "", len))
+			f, "iib", m->from->device_row, (int64_t)now, m->payload ? m->payload : "",
+			m->len))
 		return -1;
 	if (sqlite3_changes(registry->db) == 0)
 		return fault_set(f, FAULT_AUTH, "the device was deleted");
 	if (db_run(registry,
 		    "DELETE FROM states WHERE device = ?1 AND id NOT IN (SELECT id FROM states"
 		    " WHERE device = ?1 ORDER BY id DESC LIMIT 10)",
-		    f, "i", from->device_row))
+		    f, "i", m->from->device_row) ||
+		(route->n && keep(registry, route, m, now, f)) || db_commit(registry, f))
 		return -1;
-	return db_commit(registry, f);
+	*ret_backend = route->backend;
+	return 0;
 }

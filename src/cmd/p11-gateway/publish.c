@@ -18,6 +18,7 @@
 #include "mqtt/mqtt.h"
 #include "pki/cert.h"
 #include "registry/rules.h"
+#include "registry/topic.h"
 
 struct publish {
 	struct token_options token;
@@ -148,7 +149,7 @@ make_topic(const struct publish *v, char **ret_topic, struct fault *f)
 		return fault_nomem(f);
 	}
 	/* What the registry would refuse is refused here, with the reason. */
-	if (rules_may_publish(v->device, topic, 0, (int)v->qos, f))
+	if (topic_check_subfolder(subfolder, f))
 		return -1;
 	*ret_topic = TAKE(topic);
 	return 0;
