@@ -6,5 +6,6 @@ src_jwt_libjwt_la_SOURCES = \
 	src/jwt/kind.h \
 	src/jwt/parse.c \
 	src/jwt/sign.c \
-	src/jwt/verify.c
+	src/jwt/verify.c \
+	src/jwt/x5c.c src/jwt/x5c.h
 src_jwt_libjwt_la_LIBADD = $(JANSSON_LIBS) $(CRYPTO_LIBS)

@@ -17,6 +17,7 @@
 
 /*
  * looked_ms   when the file was last asked for changes, by the monotonic clock
+ * crls_ms     when the files of revoked certificates were
  * swept_ms    when stale devices were last looked at
  * failing     the file failed when it was last asked about a device: say so once
  * reading     there may be more changes than were read at once
@@ -30,6 +31,7 @@ struct plugin {
 	struct devices *devices;
 	struct journal *journal;
 	long looked_ms;
+	long crls_ms;
 	long swept_ms;
 	bool failing;
 	bool reading;

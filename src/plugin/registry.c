@@ -281,6 +281,10 @@ start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct 
 		registry_open(plugin->options.db_file, &plugin->registry, f) ||
 		sessions_new(&plugin->sessions, f))
 		return -1;
+	for (size_t i = 0; i < plugin->options.crl_file.n; i++) {
+		if (registry_set_crl_file(plugin->registry, plugin->options.crl_file.items[i], f))
+			return -1;
+	}
 	plugin->devices = sessions_devices(plugin->sessions);
 	if (journal_new(plugin->registry, plugin->devices, &plugin->journal, f))
 		return -1;

@@ -9,6 +9,9 @@
 /* How often the registry's file is asked whether someone else changed it. */
 #define LOOK_EVERY_MS 200
 
+/* How often the files of revoked certificates are. */
+#define CRLS_EVERY_MS 1000
+
 /* Changes taken in at one look; what is more comes with the next one. */
 #define CHANGES_MAX 1000
 
@@ -107,9 +110,25 @@ read_changes(struct plugin *plugin)
 		devices_make_stale(plugin->devices);
 }
 
+static void
+reread_crls(struct plugin *plugin, long now_ms)
+{
+	struct fault f = FAULT_INIT;
+	bool changed;
+
+	if (!plugin->options.crl_file.n || now_ms - plugin->crls_ms < CRLS_EVERY_MS)
+		return;
+	plugin->crls_ms = now_ms;
+	if (registry_reread_crls(plugin->registry, time(NULL), &changed, &f))
+		journal_failure("revoked certificates", "", f.text);
+	if (changed)
+		devices_make_stale(plugin->devices);
+}
+
 void
 watch_look(struct plugin *plugin, long now_ms)
 {
+	reread_crls(plugin, now_ms);
 	if (now_ms - plugin->looked_ms < LOOK_EVERY_MS)
 		return;
 	plugin->looked_ms = now_ms;

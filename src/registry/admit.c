@@ -9,55 +9,82 @@
 #include "jwt/jwt.h"
 #include "pki/cert.h"
 #include "pki/key.h"
-#include "registry/db.h"
+#include "registry/jit.h"
+#include "registry/revoked.h"
 
-/* The key of a credential: its own, or its certificate's. */
+/* The key of a credential: its own, or its certificate's, which revocation lists may hold. */
 static int
-parse_key(const char *pem, EVP_PKEY **ret_key, struct fault *f)
+parse(const char *pem, EVP_PKEY **ret_key, struct crl_id *ret_id, struct fault *f)
 {
 	AUTO(auto_x509) X509 *cert = NULL;
+	AUTO(auto_pkey) EVP_PKEY *key = NULL;
 
-	if (!strstr(pem, "BEGIN CERTIFICATE"))
+	if (!strstr(pem, "BEGIN CERTIFICATE")) {
+		ret_id->serial = NULL;
 		return key_read_public(pem, strlen(pem), ret_key, f);
+	}
 	if (cert_read(pem, strlen(pem), &cert, f))
 		return -1;
-	*ret_key = X509_get_pubkey(cert);
-	return *ret_key ? 0 : fault_openssl(f, FAULT_INVALID, "the certificate's key is unusable");
+	key = X509_get_pubkey(cert);
+	if (!key)
+		return fault_openssl(f, FAULT_INVALID, "the certificate's key is unusable");
+	if (crl_id_of(cert, ret_id, f))
+		return -1;
+	*ret_key = TAKE(key);
+	return 0;
 }
 
 /* A credential never changes and its number is never used again: what was parsed stays true. */
 static int
-key_of(struct registry *r, int64_t credential, const char *pem, EVP_PKEY **ret_key, struct fault *f)
+known(struct registry *r, int64_t credential, const char *pem, struct known_key **ret,
+	struct fault *f)
 {
-	size_t at = (size_t)credential % KEYS_MAX;
-	EVP_PKEY *key;
+	struct known_key *key = &r->keys[(size_t)credential % KEYS_MAX];
+	struct known_key parsed = {.credential = credential};
 
-	if (r->keys[at].credential != credential || !r->keys[at].key) {
-		if (parse_key(pem, &key, f))
+	if (key->credential != credential || !key->key) {
+		if (parse(pem, &parsed.key, &parsed.id, f))
 			return -1;
-		EVP_PKEY_free(r->keys[at].key);
-		r->keys[at].key = key;
-		r->keys[at].credential = credential;
+		EVP_PKEY_free(key->key);
+		crl_id_clear(&key->id);
+		*key = parsed;
 	}
-	*ret_key = r->keys[at].key;
+	*ret = key;
 	return 0;
 }
 
-/* Whether one of the device's credentials signed it. */
+static int
+is_revoked(struct registry *r, const struct crl_id *id, const char *pem, bool *ret, struct fault *f)
+{
+	AUTO(auto_x509) X509 *cert = NULL;
+	bool may_be;
+
+	if (revoked_may_be(r, id, &may_be, f))
+		return -1;
+	if (!may_be) {
+		*ret = false;
+		return 0;
+	}
+	if (cert_read(pem, strlen(pem), &cert, f))
+		return -1;
+	return revoked_check(r, cert, ret, f);
+}
+
+/* Whether one of the device's credentials signed it that still counts. */
 static int
 check_signature(struct registry *r, int64_t device, const struct jwt *jwt, time_t now,
 	int64_t *ret_credential, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	int tried = 0, expired = 0;
-	bool row;
+	bool row, revoked = false;
 
 	if (db_prepare(r, "SELECT id, pem, expires FROM credentials WHERE device = ?", &q, f, "i",
 		    device))
 		return -1;
 	for (;;) {
+		struct known_key *key;
 		int64_t expires;
-		EVP_PKEY *key;
 
 		if (db_step(r, q, &row, f))
 			return -1;
@@ -69,15 +96,48 @@ check_signature(struct registry *r, int64_t device, const struct jwt *jwt, time_
 			continue;
 		}
 		tried++;
-		if (key_of(r, sqlite3_column_int64(q, 0), db_text(q, 1), &key, NULL) == 0 &&
-			jwt_verify(jwt, key, NULL) == 0) {
-			*ret_credential = sqlite3_column_int64(q, 0);
+		if (known(r, sqlite3_column_int64(q, 0), db_text(q, 1), &key, NULL) ||
+			jwt_verify(jwt, key->key, NULL))
+			continue;
+		/* Another credential may be a newer certificate for the same key. */
+		if (is_revoked(r, &key->id, db_text(q, 1), &revoked, f))
+			return -1;
+		if (!revoked) {
+			*ret_credential = key->credential;
 			return 0;
 		}
 	}
+	if (revoked)
+		return fault_set(f, FAULT_AUTH, "its certificate is revoked");
 	return fault_set(f, FAULT_AUTH,
 		"the token is signed by none of the device's %d credentials (%d have expired)",
 		tried, expired);
+}
+
+/* Whether the certificate that signed a token was revoked since; a bare key never is. */
+static int
+check_credential(struct registry *r, int64_t credential, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	struct known_key *key = &r->keys[(size_t)credential % KEYS_MAX];
+	bool row, may_be = true, revoked;
+
+	if (!r->revoked)
+		return 0;
+	if (key->credential == credential && key->key && revoked_may_be(r, &key->id, &may_be, f))
+		return -1;
+	if (!may_be)
+		return 0;
+	if (db_prepare(r, "SELECT pem FROM credentials WHERE id = ?", &q, f, "i", credential) ||
+		db_step(r, q, &row, f))
+		return -1;
+	/* Who is connected may stay when its credential is deleted. */
+	if (!row)
+		return 0;
+	if (known(r, credential, db_text(q, 0), &key, f) ||
+		is_revoked(r, &key->id, db_text(q, 0), &revoked, f))
+		return -1;
+	return revoked ? fault_set(f, FAULT_AUTH, "its certificate is revoked") : 0;
 }
 
 /* What both ways of naming a device ask for, in the order of admit_device(). */
@@ -137,11 +197,21 @@ registry_admit(struct registry *registry, const char *client_id, const char *tok
 	time_t now, struct registry_admission *ret_admission, struct fault *f)
 {
 	struct registry_admission admission = {0};
+	struct fault why = FAULT_INIT;
 
-	if (rules_parse_client_id(client_id, &admission.client, f) ||
-		admit_device(registry, &admission, f) ||
-		admit_token(registry, &admission, token, len, now, f))
+	if (rules_parse_client_id(client_id, &admission.client, f))
 		return -1;
+	if (admit_device(registry, &admission, &why)) {
+		if (why.code != FAULT_AUTH || admission.device_row) {
+			if (f)
+				*f = why;
+			return -1;
+		}
+		if (jit_admit(registry, &admission, client_id, token, len, now, f))
+			return -1;
+	} else if (admit_token(registry, &admission, token, len, now, f)) {
+		return -1;
+	}
 	*ret_admission = admission;
 	return 0;
 }
@@ -158,6 +228,8 @@ registry_may_stay(struct registry *registry, struct registry_admission *admissio
 	}
 	if (now.device_row != admission->device_row)
 		return fault_set(f, FAULT_AUTH, "the device was deleted");
+	if (check_credential(registry, admission->credential_row, f))
+		return -1;
 	admission->gateway = now.gateway;
 	admission->log_level = now.log_level;
 	return 0;

@@ -1,4 +1,4 @@
-/* admit: the two halves of letting a device in: that it may, and that it is who it says. Private. */
+/* admit: the two halves of letting a device in: it may, and it is who it says. Private. */
 #ifndef REGISTRY_ADMIT_H
 #define REGISTRY_ADMIT_H
 
@@ -8,8 +8,8 @@
  * Finds the device that admission->client names and fills in what the file says of it: all but
  * credential_row and until.
  *
- * Returns 0; else FAULT_AUTH when it is not there (device_row is then 0), is blocked or its registry
- * takes no MQTT, FAULT_IO when the file fails.
+ * Returns 0; else FAULT_AUTH when it is not there (device_row is then 0), is blocked or its
+ * registry takes no MQTT, FAULT_IO when the file fails.
  */
 int admit_device(struct registry *r, struct registry_admission *admission, struct fault *f);
 

@@ -11,6 +11,7 @@
 #include "pki/describe.h"
 #include "pki/key.h"
 #include "registry/look.h"
+#include "registry/revoked.h"
 
 /*
  * gcloud's names of types and the formats of Cloud IoT Core's REST resources. rs256 and es256, the
@@ -65,9 +66,10 @@ check_alg(EVP_PKEY *key, const struct type *type, struct fault *f)
 	return 0;
 }
 
-/* Whether one of the registry's CAs issued it; without any, everything is taken. */
+/* Whether one of the registry's CAs issued it; without any, everything is taken unless `must`. */
 static int
-check_issuer(struct registry *r, int64_t registry, X509 *cert, time_t now, struct fault *f)
+check_issuer(
+	struct registry *r, int64_t registry, X509 *cert, bool must, time_t now, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	struct fault why = FAULT_INIT;
@@ -95,10 +97,28 @@ check_issuer(struct registry *r, int64_t registry, X509 *cert, time_t now, struc
 		if (cert_check_issued(cert, ca, now, &why) == 0)
 			return 0;
 	}
-	if (n == 0)
+	if (n == 0 && !must)
 		return 0;
+	if (n == 0)
+		return fault_set(f, FAULT_INVALID, "the registry has no CA");
 	return fault_set(
 		f, FAULT_INVALID, "none of the registry's %d CAs vouches for it: %s", n, why.text);
+}
+
+int
+credentials_check_certificate(
+	struct registry *r, int64_t registry, X509 *cert, bool must, time_t now, struct fault *f)
+{
+	EVP_PKEY *key = X509_get0_pubkey(cert);
+	bool revoked;
+
+	if (!key)
+		return fault_openssl(f, FAULT_INVALID, "its key is unusable");
+	if (key_check(key, f) || cert_check_time(cert, now, f) ||
+		check_issuer(r, registry, cert, must, now, f) ||
+		revoked_check(r, cert, &revoked, f))
+		return -1;
+	return revoked ? fault_set(f, FAULT_INVALID, "the certificate is revoked") : 0;
 }
 
 /*
@@ -122,16 +142,13 @@ check(struct registry *r, int64_t registry, const struct store_credential *c,
 	if (type->certificate) {
 		if (cert_read(c->pem, strlen(c->pem), &cert, f))
 			return -1;
-		key = X509_get_pubkey(cert);
-		if (!key)
-			return fault_openssl(f, FAULT_INVALID, "its key is unusable");
-		if (key_check(key, f) || cert_check_time(cert, now, f))
+		if (credentials_check_certificate(r, registry, cert, false, now, f) ||
+			check_alg(X509_get0_pubkey(cert), type, f))
 			return -1;
-	} else if (key_read_public(c->pem, strlen(c->pem), &key, f)) {
+	} else if (key_read_public(c->pem, strlen(c->pem), &key, f) || check_alg(key, type, f) ||
+		   check_issuer(r, registry, NULL, false, now, f)) {
 		return -1;
 	}
-	if (check_alg(key, type, f) || check_issuer(r, registry, cert, now, f))
-		return -1;
 	return cert ? cert_pem(cert, ret_pem, f) : key_public_pem(key, ret_pem, f);
 }
 

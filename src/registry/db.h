@@ -8,13 +8,24 @@
 #include <sqlite3.h>
 
 #include "base/fault.h"
+#include "pki/crl.h"
 #include "registry/registry.h"
 
 /* Statements kept prepared: more than there are in the code. */
 #define DB_STATEMENTS_MAX 96
 
-/* Keys of credentials kept parsed; the broker's devices come back within a token's lifetime. */
+/*
+ * Keys of credentials kept parsed, with what revocation lists are searched by; the broker's devices
+ * come back within a token's lifetime.
+ */
 #define KEYS_MAX 4096
+
+/* id has no serial for what is no certificate. */
+struct known_key {
+	int64_t credential;
+	EVP_PKEY *key;
+	struct crl_id id;
+};
 
 struct registry {
 	sqlite3 *db;
@@ -24,11 +35,9 @@ struct registry {
 		sqlite3_stmt *statement;
 	} statements[DB_STATEMENTS_MAX];
 	int64_t data_version;
-	struct {
-		int64_t credential;
-		EVP_PKEY *key;
-	} keys[KEYS_MAX];
+	struct known_key keys[KEYS_MAX];
 	struct route *routes;
+	struct revoked *revoked; /* NULL without lists */
 	int64_t last_change; /* the newest row of `changes` that was seen; -1 before the first look */
 	int64_t last_message; /* the newest id that this process gave */
 	int until_prune;      /* messages until the next look at what subscriptions hold too long */

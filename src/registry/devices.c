@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "registry/store.h"
+#include "registry/devices.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,24 +25,36 @@ draw_number(int64_t *ret, struct fault *f)
 }
 
 int
+devices_add(struct registry *r, int64_t registry, const char *name,
+	const struct store_device *device, time_t now, int64_t *ret_row, struct fault *f)
+{
+	int64_t number;
+
+	if (rules_check_id("device", name, f) || draw_number(&number, f))
+		return -1;
+	if (db_run(r,
+		    "INSERT INTO devices (registry, name, num_id, gateway, auth_method, blocked,"
+		    " created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		    f, "itiitii", registry, name, number, (int64_t)device->gateway,
+		    device->auth_method, (int64_t)device->blocked, (int64_t)now))
+		return fault_prefix(f, "device '%s'", name);
+	*ret_row = sqlite3_last_insert_rowid(r->db);
+	return 0;
+}
+
+int
 store_device_create(struct registry *r, const struct rules_client *at,
 	const struct store_device *device, const struct store_credential *credentials,
 	size_t n_credentials, time_t now, struct fault *f)
 {
 	AUTO(db_auto) struct registry *open = r;
-	int64_t registry, row, number;
+	int64_t registry, row;
 
 	(void)open;
-	if (rules_check_id("device", at->device, f) || draw_number(&number, f) || db_begin(r, f) ||
-		look_registry(r, at, &registry, f))
+	if (rules_check_id("device", at->device, f) || db_begin(r, f) ||
+		look_registry(r, at, &registry, f) ||
+		devices_add(r, registry, at->device, device, now, &row, f))
 		return -1;
-	if (db_run(r,
-		    "INSERT INTO devices (registry, name, num_id, gateway, auth_method, blocked,"
-		    " created) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		    f, "itiitii", registry, at->device, number, (int64_t)device->gateway,
-		    device->auth_method, (int64_t)device->blocked, (int64_t)now))
-		return fault_prefix(f, "device '%s'", at->device);
-	row = sqlite3_last_insert_rowid(r->db);
 	for (size_t i = 0; i < n_credentials; i++) {
 		if (credentials_add(r, registry, row, &credentials[i], now, f))
 			return -1;

@@ -15,13 +15,15 @@ src_registry_libregistry_la_SOURCES = \
 	src/registry/changes.c \
 	src/registry/credentials.c src/registry/credentials.h \
 	src/registry/db.c src/registry/db.h \
-	src/registry/devices.c \
+	src/registry/devices.c src/registry/devices.h \
 	src/registry/downlink.c \
 	src/registry/gateways.c \
+	src/registry/jit.c src/registry/jit.h \
 	src/registry/look.c src/registry/look.h \
 	src/registry/pubsub.c \
 	src/registry/registries.c \
 	src/registry/registry.c src/registry/registry.h \
+	src/registry/revoked.c src/registry/revoked.h \
 	src/registry/route.c src/registry/route.h \
 	src/registry/schema.c \
 	src/registry/store.h \

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "registry/db.h"
+#include "registry/revoked.h"
 #include "registry/route.h"
 
 #define BUSY_MS 1000
@@ -77,8 +78,11 @@ registry_close(struct registry *registry)
 	route_forget(registry);
 	for (int i = 0; i < DB_STATEMENTS_MAX; i++)
 		sqlite3_finalize(registry->statements[i].statement);
-	for (int i = 0; i < KEYS_MAX; i++)
+	for (int i = 0; i < KEYS_MAX; i++) {
 		EVP_PKEY_free(registry->keys[i].key);
+		crl_id_clear(&registry->keys[i].id);
+	}
+	revoked_free(registry);
 	sqlite3_close(registry->db);
 	free(registry->path);
 	free(registry);
@@ -101,5 +105,6 @@ registry_changed(struct registry *registry)
 		return false;
 	registry->data_version = version;
 	route_forget(registry);
+	revoked_look_again(registry);
 	return true;
 }

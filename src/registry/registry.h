@@ -37,6 +37,28 @@ AUTO_DEFINE(registry, struct registry, registry_close);
 bool registry_changed(struct registry *registry);
 
 /*
+ * Names a PEM file of certificate revocation lists; may be called for several. A list counts for
+ * the certificates of the CA that signed it: one of any registry's CAs, or one whose certificate
+ * stands in the same file. It counts even when it should have been replaced by a newer one.
+ *
+ * Returns 0; else FAULT_CONFIG when the file cannot be read or holds no usable lists, FAULT_IO when
+ * the registry cannot be read, FAULT_NOMEM.  Blocks: on the disk.
+ */
+int registry_set_crl_file(struct registry *registry, const char *path, struct fault *f);
+
+/*
+ * Reads the files again that changed; a stat() a file when none did. What cannot be used does not
+ * take the place of what was read before.
+ *
+ * now          for saying that a list should have been replaced
+ * ret_changed  whether devices that were let in must be looked at again; set in any case
+ *
+ * Returns 0; else a fault for the log: each is told once, one a call. FAULT_IO when the registry
+ * cannot be read; it is told until it can.  Blocks: on the disk when a file changed.
+ */
+int registry_reread_crls(struct registry *registry, time_t now, bool *ret_changed, struct fault *f);
+
+/*
  * Who was let in.
  *
  * client          as the device named itself: client.device is its id or its number
@@ -63,8 +85,9 @@ struct registry_admission {
 
 /*
  * Judges a CONNECT: the client id names a registered device that is not blocked, and the token was
- * signed by one of its unexpired credentials, with that key's algorithm, with claims that
- * rules_check_claims() takes.
+ * signed by one of its credentials that has neither expired nor been revoked, with that key's
+ * algorithm, with claims that rules_check_claims() takes. A registry may take a device that is not
+ * registered by the certificate that its token brings (x5c): it is registered then.
  *
  * token  the password; not NUL-terminated; need not be trusted
  *
@@ -75,7 +98,8 @@ int registry_admit(struct registry *registry, const char *client_id, const char 
 	time_t now, struct registry_admission *ret_admission, struct fault *f);
 
 /*
- * Whether a device that was let in may stay: it is still there and not blocked. Brings what may
+ * Whether a device that was let in may stay: it is still there, not blocked, and the
+ * certificate that its token was signed by is not revoked. Brings what may
  * change of it up to date: whether it is a gateway, and its level of logs.
  *
  * Returns 0; else FAULT_AUTH with the reason, FAULT_IO when the file fails.

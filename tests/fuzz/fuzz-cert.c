@@ -7,9 +7,12 @@
 #include <time.h>
 
 #include <jansson.h>
+#include <openssl/pem.h>
 
 #include "pki/cert.h"
+#include "pki/crl.h"
 #include "pki/describe.h"
+#include "pki/identity.h"
 #include "pki/key.h"
 #include "pki/name.h"
 
@@ -29,9 +32,34 @@ try_certificate(const char *data, size_t size)
 		return;
 	cert_check_ca(cert, NOW, &f);
 	cert_check_issued(cert, cert, NOW, &f);
+	identity_check(cert, IDENTITY_CN, "dev", &f);
+	identity_check(cert, IDENTITY_DNS, "dev", &f);
+	identity_check(cert, IDENTITY_URI, "dev", &f);
 	cert_pem(cert, &pem, &f);
 	if (cert_describe(cert, NOW, &about, &f) == 0)
 		json_decref(about);
+}
+
+static void
+try_lists(const char *data, size_t size)
+{
+	AUTO(auto_crls) struct crls *crls = NULL;
+	AUTO(auto_bio) BIO *bio = BIO_new_mem_buf(data, (int)size);
+	AUTO(auto_x509) X509 *cert = NULL;
+	struct fault f = FAULT_INIT;
+	struct crl_id id;
+
+	if (crls_read(data, size, &crls, &f))
+		return;
+	/* A CA beside its list, as a file may hold it. */
+	cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	if (!cert || crl_id_of(cert, &id, &f))
+		return;
+	crls_trust(crls, cert);
+	crls_next_update(crls);
+	if (crls_hold(crls, cert) && !crls_may_hold(crls, &id))
+		abort();
+	crl_id_clear(&id);
 }
 
 static void
@@ -68,6 +96,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	AUTO(auto_free) char *text = strndup((const char *)data, size);
 
 	try_certificate((const char *)data, size);
+	try_lists((const char *)data, size);
 	try_key((const char *)data, size);
 	if (text)
 		try_names(text);

@@ -30,6 +30,7 @@ tests_fuzz_fuzz_uri_LDADD = src/token/libtoken.la src/base/libbase.la $(LIBP11_L
 	$(P11KIT_LIBS) $(CRYPTO_LIBS)
 
 EXTRA_DIST += \
+	tests/fuzz/corpus/cert/crl.pem \
 	tests/fuzz/corpus/cert/dns \
 	tests/fuzz/corpus/cert/ec-public.pem \
 	tests/fuzz/corpus/cert/ec.der \
@@ -52,6 +53,9 @@ EXTRA_DIST += \
 	tests/fuzz/corpus/jwt/padded \
 	tests/fuzz/corpus/jwt/rs256 \
 	tests/fuzz/corpus/jwt/types \
+	tests/fuzz/corpus/jwt/x5c \
+	tests/fuzz/corpus/jwt/x5c-types \
+	tests/fuzz/corpus/jwt/x5c-url \
 	tests/fuzz/corpus/uri/cut \
 	tests/fuzz/corpus/uri/empty \
 	tests/fuzz/corpus/uri/full \

@@ -9,6 +9,6 @@ tests_integration_make_token_LDADD = src/base/libbase.la $(CRYPTO_LIBS)
 
 BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.sh \
 	tests/integration/broker-start.sh
-EXTRA_DIST += tests/integration/broker-lib.sh
+EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/jit.sh
 dist_check_SCRIPTS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)

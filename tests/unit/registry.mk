@@ -14,3 +14,17 @@ tests_unit_test_registry_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_registry_LDADD = src/registry/libregistry.la src/registry/librules.la \
 	src/jwt/libjwt.la src/pki/libpki.la src/base/libbase.la $(CMOCKA_LIBS) $(SQLITE_LIBS) \
 	$(JANSSON_LIBS) $(CRYPTO_LIBS)
+
+ADMIT_LDADD = src/registry/libregistry.la src/registry/librules.la \
+	src/jwt/libjwt.la src/pki/libpki.la src/base/libbase.la $(CMOCKA_LIBS) $(SQLITE_LIBS) \
+	$(JANSSON_LIBS) $(CRYPTO_LIBS)
+
+UNIT_TESTS += tests/unit/test-jit
+tests_unit_test_jit_SOURCES = tests/unit/test-jit.c tests/unit/soft-registry.h
+tests_unit_test_jit_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_jit_LDADD = $(ADMIT_LDADD)
+
+UNIT_TESTS += tests/unit/test-revoked
+tests_unit_test_revoked_SOURCES = tests/unit/test-revoked.c tests/unit/soft-registry.h
+tests_unit_test_revoked_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_revoked_LDADD = $(ADMIT_LDADD)

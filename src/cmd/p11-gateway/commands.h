@@ -68,6 +68,16 @@ int open_token(const struct token_options *options, struct token **ret_token, st
 int use_key(const struct token_options *options,
 	int (*use)(EVP_PKEY *key, void *with, struct fault *f), void *with, struct fault *f);
 
+/*
+ * Adds the certificate beside the key that --key names to a token's header, as x5c.
+ *
+ * ret_cert  receives it, for the caller to see that it is the key's; free with X509_free()
+ *
+ * Returns 0; else FAULT_NOTFOUND when the token holds none, FAULT_INVALID when it is too large, as
+ * open_token() and token_certificate().
+ */
+int add_x5c(const struct token_options *options, json_t *header, X509 **ret_cert, struct fault *f);
+
 /* FAULT_USAGE when a setting that the command cannot do without has no value. */
 int require(const char *name, const char *value, struct fault *f);
 

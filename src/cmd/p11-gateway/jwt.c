@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "jwt/claims.h"
 #include "jwt/jwt.h"
+#include "pki/cert.h"
 
 struct jwt_values {
 	struct token_options token;
@@ -17,6 +18,7 @@ struct jwt_values {
 	struct setting_list claims;
 	struct setting_list headers;
 	char *alg;
+	bool x5c;
 };
 
 static const struct setting settings[] = {
@@ -32,14 +34,17 @@ static const struct setting settings[] = {
 		.help = "a header more, such as kid; NAME:=JSON likewise; repeatable"},
 	{"alg", 0, SETTING_CHOICE, offsetof(struct jwt_values, alg), .words = "RS256 ES256 ES384",
 		.value = "ALG", .help = "refuse a key of another algorithm; it follows the key"},
+	{"x5c", 0, SETTING_FLAG, offsetof(struct jwt_values, x5c),
+		.help = "put the key's certificate, from the token, into the header"},
 	{NULL},
 };
 
-/* What is signed, the algorithm that must do it or NULL, and the token. */
+/* What is signed, what must fit the key (NULL without), and the token. */
 struct work {
 	json_t *header;
 	json_t *claims;
 	const char *alg;
+	X509 *cert;
 	char *jwt;
 };
 
@@ -54,6 +59,8 @@ sign(EVP_PKEY *key, void *with, struct fault *f)
 	if (w->alg && strcmp(w->alg, jwt_alg_name(alg)) != 0)
 		return fault_set(
 			f, FAULT_USAGE, "--alg %s: this key signs %s", w->alg, jwt_alg_name(alg));
+	if (w->cert && cert_check_key(w->cert, key, f))
+		return fault_prefix(f, "--x5c");
 	return jwt_sign(w->header, w->claims, key, &w->jwt, f);
 }
 
@@ -62,6 +69,7 @@ work_clear(struct work *w)
 {
 	json_decref(w->header);
 	json_decref(w->claims);
+	X509_free(w->cert);
 	secret_free(w->jwt);
 }
 
@@ -74,7 +82,7 @@ run(void *values, int argc, char **argv, struct fault *f)
 	(void)argc, (void)argv;
 	if (!w.header)
 		return fault_nomem(f);
-	if (require("aud", v->aud, f) ||
+	if (require("aud", v->aud, f) || (v->x5c && add_x5c(&v->token, w.header, &w.cert, f)) ||
 		jwt_claims(v->aud, v->lifetime_s, time(NULL), &w.claims, f) ||
 		jwt_members_add(w.claims, v->claims.items, v->claims.n, f) ||
 		jwt_members_add(w.header, v->headers.items, v->headers.n, f) ||

@@ -10,7 +10,8 @@ p11_gateway_SOURCES = \
 	src/cmd/p11-gateway/pubkey.c \
 	src/cmd/p11-gateway/publish.c \
 	src/cmd/p11-gateway/selfsign.c \
-	src/cmd/p11-gateway/tokens.c
+	src/cmd/p11-gateway/tokens.c \
+	src/cmd/p11-gateway/x5c.c
 p11_gateway_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 p11_gateway_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
 p11_gateway_LDADD = src/registry/librules.la src/mqtt/libmqtt.la src/token/libtoken.la \

@@ -16,6 +16,7 @@
 #include "jwt/claims.h"
 #include "jwt/jwt.h"
 #include "mqtt/mqtt.h"
+#include "pki/cert.h"
 #include "registry/rules.h"
 #include "registry/topic.h"
 
@@ -33,6 +34,7 @@ struct publish {
 	char *subfolder;
 	bool state;
 	long qos;
+	bool x5c;
 	long lifetime_s;
 	long keep_alive_s;
 	long timeout_s;
@@ -70,6 +72,9 @@ static const struct setting settings[] = {
 		.min = 60, .max = JWT_LIFETIME_MAX_S, .value = "TIME",
 		.help = "how long the JSON Web Token is valid; the broker ends the connection "
 			"then"},
+	{"x5c", 0, SETTING_FLAG, offsetof(struct publish, x5c),
+		.help = "put the key's certificate, from the token, into the JSON Web Token: a "
+			"registry may take an unknown device by it"},
 	{"keep-alive", 0, SETTING_DURATION, offsetof(struct publish, keep_alive_s), .preset = "60s",
 		.min = 10, .max = 1200, .value = "TIME", .help = "MQTT's keep-alive"},
 	{"timeout", 0, SETTING_DURATION, offsetof(struct publish, timeout_s), .preset = "30s",
@@ -150,9 +155,11 @@ make_topic(const struct publish *v, char **ret_topic, struct fault *f)
 	return 0;
 }
 
-/* What is signed, and the token. */
+/* What is signed, the certificate that must fit the key or NULL, and the token. */
 struct work {
+	json_t *header;
 	json_t *claims;
+	X509 *cert;
 	char *jwt;
 };
 
@@ -161,22 +168,33 @@ sign(EVP_PKEY *key, void *with, struct fault *f)
 {
 	struct work *w = with;
 
-	return jwt_sign(NULL, w->claims, key, &w->jwt, f);
+	if (w->cert && cert_check_key(w->cert, key, f))
+		return fault_prefix(f, "--x5c");
+	return jwt_sign(w->header, w->claims, key, &w->jwt, f);
+}
+
+static void
+work_clear(struct work *w)
+{
+	json_decref(w->header);
+	json_decref(w->claims);
+	X509_free(w->cert);
+	secret_free(w->jwt);
 }
 
 /* The token is open only while it signs: the connection needs the key no more. */
 static int
 make_jwt(const struct publish *v, char **ret_jwt, struct fault *f)
 {
-	AUTO(auto_json) json_t *claims = NULL;
-	struct work w = {NULL, NULL};
+	AUTO(work_clear) struct work w = {.header = json_object()};
 
-	if (jwt_claims(v->project, v->lifetime_s, time(NULL), &claims, f))
+	if (!w.header)
+		return fault_nomem(f);
+	if ((v->x5c && add_x5c(&v->token, w.header, &w.cert, f)) ||
+		jwt_claims(v->project, v->lifetime_s, time(NULL), &w.claims, f) ||
+		use_key(&v->token, sign, &w, f))
 		return -1;
-	w.claims = claims;
-	if (use_key(&v->token, sign, &w, f))
-		return -1;
-	*ret_jwt = w.jwt;
+	*ret_jwt = TAKE(w.jwt);
 	return 0;
 }
 
