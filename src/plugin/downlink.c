@@ -133,7 +133,7 @@ static int
 send_command(struct plugin *plugin, const struct registry_command *command,
 	struct device **ret_device, struct fault *f)
 {
-	struct device *device = devices_of(plugin->devices, command->device_row, NULL);
+	struct device *device = roster_of(plugin->roster, command->device_row, NULL);
 	char topic[TOPIC_MAX];
 
 	if (!device)

@@ -107,7 +107,7 @@ gateway_attach(struct plugin *plugin, struct session *session, const struct topi
 	}
 	/* One that attaches again has a new token; its subscriptions stay. */
 	if (device) {
-		devices_renew(plugin->devices, device, &admission);
+		roster_renew(plugin->roster, device, &admission);
 	} else if (sessions_attach(plugin->sessions, session, &admission, &device, &f)) {
 		journal_failure("cannot attach", session->client_id, f.text);
 		return MOSQ_ERR_NOMEM;
@@ -162,8 +162,8 @@ gateway_take_over(struct plugin *plugin, const struct device *newest)
 	int64_t row = newest->admission.device_row;
 	struct device *device, *next;
 
-	for (device = devices_of(plugin->devices, row, NULL); device; device = next) {
-		next = devices_of(plugin->devices, row, device);
+	for (device = roster_of(plugin->roster, row, NULL); device; device = next) {
+		next = roster_of(plugin->roster, row, device);
 		if (device == newest)
 			continue;
 		if (device != &device->session->self)

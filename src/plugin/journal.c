@@ -35,7 +35,7 @@ struct leaving {
 
 struct journal {
 	struct registry *registry;
-	struct devices *devices;
+	struct roster *roster;
 	struct registry_event *events;
 	size_t n_events;
 	struct leaving *leavings;
@@ -48,7 +48,7 @@ struct journal {
 };
 
 int
-journal_new(struct registry *registry, struct devices *devices, struct journal **ret_journal,
+journal_new(struct registry *registry, struct roster *roster, struct journal **ret_journal,
 	struct fault *f)
 {
 	AUTO(auto_journal) struct journal *journal = calloc(1, sizeof(*journal));
@@ -60,7 +60,7 @@ journal_new(struct registry *registry, struct devices *devices, struct journal *
 	if (!journal->events || !journal->leavings)
 		return fault_nomem(f);
 	journal->registry = registry;
-	journal->devices = devices;
+	journal->roster = roster;
 	*ret_journal = TAKE(journal);
 	return 0;
 }
@@ -176,14 +176,14 @@ void
 journal_heard(struct journal *journal, struct device *device)
 {
 	device->activity.heartbeat = time(NULL);
-	devices_note(journal->devices, device);
+	roster_note(journal->roster, device);
 }
 
 void
 journal_sent_event(struct journal *journal, struct device *device)
 {
 	device->activity.event = device->activity.heartbeat = time(NULL);
-	devices_note(journal->devices, device);
+	roster_note(journal->roster, device);
 }
 
 void
@@ -191,7 +191,7 @@ journal_got_config(struct journal *journal, struct device *device, int64_t versi
 {
 	device->activity.config_sent = time(NULL);
 	device->activity.config_version = version;
-	devices_note(journal->devices, device);
+	roster_note(journal->roster, device);
 }
 
 void
@@ -200,7 +200,7 @@ journal_failed(struct journal *journal, struct device *device, const char *reaso
 	free(device->activity.error_text);
 	device->activity.error_text = strdup(reason);
 	device->activity.error = time(NULL);
-	devices_note(journal->devices, device);
+	roster_note(journal->roster, device);
 }
 
 void
@@ -208,7 +208,7 @@ journal_keep(struct journal *journal, struct device *device)
 {
 	struct leaving *leaving;
 
-	if (!devices_is_noted(device))
+	if (!roster_is_noted(device))
 		return;
 	if (journal->n_leavings >= LEAVINGS_MAX) {
 		journal->lost++;
@@ -261,13 +261,13 @@ flush(struct journal *journal, struct fault *f)
 
 	if (registry_begin(journal->registry, f))
 		return -1;
-	while (n < FLUSH_MAX && (devices[n] = devices_take_noted(journal->devices)))
+	while (n < FLUSH_MAX && (devices[n] = roster_take_noted(journal->roster)))
 		n++;
 	if (write_events(journal, f) || write_leavings(journal, f) ||
 		write_activities(journal, devices, n, f) || registry_commit(journal->registry, f)) {
 		registry_rollback(journal->registry);
 		for (size_t i = 0; i < n; i++)
-			devices_note(journal->devices, devices[i]);
+			roster_note(journal->roster, devices[i]);
 		return -1;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -282,7 +282,7 @@ flush(struct journal *journal, struct fault *f)
 static bool
 is_empty(const struct journal *journal)
 {
-	return !journal->n_events && !journal->n_leavings && !devices_any_noted(journal->devices);
+	return !journal->n_events && !journal->n_leavings && !roster_any_noted(journal->roster);
 }
 
 void
@@ -316,7 +316,7 @@ journal_free(struct journal *journal)
 
 	if (!journal)
 		return;
-	if (journal->devices && !is_empty(journal))
+	if (journal->roster && !is_empty(journal))
 		flush(journal, &f);
 	drop_leavings(journal);
 	free(journal->events);

@@ -2,12 +2,12 @@
 #ifndef PLUGIN_JOURNAL_H
 #define PLUGIN_JOURNAL_H
 
-#include "plugin/devices.h"
+#include "plugin/roster.h"
 #include "registry/registry.h"
 
 struct journal;
 
-int journal_new(struct registry *registry, struct devices *devices, struct journal **ret_journal,
+int journal_new(struct registry *registry, struct roster *roster, struct journal **ret_journal,
 	struct fault *f);
 
 /* Writes down what waits, if it can. NULL is allowed. */

@@ -2,7 +2,7 @@
 plugin_LTLIBRARIES += src/plugin/p11_registry.la
 noinst_LTLIBRARIES += src/plugin/libsessions.la
 src_plugin_libsessions_la_SOURCES = \
-	src/plugin/devices.c src/plugin/devices.h \
+	src/plugin/roster.c src/plugin/roster.h \
 	src/plugin/list.c src/plugin/list.h \
 	src/plugin/sessions.c src/plugin/sessions.h \
 	src/plugin/table.c src/plugin/table.h \

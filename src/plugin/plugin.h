@@ -28,7 +28,7 @@ struct plugin {
 	struct options options;
 	struct registry *registry;
 	struct sessions *sessions;
-	struct devices *devices;
+	struct roster *roster;
 	struct journal *journal;
 	long looked_ms;
 	long crls_ms;

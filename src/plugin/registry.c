@@ -75,7 +75,7 @@ plugin_may_go_on(struct plugin *plugin, struct session *session)
 	watch_look(plugin, now_ms);
 	if (session->ended)
 		return false;
-	if (!devices_is_stale(plugin->devices, self))
+	if (!roster_is_stale(plugin->roster, self))
 		return true;
 	return !watch_recheck(plugin, self) && !session->ended;
 }
@@ -285,8 +285,8 @@ start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct 
 		if (registry_set_crl_file(plugin->registry, plugin->options.crl_file.items[i], f))
 			return -1;
 	}
-	plugin->devices = sessions_devices(plugin->sessions);
-	if (journal_new(plugin->registry, plugin->devices, &plugin->journal, f))
+	plugin->roster = sessions_roster(plugin->sessions);
+	if (journal_new(plugin->registry, plugin->roster, &plugin->journal, f))
 		return -1;
 	plugin->swept_ms = plugin_now_ms();
 	for (size_t i = 0; i < N_CALLBACKS; i++) {

@@ -14,7 +14,7 @@
 struct sessions {
 	struct table by_client;
 	struct table by_id;
-	struct devices *devices;
+	struct roster *roster;
 	struct list open, ending, parked, idle;
 	unsigned long generation;
 };
@@ -26,7 +26,7 @@ sessions_new(struct sessions **ret_sessions, struct fault *f)
 
 	if (!sessions)
 		return fault_nomem(f);
-	if (devices_new(&sessions->devices, f))
+	if (roster_new(&sessions->roster, f))
 		return -1;
 	*ret_sessions = TAKE(sessions);
 	return 0;
@@ -63,16 +63,16 @@ sessions_free(struct sessions *sessions)
 	list_free(sessions, &sessions->open);
 	list_free(sessions, &sessions->ending);
 	list_free(sessions, &sessions->parked);
-	devices_free(sessions->devices);
+	roster_free(sessions->roster);
 	table_clear(&sessions->by_client);
 	table_clear(&sessions->by_id);
 	free(sessions);
 }
 
-struct devices *
-sessions_devices(struct sessions *sessions)
+struct roster *
+sessions_roster(struct sessions *sessions)
 {
-	return sessions->devices;
+	return sessions->roster;
 }
 
 size_t
@@ -118,7 +118,7 @@ sessions_put(struct sessions *sessions, const void *client, const char *client_i
 		table_remove(&sessions->by_client, &session->by_client);
 		return -1;
 	}
-	if (devices_add(sessions->devices, &session->self, f)) {
+	if (roster_add(sessions->roster, &session->self, f)) {
 		table_remove(&sessions->by_client, &session->by_client);
 		table_remove(&sessions->by_id, &session->by_id);
 		return -1;
@@ -138,7 +138,7 @@ sessions_remove(struct sessions *sessions, const void *client)
 		return;
 	while ((device = session_any_attached(session)))
 		sessions_detach(sessions, device);
-	devices_remove(sessions->devices, &session->self);
+	roster_remove(sessions->roster, &session->self);
 	list_remove(&session->list);
 	list_remove(&session->idle);
 	table_remove(&sessions->by_client, &session->by_client);
@@ -207,7 +207,7 @@ sessions_attach(struct sessions *sessions, struct session *session,
 	if (table_add(&session->attached, &device->by_name,
 		    table_hash_text(admission->client.device), f))
 		return -1;
-	if (devices_add(sessions->devices, device, f)) {
+	if (roster_add(sessions->roster, device, f)) {
 		table_remove(&session->attached, &device->by_name);
 		return -1;
 	}
@@ -219,7 +219,7 @@ void
 sessions_detach(struct sessions *sessions, struct device *device)
 {
 	table_remove(&device->session->attached, &device->by_name);
-	devices_remove(sessions->devices, device);
+	roster_remove(sessions->roster, device);
 	free(device->activity.error_text);
 	free(device);
 }
@@ -234,7 +234,7 @@ sessions_end(struct sessions *sessions, struct session *session)
 	session->ended = true;
 	while ((device = session_any_attached(session)))
 		sessions_detach(sessions, device);
-	devices_remove(sessions->devices, &session->self);
+	roster_remove(sessions->roster, &session->self);
 	list_remove(&session->idle);
 	list_append(&sessions->ending, &session->list);
 }

@@ -8,7 +8,7 @@
 
 #include "base/auto.h"
 #include "base/fault.h"
-#include "plugin/devices.h"
+#include "plugin/roster.h"
 #include "plugin/list.h"
 #include "plugin/table.h"
 
@@ -57,7 +57,7 @@ void sessions_free(struct sessions *sessions);
 AUTO_DEFINE(sessions, struct sessions, sessions_free);
 
 /* Who speaks here, of all sessions. */
-struct devices *sessions_devices(struct sessions *sessions);
+struct roster *sessions_roster(struct sessions *sessions);
 
 size_t sessions_count(const struct sessions *sessions);
 

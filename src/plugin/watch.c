@@ -36,7 +36,7 @@ watch_recheck(struct plugin *plugin, struct device *device)
 				   &device->admission, &f);
 
 	if (!rc) {
-		devices_fresh(plugin->devices, device);
+		roster_fresh(plugin->roster, device);
 	} else if (f.code == FAULT_AUTH) {
 		if (device == &session->self)
 			plugin_end(plugin, session, f.text);
@@ -74,13 +74,13 @@ changed(struct plugin *plugin, int64_t row)
 {
 	struct device *device, *next;
 
-	for (device = devices_of(plugin->devices, row, NULL); device; device = next) {
-		next = devices_of(plugin->devices, row, device);
+	for (device = roster_of(plugin->roster, row, NULL); device; device = next) {
+		next = roster_of(plugin->roster, row, device);
 		if (watch_recheck(plugin, device))
 			return -1;
 	}
-	for (device = devices_of(plugin->devices, row, NULL); device; device = next) {
-		next = devices_of(plugin->devices, row, device);
+	for (device = roster_of(plugin->roster, row, NULL); device; device = next) {
+		next = roster_of(plugin->roster, row, device);
 		if (device == &device->session->self && recheck_attached(plugin, device->session))
 			return -1;
 		downlink_renew_config(plugin, device);
@@ -107,7 +107,7 @@ read_changes(struct plugin *plugin)
 		all = changed(plugin, rows[i]) != 0;
 	}
 	if (all)
-		devices_make_stale(plugin->devices);
+		roster_make_stale(plugin->roster);
 }
 
 static void
@@ -122,7 +122,7 @@ reread_crls(struct plugin *plugin, long now_ms)
 	if (registry_reread_crls(plugin->registry, time(NULL), &changed, &f))
 		journal_failure("revoked certificates", "", f.text);
 	if (changed)
-		devices_make_stale(plugin->devices);
+		roster_make_stale(plugin->roster);
 }
 
 void
@@ -149,7 +149,7 @@ sweep(struct plugin *plugin, long now_ms)
 	plugin->swept_ms = now_ms;
 	if (budget > RECHECKS_MAX)
 		budget = RECHECKS_MAX;
-	while (budget-- && (device = devices_stale(plugin->devices))) {
+	while (budget-- && (device = roster_stale(plugin->roster))) {
 		if (watch_recheck(plugin, device))
 			return;
 	}
@@ -162,7 +162,7 @@ expire(struct plugin *plugin, long now_ms)
 	struct session *session;
 	struct device *device;
 
-	while ((device = devices_expired(plugin->devices, now))) {
+	while ((device = roster_expired(plugin->roster, now))) {
 		if (device == &device->session->self)
 			plugin_end(plugin, device->session, "the token's time is over");
 		else

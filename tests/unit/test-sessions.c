@@ -44,7 +44,7 @@ attach(struct sessions *sessions, const void *client, const char *id, int64_t ro
 static struct device *
 expired(struct sessions *sessions, time_t now)
 {
-	return devices_expired(sessions_devices(sessions), now);
+	return roster_expired(sessions_roster(sessions), now);
 }
 
 static struct sessions *
@@ -150,7 +150,7 @@ static void
 a_change_makes_every_device_stale_once(void **state)
 {
 	AUTO(auto_sessions) struct sessions *s = fresh();
-	struct devices *devices = sessions_devices(s);
+	struct roster *devices = sessions_roster(s);
 	struct device *first, *second, *third;
 
 	(void)state;
@@ -159,44 +159,44 @@ a_change_makes_every_device_stale_once(void **state)
 	first = &sessions_find(s, &connections[0])->self;
 	second = attach(s, &connections[0], "child", 8, 0);
 	third = &sessions_find(s, &connections[1])->self;
-	assert_null(devices_stale(devices));
-	devices_make_stale(devices);
+	assert_null(roster_stale(devices));
+	roster_make_stale(devices);
 	put(s, &connections[2], "c", 10);
-	assert_true(devices_is_stale(devices, first));
-	assert_true(devices_is_stale(devices, second));
-	assert_true(devices_is_stale(devices, third));
-	assert_false(devices_is_stale(devices, &sessions_find(s, &connections[2])->self));
-	devices_fresh(devices, first);
-	assert_false(devices_is_stale(devices, first));
+	assert_true(roster_is_stale(devices, first));
+	assert_true(roster_is_stale(devices, second));
+	assert_true(roster_is_stale(devices, third));
+	assert_false(roster_is_stale(devices, &sessions_find(s, &connections[2])->self));
+	roster_fresh(devices, first);
+	assert_false(roster_is_stale(devices, first));
 	sessions_end(s, third->session);
-	assert_ptr_equal(devices_stale(devices), second);
-	devices_fresh(devices, second);
-	assert_null(devices_stale(devices));
-	devices_make_stale(devices);
-	assert_true(devices_is_stale(devices, first));
+	assert_ptr_equal(roster_stale(devices), second);
+	roster_fresh(devices, second);
+	assert_null(roster_stale(devices));
+	roster_make_stale(devices);
+	assert_true(roster_is_stale(devices, first));
 }
 
 static void
 devices_are_found_by_their_row_wherever_they_are(void **state)
 {
 	AUTO(auto_sessions) struct sessions *s = fresh();
-	struct devices *devices = sessions_devices(s);
+	struct roster *devices = sessions_roster(s);
 	struct device *child, *found;
 
 	(void)state;
 	put(s, &connections[0], "gw", 10);
 	put(s, &connections[1], "other", 10);
 	child = attach(s, &connections[0], "child", 8, 0);
-	assert_ptr_equal(devices_of(devices, 8, NULL), child);
-	assert_null(devices_of(devices, 8, child));
-	assert_null(devices_of(devices, 9, NULL));
-	found = devices_of(devices, 7, NULL);
+	assert_ptr_equal(roster_of(devices, 8, NULL), child);
+	assert_null(roster_of(devices, 8, child));
+	assert_null(roster_of(devices, 9, NULL));
+	found = roster_of(devices, 7, NULL);
 	assert_non_null(found);
-	found = devices_of(devices, 7, found);
+	found = roster_of(devices, 7, found);
 	assert_non_null(found);
-	assert_null(devices_of(devices, 7, found));
+	assert_null(roster_of(devices, 7, found));
 	sessions_detach(s, child);
-	assert_null(devices_of(devices, 8, NULL));
+	assert_null(roster_of(devices, 8, NULL));
 }
 
 static void
@@ -222,7 +222,7 @@ attached_devices_go_with_their_gateway(void **state)
 	sessions_end(s, gateway);
 	assert_int_equal(session_attached(gateway), 0);
 	assert_null(expired(s, 5000));
-	assert_null(devices_of(sessions_devices(s), 177, NULL));
+	assert_null(roster_of(sessions_roster(s), 177, NULL));
 }
 
 /* A device may attach again with a token, or without one, at any time. */
@@ -230,7 +230,7 @@ static void
 a_new_admission_moves_the_end(void **state)
 {
 	AUTO(auto_sessions) struct sessions *s = fresh();
-	struct devices *devices = sessions_devices(s);
+	struct roster *devices = sessions_roster(s);
 	struct registry_admission admission = {0};
 	struct device *many[500];
 	char id[16];
@@ -245,12 +245,12 @@ a_new_admission_moves_the_end(void **state)
 	for (int i = 0; i < 500; i++) {
 		admission = many[i]->admission;
 		admission.until = 1000 - i;
-		devices_renew(devices, many[i], &admission);
+		roster_renew(devices, many[i], &admission);
 	}
 	assert_ptr_equal(expired(s, 1999), many[499]);
 	admission = many[499]->admission;
 	admission.until = 0;
-	devices_renew(devices, many[499], &admission);
+	roster_renew(devices, many[499], &admission);
 	assert_ptr_equal(expired(s, 1999), many[498]);
 }
 
@@ -278,21 +278,21 @@ static void
 what_is_noted_is_taken_once(void **state)
 {
 	AUTO(auto_sessions) struct sessions *s = fresh();
-	struct devices *devices = sessions_devices(s);
+	struct roster *devices = sessions_roster(s);
 	struct device *device;
 
 	(void)state;
 	put(s, &connections[0], "a", 10);
 	device = &sessions_find(s, &connections[0])->self;
-	assert_null(devices_take_noted(devices));
-	devices_note(devices, device);
-	devices_note(devices, device);
-	assert_true(devices_is_noted(device));
-	assert_ptr_equal(devices_take_noted(devices), device);
-	assert_null(devices_take_noted(devices));
-	devices_note(devices, device);
+	assert_null(roster_take_noted(devices));
+	roster_note(devices, device);
+	roster_note(devices, device);
+	assert_true(roster_is_noted(device));
+	assert_ptr_equal(roster_take_noted(devices), device);
+	assert_null(roster_take_noted(devices));
+	roster_note(devices, device);
 	sessions_remove(s, &connections[0]);
-	assert_false(devices_any_noted(devices));
+	assert_false(roster_any_noted(devices));
 }
 
 static void

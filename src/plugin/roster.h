@@ -1,6 +1,6 @@
-/* devices: who speaks here, directly or through a gateway: until when, and what is due for each. */
-#ifndef PLUGIN_DEVICES_H
-#define PLUGIN_DEVICES_H
+/* roster: who speaks here, directly or through a gateway: until when, and what is due for each. */
+#ifndef PLUGIN_ROSTER_H
+#define PLUGIN_ROSTER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ struct session;
  * config_version  what was delivered last; 0 before the first
  * activity        what it did since that was last written down
  * by_name         in its gateway's table of attached devices
- * the rest is private to devices.c
+ * the rest is private to roster.c
  */
 struct device {
 	struct session *session;
@@ -45,55 +45,55 @@ struct device {
 	struct list_link look, busy;
 };
 
-struct devices;
+struct roster;
 
 /* Returns 0; else FAULT_NOMEM. All functions here: one thread; constant time but for growth. */
-int devices_new(struct devices **ret_devices, struct fault *f);
+int roster_new(struct roster **ret_roster, struct fault *f);
 
 /* The devices themselves are their sessions'. NULL is allowed. */
-void devices_free(struct devices *devices);
+void roster_free(struct roster *roster);
 
-AUTO_DEFINE(devices, struct devices, devices_free);
+AUTO_DEFINE(roster, struct roster, roster_free);
 
 /*
  * Takes a device in, fresh; its session and admission are there already, the rest is zero.
  *
  * Returns 0; else FAULT_NOMEM.
  */
-int devices_add(struct devices *devices, struct device *device, struct fault *f);
+int roster_add(struct roster *roster, struct device *device, struct fault *f);
 
 /* One that was removed already is passed over. */
-void devices_remove(struct devices *devices, struct device *device);
+void roster_remove(struct roster *roster, struct device *device);
 
 /* Gives a device a new admission, of the same row: its time may end later or sooner. */
-void devices_renew(
-	struct devices *devices, struct device *device, const struct registry_admission *admission);
+void roster_renew(
+	struct roster *roster, struct device *device, const struct registry_admission *admission);
 
 /* The devices of a row of the registry: NULL begins, NULL ends. */
-struct device *devices_of(const struct devices *devices, int64_t row, const struct device *after);
+struct device *roster_of(const struct roster *roster, int64_t row, const struct device *after);
 
 /* A device whose time is over at now, or NULL. */
-struct device *devices_expired(const struct devices *devices, time_t now);
+struct device *roster_expired(const struct roster *roster, time_t now);
 
-/* What all were let in by has changed: each is stale until devices_fresh(). */
-void devices_make_stale(struct devices *devices);
+/* What all were let in by has changed: each is stale until roster_fresh(). */
+void roster_make_stale(struct roster *roster);
 
-bool devices_is_stale(const struct devices *devices, const struct device *device);
+bool roster_is_stale(const struct roster *roster, const struct device *device);
 
 /* A stale device, or NULL. */
-struct device *devices_stale(const struct devices *devices);
+struct device *roster_stale(const struct roster *roster);
 
 /* Says that a device was looked at again and may stay. */
-void devices_fresh(struct devices *devices, struct device *device);
+void roster_fresh(struct roster *roster, struct device *device);
 
 /* Says that a device's activity is to be written down. */
-void devices_note(struct devices *devices, struct device *device);
+void roster_note(struct roster *roster, struct device *device);
 
 /* Takes one whose activity is to be written down, or NULL. */
-struct device *devices_take_noted(struct devices *devices);
+struct device *roster_take_noted(struct roster *roster);
 
 /* Whether a device's activity is to be written down; whether any one's is. */
-bool devices_is_noted(const struct device *device);
-bool devices_any_noted(const struct devices *devices);
+bool roster_is_noted(const struct device *device);
+bool roster_any_noted(const struct roster *roster);
 
 #endif
