@@ -8,7 +8,8 @@ tests_integration_make_token_SOURCES = tests/integration/make-token.c \
 tests_integration_make_token_LDADD = src/base/libbase.la $(CRYPTO_LIBS)
 
 BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.sh \
-	tests/integration/broker-start.sh tests/integration/jit.sh
-EXTRA_DIST += tests/integration/broker-lib.sh
+	tests/integration/broker-start.sh tests/integration/iot-core.sh \
+	tests/integration/jit.sh
+EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/iot-core.py
 dist_check_SCRIPTS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)
