@@ -1,6 +1,7 @@
 # the running broker with p11_registry.so
 check_PROGRAMS += tests/integration/attack tests/integration/free-port tests/integration/make-token
 tests_integration_attack_SOURCES = tests/integration/attack.c \
+	tests/integration/raw-mqtt.c tests/integration/raw-mqtt.h \
 	tests/integration/broker-token.c tests/integration/broker-token.h
 tests_integration_attack_LDADD = src/base/libbase.la $(CRYPTO_LIBS)
 tests_integration_make_token_SOURCES = tests/integration/make-token.c \

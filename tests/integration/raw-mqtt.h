@@ -1,0 +1,37 @@
+/* raw-mqtt: MQTT 3.1.1 spoken by hand, for what no client library would send. */
+#ifndef TESTS_INTEGRATION_RAW_MQTT_H
+#define TESTS_INTEGRATION_RAW_MQTT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* They end the program when the broker does what it must not. */
+
+struct raw_connect {
+	const char *client_id;
+	const char *password; /* NULL: none */
+	size_t password_len;
+	bool keep_session;
+};
+
+/* The CONNACK's code, or -1 when the broker closed without one. */
+int raw_connect(uint16_t port, const struct raw_connect *c);
+
+struct raw_gateway;
+
+/* A gateway's connection, which listens to its errors. */
+struct raw_gateway *raw_gateway_open(uint16_t port, const struct raw_connect *c, const char *id);
+
+void raw_gateway_close(struct raw_gateway *gateway);
+
+/*
+ * Attaches a device and detaches it again.
+ *
+ * token  the authorization, any bytes; NULL: none
+ *
+ * Returns whether it was attached.
+ */
+bool raw_attach(struct raw_gateway *gateway, const char *device, const char *token, size_t len);
+
+#endif
