@@ -27,8 +27,8 @@ struct raw_gateway {
 	unsigned char in[65536];
 };
 
-static unsigned char *
-put_text(unsigned char *at, const char *text, size_t len)
+unsigned char *
+raw_put_text(unsigned char *at, const char *text, size_t len)
 {
 	*at++ = (unsigned char)(len >> 8);
 	*at++ = (unsigned char)len;
@@ -36,9 +36,8 @@ put_text(unsigned char *at, const char *text, size_t len)
 	return at + len;
 }
 
-/* A packet around a body; returns its length. */
-static size_t
-frame(unsigned char type, const unsigned char *body, size_t len, unsigned char *out)
+size_t
+raw_frame(unsigned char type, const unsigned char *body, size_t len, unsigned char *out)
 {
 	size_t n = 0;
 
@@ -49,21 +48,21 @@ frame(unsigned char type, const unsigned char *body, size_t len, unsigned char *
 	return n + len;
 }
 
-static size_t
-connect_packet(const struct raw_connect *c, unsigned char *out)
+size_t
+raw_connect_packet(const struct raw_connect *c, unsigned char *out)
 {
 	static unsigned char body[140000];
-	unsigned char *at = put_text(body, "MQTT", 4);
+	unsigned char *at = raw_put_text(body, "MQTT", 4);
 
 	*at++ = 4;
 	*at++ = (unsigned char)(0x80 | (c->password ? 0x40 : 0) | (c->keep_session ? 0 : 0x02));
 	*at++ = 0;
 	*at++ = 60;
-	at = put_text(at, c->client_id, strlen(c->client_id));
-	at = put_text(at, "unused", 6);
+	at = raw_put_text(at, c->client_id, strlen(c->client_id));
+	at = raw_put_text(at, "unused", 6);
 	if (c->password)
-		at = put_text(at, c->password, c->password_len);
-	return frame(0x10, body, (size_t)(at - body), out);
+		at = raw_put_text(at, c->password, c->password_len);
+	return raw_frame(0x10, body, (size_t)(at - body), out);
 }
 
 static bool
@@ -103,7 +102,7 @@ shake_hands(int fd, const struct raw_connect *c)
 	static unsigned char out[150000];
 	unsigned char in[4];
 
-	if (!send_all(fd, out, connect_packet(c, out)) || !receive(fd, in, sizeof(in)))
+	if (!send_all(fd, out, raw_connect_packet(c, out)) || !receive(fd, in, sizeof(in)))
 		return -1;
 	if (in[0] != 0x20 || in[1] != 2)
 		fail("the broker answers with something else than CONNACK");
@@ -156,20 +155,29 @@ next_packet(struct raw_gateway *gateway, size_t *ret_len)
 	return type;
 }
 
-static void
-publish(struct raw_gateway *gateway, const char *device, const char *what, const void *payload,
-	size_t len)
+size_t
+raw_publish_packet(const char *device, const char *what, uint16_t id, const void *payload,
+	size_t len, unsigned char *out)
 {
-	static unsigned char body[900000], out[900016];
+	static unsigned char body[900000];
 	char topic[400];
 	unsigned char *at;
 
 	snprintf(topic, sizeof(topic), "/devices/%s/%s", device, what);
-	at = put_text(body, topic, strlen(topic));
-	*at++ = 0;
-	*at++ = 1;
+	at = raw_put_text(body, topic, strlen(topic));
+	*at++ = (unsigned char)(id >> 8);
+	*at++ = (unsigned char)id;
 	memcpy(at, payload, len);
-	if (!send_all(gateway->fd, out, frame(0x32, body, (size_t)(at - body) + len, out)))
+	return raw_frame(0x32, body, (size_t)(at - body) + len, out);
+}
+
+static void
+publish(struct raw_gateway *gateway, const char *device, const char *what, const void *payload,
+	size_t len)
+{
+	static unsigned char out[900016];
+
+	if (!send_all(gateway->fd, out, raw_publish_packet(device, what, 1, payload, len, out)))
 		fail("the broker closed the gateway's connection");
 }
 
@@ -190,9 +198,9 @@ raw_gateway_open(uint16_t port, const struct raw_connect *c, const char *id)
 	*at++ = 0;
 	*at++ = 1;
 	snprintf(topic, sizeof(topic), "/devices/%s/errors", id);
-	at = put_text(at, topic, strlen(topic));
+	at = raw_put_text(at, topic, strlen(topic));
 	*at++ = 0;
-	send_all(gateway->fd, out, frame(0x82, body, (size_t)(at - body), out));
+	send_all(gateway->fd, out, raw_frame(0x82, body, (size_t)(at - body), out));
 	if (next_packet(gateway, &len) != 0x90 || len != 3 || gateway->in[2] != 0)
 		fail("the gateway cannot listen to its errors");
 	return gateway;

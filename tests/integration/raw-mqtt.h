@@ -15,6 +15,19 @@ struct raw_connect {
 	bool keep_session;
 };
 
+/* Writes a text with its length before it; returns what is behind it. */
+unsigned char *raw_put_text(unsigned char *at, const char *text, size_t len);
+
+/* Puts a packet's header before its body; returns its length. */
+size_t raw_frame(unsigned char type, const unsigned char *body, size_t len, unsigned char *out);
+
+/* A CONNECT; returns its length. */
+size_t raw_connect_packet(const struct raw_connect *c, unsigned char *out);
+
+/* A PUBLISH with QoS 1; returns its length. */
+size_t raw_publish_packet(const char *device, const char *what, uint16_t id, const void *payload,
+	size_t len, unsigned char *out);
+
 /* The CONNACK's code, or -1 when the broker closed without one. */
 int raw_connect(uint16_t port, const struct raw_connect *c);
 
