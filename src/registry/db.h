@@ -12,7 +12,7 @@
 #include "registry/registry.h"
 
 /* Statements kept prepared: more than there are in the code. */
-#define DB_STATEMENTS_MAX 96
+#define DB_STATEMENTS_MAX 192
 
 /*
  * Keys of credentials kept parsed, with what revocation lists are searched by; the broker's devices

@@ -4,6 +4,7 @@
 
 #include "jwt/jwt.h"
 #include "registry/look.h"
+#include "registry/note.h"
 
 #define GATEWAYS_OF_A_DEVICE_MAX 10
 #define DEVICES_OF_A_GATEWAY_MAX 10000
@@ -64,6 +65,8 @@ store_gateway_bind(struct registry *r, const struct rules_client *at, const char
 	if (db_run(r, "INSERT INTO bindings (gateway, device) VALUES (?, ?)", f, "ii", gateway_row,
 		    device_row))
 		return fault_prefix(f, "device '%s' and gateway '%s'", device, gateway);
+	if (note(r, at, device_row, "bound", f, "gateway=%s", gateway))
+		return -1;
 	return db_commit(r, f);
 }
 
@@ -82,6 +85,8 @@ store_gateway_unbind(struct registry *r, const struct rules_client *at, const ch
 	if (sqlite3_changes(r->db) == 0)
 		return fault_set(f, FAULT_NOTFOUND, "device '%s' is not bound to gateway '%s'",
 			device, gateway);
+	if (note(r, at, device_row, "unbound", f, "gateway=%s", gateway))
+		return -1;
 	return db_commit(r, f);
 }
 

@@ -12,20 +12,31 @@ src_registry_libregistry_la_SOURCES = \
 	src/registry/activity.c \
 	src/registry/attached.c \
 	src/registry/audit.c src/registry/audit.h \
+	src/registry/cas.c src/registry/cas.h \
 	src/registry/changes.c \
+	src/registry/commands.c \
+	src/registry/configs.c src/registry/configs.h \
 	src/registry/credentials.c src/registry/credentials.h \
 	src/registry/db.c src/registry/db.h \
+	src/registry/device_credentials.c \
+	src/registry/device_describe.c \
+	src/registry/device_list.c \
 	src/registry/devices.c src/registry/devices.h \
 	src/registry/downlink.c \
 	src/registry/gateways.c \
 	src/registry/jit.c src/registry/jit.h \
+	src/registry/logs.c \
 	src/registry/look.c src/registry/look.h \
+	src/registry/metadata.c src/registry/metadata.h \
+	src/registry/note.c src/registry/note.h \
 	src/registry/pubsub.c \
 	src/registry/registries.c \
 	src/registry/registry.c src/registry/registry.h \
 	src/registry/revoked.c src/registry/revoked.h \
 	src/registry/route.c src/registry/route.h \
 	src/registry/schema.c \
+	src/registry/settings.c src/registry/settings.h \
+	src/registry/states.c src/registry/states.h \
 	src/registry/store.h \
 	src/registry/telemetry.c
 src_registry_libregistry_la_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS)

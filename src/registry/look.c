@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <jansson.h>
+#include <openssl/evp.h>
 
 int
 look_registry(struct registry *r, const struct rules_client *at, int64_t *ret_row, struct fault *f)
@@ -119,6 +120,16 @@ look_time(int64_t seconds, char *buffer, size_t size)
 		!strftime(buffer, size, "%Y-%m-%dT%H:%M:%SZ", &tm))
 		buffer[0] = '\0';
 	return buffer;
+}
+
+json_t *
+look_base64(const void *data, int len)
+{
+	AUTO(auto_free) char *text = malloc((size_t)len / 3 * 4 + 5);
+
+	if (!text)
+		return NULL;
+	return json_stringn(text, (size_t)EVP_EncodeBlock((unsigned char *)text, data, len));
 }
 
 int

@@ -33,6 +33,9 @@ int look_topic(struct registry *r, const char *project, const char *topic, int64
 /* Seconds to RFC 3339, "" for 0; buffer of at least 32; returns it. */
 const char *look_time(int64_t seconds, char *buffer, size_t size);
 
+/* Bytes as a text in base64; NULL when memory ran out. */
+json_t *look_base64(const void *data, int len);
+
 /* Appends and frees when that fails, so that a loop needs no clean-up. */
 int look_append(json_t *array, json_t *entry, struct fault *f);
 

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "jwt/jwt.h"
 #include "registry/look.h"
 
@@ -70,6 +68,44 @@ store_topic_list(struct registry *r, const char *project, json_t **ret, struct f
 		ret, f);
 }
 
+/* Who still names it: the fault says which to delete or to change. */
+static int
+check_unused(struct registry *r, int64_t topic, const char *name, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	bool row;
+
+	if (db_prepare(r,
+		    "SELECT 'subscription', name FROM subscriptions WHERE topic = ?1"
+		    " UNION ALL SELECT 'registry', r.name FROM notifications n"
+		    " JOIN registries r ON n.registry = r.id WHERE n.topic = ?1"
+		    " UNION ALL SELECT 'registry', name FROM registries WHERE state_topic = ?1"
+		    " LIMIT 1",
+		    &q, f, "i", topic) ||
+		db_step(r, q, &row, f))
+		return -1;
+	if (!row)
+		return 0;
+	return fault_set(f, FAULT_EXISTS, "topic '%.128s' is still in use by %s '%.64s': %s first",
+		name, db_text(q, 0), db_text(q, 1),
+		*db_text(q, 0) == 's' ? "delete that"
+				      : "give that another with 'registries update'");
+}
+
+int
+store_topic_delete(struct registry *r, const char *project, const char *topic, struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = r;
+	int64_t row;
+
+	(void)open;
+	if (db_begin(r, f) || look_topic(r, project, topic, &row, f) ||
+		check_unused(r, row, topic, f) ||
+		db_run(r, "DELETE FROM topics WHERE id = ?", f, "i", row))
+		return -1;
+	return db_commit(r, f);
+}
+
 int
 store_subscription_create(struct registry *r, const char *project, const char *subscription,
 	const char *topic, struct fault *f)
@@ -121,23 +157,60 @@ look_subscription(struct registry *r, const char *project, const char *subscript
 	return 0;
 }
 
+/* Messages of a subscription that go in one transaction when it is deleted. */
+#define BUNDLE 10000
+
+/* Some of its oldest messages; *ret_n receives how many went. */
+static int
+drop_messages(struct registry *r, int64_t subscription, int *ret_n, struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = r;
+
+	(void)open;
+	if (db_begin(r, f) ||
+		db_run(r,
+			"DELETE FROM deliveries WHERE subscription = ?1 AND number <"
+			" (SELECT min(number) FROM deliveries WHERE subscription = ?1) + ?2",
+			f, "ii", subscription, (int64_t)BUNDLE))
+		return -1;
+	*ret_n = sqlite3_changes(r->db);
+	return db_commit(r, f);
+}
+
+int
+store_subscription_delete(
+	struct registry *r, const char *project, const char *subscription, struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = r;
+	int64_t row;
+	int n = 0;
+
+	(void)open;
+	if (look_subscription(r, project, subscription, &row, f))
+		return -1;
+	do {
+		if (drop_messages(r, row, &n, f))
+			return -1;
+	} while (n >= BUNDLE / 10);
+	if (db_begin(r, f) || db_run(r, "DELETE FROM subscriptions WHERE id = ?", f, "i", row))
+		return -1;
+	return db_commit(r, f);
+}
+
 /* An ackId names the delivery and its message: the number alone may come again. */
 static json_t *
 message(sqlite3_stmt *q)
 {
-	int len = sqlite3_column_bytes(q, 4);
-	AUTO(auto_free) char *data = malloc((size_t)len / 3 * 4 + 5);
 	AUTO(auto_json) json_t *attributes = json_loads(db_text(q, 3), 0, NULL);
 	char time[32];
 
-	if (!data || !attributes)
+	if (!attributes)
 		return NULL;
-	EVP_EncodeBlock((unsigned char *)data, sqlite3_column_blob(q, 4), len);
-	return json_pack("{s:o, s:{s:s, s:s, s:O, s:s}}", "ackId",
+	return json_pack("{s:o, s:{s:s, s:s, s:O, s:o}}", "ackId",
 		json_sprintf("%lld-%lld", sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1)),
 		"message", "messageId", db_text(q, 1), "publishTime",
 		look_time(sqlite3_column_int64(q, 2), time, sizeof(time)), "attributes", attributes,
-		"data", data);
+		"data", look_base64(sqlite3_column_blob(q, 4), sqlite3_column_bytes(q, 4)));
 }
 
 int

@@ -23,6 +23,8 @@
 #define RULES_SUBFOLDER_MAX    256 /* bytes */
 #define RULES_TELEMETRY_MAX    (256 * 1024)
 #define RULES_STATE_MAX	       (64 * 1024)
+#define RULES_CONFIG_MAX       (64 * 1024)
+#define RULES_COMMAND_MAX      (256 * 1024)
 #define RULES_CREDENTIALS_MAX  3
 #define RULES_REGISTRY_CAS_MAX 10
 

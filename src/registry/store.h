@@ -35,6 +35,32 @@ struct store_notification {
 int store_registry_create(struct registry *r, const struct rules_client *at,
 	const struct store_notification *notifications, size_t n_notifications, char *const *cas,
 	size_t n_cas, time_t now, struct fault *f);
+
+/*
+ * What may be set of a registry; NULL and 0 leave a thing as it is.
+ *
+ * replace        whether `notifications`, perhaps none, take the place of those there are
+ * state_topic    where states go beside their device's list; "" nowhere
+ * log_level      NONE, ERROR, INFO or DEBUG
+ * mqtt           1: devices may connect, -1: none may
+ * jit            which name in its certificate registers an unknown device: cn, dns or uri; off
+ */
+struct store_registry {
+	bool replace;
+	const struct store_notification *notifications;
+	size_t n_notifications;
+	const char *state_topic;
+	const char *log_level;
+	int mqtt;
+	const char *jit;
+};
+
+/* The same with all that may be set. */
+int store_registry_create_with(struct registry *r, const struct rules_client *at,
+	const struct store_registry *settings, char *const *cas, size_t n_cas, time_t now,
+	struct fault *f);
+int store_registry_update(struct registry *r, const struct rules_client *at,
+	const struct store_registry *settings, struct fault *f);
 int store_registry_describe(
 	struct registry *r, const struct rules_client *at, json_t **ret, struct fault *f);
 int store_registry_list(
@@ -42,6 +68,15 @@ int store_registry_list(
 
 /* FAULT_EXISTS while it has devices. */
 int store_registry_delete(struct registry *r, const struct rules_client *at, struct fault *f);
+
+/*
+ * A registry's CAs, counted from 0 in the order they were added. They judge credentials that come;
+ * what there is already stays when one is deleted.
+ */
+int store_ca_create(struct registry *r, const struct rules_client *at, const char *pem, time_t now,
+	struct fault *f);
+int store_ca_list(struct registry *r, const struct rules_client *at, json_t **ret, struct fault *f);
+int store_ca_delete(struct registry *r, const struct rules_client *at, long index, struct fault *f);
 
 /*
  * A device's credential.
@@ -58,11 +93,22 @@ struct store_credential {
 	time_t expires;
 };
 
-/* A device to create; auth_method is NULL for what is no gateway. */
+/*
+ * A device to create.
+ *
+ * auth_method  as REST names it; NULL for what is no gateway
+ * log_level    NONE, ERROR, INFO or DEBUG; NULL is the registry's
+ * metadata     an object of texts, or NULL
+ * config       version 1, RULES_CONFIG_MAX bytes at most; NULL for an empty one
+ */
 struct store_device {
 	bool gateway;
 	const char *auth_method;
 	bool blocked;
+	const char *log_level;
+	const json_t *metadata;
+	const void *config;
+	size_t config_len;
 };
 
 int store_device_create(struct registry *r, const struct rules_client *at,
@@ -71,10 +117,50 @@ int store_device_create(struct registry *r, const struct rules_client *at,
 int store_device_describe(
 	struct registry *r, const struct rules_client *at, json_t **ret, struct fault *f);
 
-/* The registry's devices by id, `limit` at most, those behind `after` ("" from the start). */
-int store_device_list(struct registry *r, const struct rules_client *at, const char *after,
-	long limit, json_t **ret, struct fault *f);
+/*
+ * Which devices a list has; a zeroed one has all.
+ *
+ * after    those behind this id in the order of ids; NULL from the start
+ * limit    how many at most; 0 is a thousand
+ * gateway  1 gateways, -1 others
+ * blocked  1 blocked ones, -1 others
+ * bound    those bound to this gateway; NULL without that
+ * ids      an array of texts that are ids or numbers; NULL without that; not with `bound`
+ */
+struct store_filter {
+	const char *after;
+	long limit;
+	int gateway;
+	int blocked;
+	const char *bound;
+	const json_t *ids;
+};
+
+/*
+ * The registry's devices by id. The time it takes grows with what it returns, not with the
+ * registry; but for gateway -1 and blocked -1, which pass by the others.
+ */
+int store_device_list(struct registry *r, const struct rules_client *at,
+	const struct store_filter *filter, json_t **ret, struct fault *f);
 int store_device_delete(struct registry *r, const struct rules_client *at, struct fault *f);
+
+/*
+ * What may be changed of a device; NULL and 0 leave a thing as it is.
+ *
+ * blocked      1 or -1
+ * auth_method  of a gateway, as REST names it
+ * log_level    NONE, ERROR, INFO or DEBUG
+ * metadata     takes the place of all there is; an empty object removes it
+ */
+struct store_device_change {
+	int blocked;
+	const char *auth_method;
+	const char *log_level;
+	const json_t *metadata;
+};
+
+int store_device_update(struct registry *r, const struct rules_client *at,
+	const struct store_device_change *change, struct fault *f);
 int store_device_block(
 	struct registry *r, const struct rules_client *at, bool blocked, struct fault *f);
 
@@ -89,6 +175,81 @@ int store_credential_list(
 int store_credential_delete(
 	struct registry *r, const struct rules_client *at, long index, struct fault *f);
 
+/* Changes when a credential ends; expires must be after now. */
+int store_credential_update(struct registry *r, const struct rules_client *at, long index,
+	time_t expires, time_t now, struct fault *f);
+
+/* Deletes all of a device's. */
+int store_credential_clear(struct registry *r, const struct rules_client *at, struct fault *f);
+
+/*
+ * Gives a device its next config. The newest ten versions are kept; version 1 is there from the
+ * start, empty unless the device was created with one.
+ *
+ * expected  the version that must be the newest; 0 takes any
+ * ret       receives what it is now, as REST's DeviceConfig
+ *
+ * FAULT_PRECONDITION when another version is the newest, or it came in this very second.
+ */
+int store_config_update(struct registry *r, const struct rules_client *at, const void *data,
+	size_t len, int64_t expected, time_t now, json_t **ret, struct fault *f);
+
+/* One version, 0 the newest; FAULT_NOTFOUND when it is not kept. */
+int store_config_describe(struct registry *r, const struct rules_client *at, int64_t version,
+	json_t **ret, struct fault *f);
+
+/* All that are kept, the newest first. */
+int store_config_list(
+	struct registry *r, const struct rules_client *at, json_t **ret, struct fault *f);
+
+/* What a device last reported, the newest first, as REST's DeviceState. */
+int store_state_list(
+	struct registry *r, const struct rules_client *at, json_t **ret, struct fault *f);
+
+/* expires: until when a broker may send it, in Unix seconds */
+struct store_command {
+	const char *subfolder;
+	const void *data;
+	size_t len;
+	time_t expires;
+};
+
+/*
+ * done     0: no broker answered; 1: sent; 2: it could not be
+ * outcome  the broker's words for it
+ */
+struct store_answer {
+	int done;
+	char outcome[256];
+	char subfolder[RULES_SUBFOLDER_MAX + 1];
+};
+
+/*
+ * Hands a command to the broker that runs on this file. Look at it until it is answered, and end it
+ * in any case; registry_changed() tells when a look is worth it.
+ */
+int store_command_put(struct registry *r, const struct rules_client *at,
+	const struct store_command *command, time_t now, int64_t *ret_id, struct fault *f);
+int store_command_look(struct registry *r, int64_t id, struct store_answer *ret, struct fault *f);
+
+/*
+ * Withdraws a command if it was not answered.
+ *
+ * without  what the audit says then
+ * ret      receives the last word
+ */
+int store_command_end(struct registry *r, const struct rules_client *at, int64_t id,
+	const char *without, struct store_answer *ret, struct fault *f);
+
+/*
+ * The audit's newest lines of a project, or as much of it as `at` names, the newest last; each with
+ * time, event, region, registry, device and detail. Of what was deleted too.
+ *
+ * since  only from then on, in Unix seconds; 0 all
+ */
+int store_log_list(struct registry *r, const struct rules_client *at, long limit, time_t since,
+	json_t **ret, struct fault *f);
+
 /* Binding says which devices a gateway may speak for; both are in registry `at`. */
 int store_gateway_bind(struct registry *r, const struct rules_client *at, const char *gateway,
 	const char *device, struct fault *f);
@@ -100,9 +261,19 @@ int store_gateway_list(struct registry *r, const struct rules_client *at, const 
 /* A topic is named "T", in the project given, or "projects/P/topics/T"; a subscription likewise. */
 int store_topic_create(struct registry *r, const char *project, const char *topic, struct fault *f);
 int store_topic_list(struct registry *r, const char *project, json_t **ret, struct fault *f);
+
+/* FAULT_EXISTS while a subscription or a registry names it. */
+int store_topic_delete(struct registry *r, const char *project, const char *topic, struct fault *f);
 int store_subscription_create(struct registry *r, const char *project, const char *subscription,
 	const char *topic, struct fault *f);
 int store_subscription_list(struct registry *r, const char *project, json_t **ret, struct fault *f);
+
+/*
+ * Deletes a subscription with the messages it holds. These go first, in transactions of their own,
+ * so that the broker is never kept waiting for long: when it fails, some may be gone.
+ */
+int store_subscription_delete(
+	struct registry *r, const char *project, const char *subscription, struct fault *f);
 
 /*
  * The oldest messages of a subscription, `limit` at most, each with its ackId and as member

@@ -166,7 +166,7 @@ list(void *values, int argc, char **argv, struct fault *f)
 	(void)argc, (void)argv;
 	if (name_things(&v->place, v->place.registry, NULL, &at, f) ||
 		open_registry(&v->place, &registry, f) ||
-		store_device_list(registry, &at, "", v->limit + 1, &all, f))
+		store_device_list(registry, &at, &(struct store_filter){.limit = v->limit + 1}, &all, f))
 		return -1;
 	if (json_array_size(all) > (size_t)v->limit) {
 		json_array_remove(all, (size_t)v->limit);
