@@ -94,13 +94,72 @@ journal_failure(const char *what, const char *who, const char *reason)
 		MOSQ_LOG_ERR, NAME ": %s client=%s reason=%s", what, plain(who, shown), reason);
 }
 
-/* A place for a line, or NULL when too many wait. */
+static int
+write_leavings(struct journal *journal, struct fault *f)
+{
+	for (size_t i = 0; i < journal->n_leavings; i++) {
+		if (registry_keep_activity(journal->registry, journal->leavings[i].device_row,
+			    &journal->leavings[i].activity, f))
+			return -1;
+	}
+	return 0;
+}
+
+static int
+write_activities(struct journal *journal, struct device **devices, size_t n, struct fault *f)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (registry_keep_activity(journal->registry, devices[i]->admission.device_row,
+			    &devices[i]->activity, f))
+			return -1;
+	}
+	return 0;
+}
+
+static int
+write_events(struct journal *journal, struct fault *f)
+{
+	for (size_t i = 0; i < journal->n_events; i++) {
+		if (registry_keep_event(journal->registry, &journal->events[i], f))
+			return -1;
+	}
+	return 0;
+}
+
+/* All of it in one transaction; when that fails everything waits for the next time. */
+static int
+flush(struct journal *journal, struct fault *f)
+{
+	struct device *devices[FLUSH_MAX];
+	size_t n = 0;
+
+	if (registry_begin(journal->registry, f))
+		return -1;
+	while (n < FLUSH_MAX && (devices[n] = roster_take_noted(journal->roster)))
+		n++;
+	if (write_events(journal, f) || write_leavings(journal, f) ||
+		write_activities(journal, devices, n, f) || registry_commit(journal->registry, f)) {
+		registry_rollback(journal->registry);
+		for (size_t i = 0; i < n; i++)
+			roster_note(journal->roster, devices[i]);
+		return -1;
+	}
+	for (size_t i = 0; i < n; i++) {
+		free(devices[i]->activity.error_text);
+		devices[i]->activity = (struct registry_activity){0};
+	}
+	journal->n_events = 0;
+	drop_leavings(journal);
+	return 0;
+}
+
+/* A place for a line, or NULL when too many wait and cannot be written down. */
 static struct registry_event *
 new_event(struct journal *journal, const char *name)
 {
 	struct registry_event *event;
 
-	if (journal->n_events >= EVENTS_MAX) {
+	if (journal->n_events >= EVENTS_MAX && flush(journal, NULL)) {
 		journal->lost++;
 		return NULL;
 	}
@@ -131,6 +190,9 @@ journal_event(struct journal *journal, const struct registry_admission *of,
 	va_start(ap, detail);
 	vsnprintf(text, sizeof(text), detail, ap);
 	va_end(ap);
+	/* A topic may be part of it. */
+	for (char *at = text; *at; at++)
+		*at = (unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at;
 	mosquitto_log_printf(broker_level[level],
 		NAME ": %s client=projects/%s/locations/%s/registries/%s/devices/%s %s", name,
 		c->project, c->region, c->registry, c->device, text);
@@ -208,75 +270,18 @@ journal_keep(struct journal *journal, struct device *device)
 {
 	struct leaving *leaving;
 
-	if (!roster_is_noted(device))
-		return;
-	if (journal->n_leavings >= LEAVINGS_MAX) {
+	if (roster_is_noted(device) && journal->n_leavings >= LEAVINGS_MAX &&
+		flush(journal, NULL)) {
 		journal->lost++;
 		return;
 	}
+	/* It may have been among what was just written. */
+	if (!roster_is_noted(device))
+		return;
 	leaving = &journal->leavings[journal->n_leavings++];
 	leaving->device_row = device->admission.device_row;
 	leaving->activity = device->activity;
 	device->activity = (struct registry_activity){0};
-}
-
-static int
-write_leavings(struct journal *journal, struct fault *f)
-{
-	for (size_t i = 0; i < journal->n_leavings; i++) {
-		if (registry_keep_activity(journal->registry, journal->leavings[i].device_row,
-			    &journal->leavings[i].activity, f))
-			return -1;
-	}
-	return 0;
-}
-
-static int
-write_activities(struct journal *journal, struct device **devices, size_t n, struct fault *f)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (registry_keep_activity(journal->registry, devices[i]->admission.device_row,
-			    &devices[i]->activity, f))
-			return -1;
-	}
-	return 0;
-}
-
-static int
-write_events(struct journal *journal, struct fault *f)
-{
-	for (size_t i = 0; i < journal->n_events; i++) {
-		if (registry_keep_event(journal->registry, &journal->events[i], f))
-			return -1;
-	}
-	return 0;
-}
-
-/* All of it in one transaction; when that fails everything waits for the next time. */
-static int
-flush(struct journal *journal, struct fault *f)
-{
-	struct device *devices[FLUSH_MAX];
-	size_t n = 0;
-
-	if (registry_begin(journal->registry, f))
-		return -1;
-	while (n < FLUSH_MAX && (devices[n] = roster_take_noted(journal->roster)))
-		n++;
-	if (write_events(journal, f) || write_leavings(journal, f) ||
-		write_activities(journal, devices, n, f) || registry_commit(journal->registry, f)) {
-		registry_rollback(journal->registry);
-		for (size_t i = 0; i < n; i++)
-			roster_note(journal->roster, devices[i]);
-		return -1;
-	}
-	for (size_t i = 0; i < n; i++) {
-		free(devices[i]->activity.error_text);
-		devices[i]->activity = (struct registry_activity){0};
-	}
-	journal->n_events = 0;
-	drop_leavings(journal);
-	return 0;
 }
 
 static bool

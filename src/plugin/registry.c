@@ -12,6 +12,9 @@
 
 #define NAME "p11_registry"
 
+/* How long the broker stands still while another program writes to the registry. */
+#define PATIENCE_MS 250
+
 static void
 plugin_free(struct plugin *plugin)
 {
@@ -281,6 +284,7 @@ start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct 
 		registry_open(plugin->options.db_file, &plugin->registry, f) ||
 		sessions_new(&plugin->sessions, f))
 		return -1;
+	registry_set_patience(plugin->registry, PATIENCE_MS);
 	for (size_t i = 0; i < plugin->options.crl_file.n; i++) {
 		if (registry_set_crl_file(plugin->registry, plugin->options.crl_file.items[i], f))
 			return -1;

@@ -4,6 +4,10 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
+
+/* How long a file that was locked is not waited for again. */
+#define LOCKED_FOR_MS 1000
 
 int
 db_fault(struct registry *r, const char *what, struct fault *f)
@@ -144,10 +148,33 @@ db_run(struct registry *r, const char *sql, struct fault *f, const char *kinds, 
 	return rc;
 }
 
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+/*
+ * A file that was locked a moment ago probably is still: who asks once for each message must not
+ * wait once for each.
+ */
 int
 db_begin(struct registry *r, struct fault *f)
 {
-	return db_run(r, "BEGIN IMMEDIATE", f, "");
+	bool again = r->locked_ms && now_ms() - r->locked_ms < LOCKED_FOR_MS;
+	int rc;
+
+	sqlite3_busy_timeout(r->db, again ? 0 : r->patience_ms);
+	rc = db_run(r, "BEGIN IMMEDIATE", f, "");
+	sqlite3_busy_timeout(r->db, r->patience_ms);
+	if (!rc)
+		r->locked_ms = 0;
+	else if (!again && (sqlite3_errcode(r->db) & 0xff) == SQLITE_BUSY)
+		r->locked_ms = now_ms();
+	return rc;
 }
 
 int

@@ -35,6 +35,8 @@ struct registry {
 		sqlite3_stmt *statement;
 	} statements[DB_STATEMENTS_MAX];
 	int64_t data_version;
+	int patience_ms;   /* how long to wait for another program's transaction */
+	int64_t locked_ms; /* when that was last in vain; 0 never */
 	struct known_key keys[KEYS_MAX];
 	struct route *routes;
 	struct revoked *revoked; /* NULL without lists */

@@ -12,7 +12,7 @@
 #include "registry/revoked.h"
 #include "registry/route.h"
 
-#define BUSY_MS 1000
+#define PATIENCE_MS 1000
 
 /*
  * The file is made private before SQLite makes it readable for everyone; its journals get the same
@@ -32,7 +32,8 @@ static int
 set_up(struct registry *r, struct fault *f)
 {
 	sqlite3_extended_result_codes(r->db, 1);
-	sqlite3_busy_timeout(r->db, BUSY_MS);
+	r->patience_ms = PATIENCE_MS;
+	sqlite3_busy_timeout(r->db, r->patience_ms);
 	/* SQLite opens what cannot be written for reading, without a word. */
 	if (sqlite3_db_readonly(r->db, "main"))
 		return fault_set(f, FAULT_IO,
@@ -86,6 +87,13 @@ registry_close(struct registry *registry)
 	sqlite3_close(registry->db);
 	free(registry->path);
 	free(registry);
+}
+
+void
+registry_set_patience(struct registry *registry, int ms)
+{
+	registry->patience_ms = ms;
+	sqlite3_busy_timeout(registry->db, ms);
 }
 
 bool

@@ -31,6 +31,12 @@ void registry_close(struct registry *registry);
 AUTO_DEFINE(registry, struct registry, registry_close);
 
 /*
+ * How long a call may wait while another process writes, in milliseconds: a second without this. One
+ * that waited in vain makes those of the next second not wait at all.
+ */
+void registry_set_patience(struct registry *registry, int ms);
+
+/*
  * Whether another connection changed the file since the last call (the first call says yes). A few
  * microseconds.
  */

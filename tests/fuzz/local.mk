@@ -1,6 +1,6 @@
 # Fuzz targets. With --enable-fuzzing they are libFuzzer's programs; else replay.c runs each over its
 # corpus, in `make check`.
-FUZZERS = tests/fuzz/fuzz-cert tests/fuzz/fuzz-jwt tests/fuzz/fuzz-uri
+FUZZERS = tests/fuzz/fuzz-cert tests/fuzz/fuzz-device tests/fuzz/fuzz-jwt tests/fuzz/fuzz-uri
 check_PROGRAMS += $(FUZZERS)
 if FUZZING
 FUZZ_REPLAY =
@@ -15,6 +15,12 @@ tests_fuzz_fuzz_cert_SOURCES = tests/fuzz/fuzz-cert.c
 nodist_tests_fuzz_fuzz_cert_SOURCES = $(FUZZ_REPLAY)
 tests_fuzz_fuzz_cert_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_cert_LDADD = src/pki/libpki.la src/base/libbase.la $(JANSSON_LIBS) $(CRYPTO_LIBS)
+
+tests_fuzz_fuzz_device_SOURCES = tests/fuzz/fuzz-device.c
+nodist_tests_fuzz_fuzz_device_SOURCES = $(FUZZ_REPLAY)
+tests_fuzz_fuzz_device_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_device_LDADD = src/registry/librules.la src/base/libbase.la $(JANSSON_LIBS) \
+	$(CRYPTO_LIBS)
 
 tests_fuzz_fuzz_jwt_SOURCES = tests/fuzz/fuzz-jwt.c
 nodist_tests_fuzz_fuzz_jwt_SOURCES = $(FUZZ_REPLAY)
@@ -44,6 +50,14 @@ EXTRA_DIST += \
 	tests/fuzz/corpus/cert/truncated.der \
 	tests/fuzz/corpus/cert/uri \
 	tests/fuzz/corpus/cert/weak-public.pem \
+	tests/fuzz/corpus/device/attach \
+	tests/fuzz/corpus/device/bytes \
+	tests/fuzz/corpus/device/client-id \
+	tests/fuzz/corpus/device/commands \
+	tests/fuzz/corpus/device/config \
+	tests/fuzz/corpus/device/errors \
+	tests/fuzz/corpus/device/events \
+	tests/fuzz/corpus/device/share \
 	tests/fuzz/corpus/jwt/claims \
 	tests/fuzz/corpus/jwt/crit \
 	tests/fuzz/corpus/jwt/duplicate \

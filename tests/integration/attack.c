@@ -1,35 +1,32 @@
 /*
- * Attacks a running broker with tokens, one CONNECT each, speaking MQTT 3.1.1 by hand.
+ * Attacks a running broker with tokens: one CONNECT each, or one attach each through a gateway.
  *
- * attack PORT FOLDER: in FOLDER are ec.key, rsa.key and other.key of the devices ec-device,
+ * attack PORT FOLDER [GATEWAY]: in FOLDER are ec.key, rsa.key and other.key of the devices ec-device,
  * rsa-device and other-device of projects/attack/locations/us-central1/registries/reg. Writes every
- * signature sent into FOLDER/sent, for a search of the broker's log. Exit status 0 when the good
- * tokens were taken and all others answered with CONNACK 5.
+ * signature sent into FOLDER/sent, for a search of the broker's log. The device GATEWAY is a gateway
+ * that wants tokens of its devices; its key is gateway.key. Exit status 0 when the good tokens were
+ * taken and all others answered with CONNACK 5, or with an error on the gateway's errors topic.
  */
 #include "config.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <openssl/pem.h>
-#include <sys/socket.h>
 
 #include "base/auto.h"
 #include "broker-token.h"
+#include "raw-mqtt.h"
 
 #define REGISTRY "projects/attack/locations/us-central1/registries/reg"
 #define DEVICES	 REGISTRY "/devices/"
 
 #define ACCEPTED       0
 #define NOT_AUTHORISED 5
-#define WAIT_MS	       30000
 
 enum device { EC, RSA_, OTHER, N_DEVICES };
 
@@ -44,84 +41,7 @@ static const struct {
 static EVP_PKEY *keys[N_DEVICES];
 static uint16_t port;
 static FILE *sent;
-
-/* ---- a CONNECT and its answer ---- */
-
-struct connect {
-	const char *client_id;
-	const char *password; /* NULL: none */
-	size_t password_len;
-	bool keep_session;
-};
-
-static unsigned char *
-put_text(unsigned char *at, const char *text, size_t len)
-{
-	*at++ = (unsigned char)(len >> 8);
-	*at++ = (unsigned char)len;
-	memcpy(at, text, len);
-	return at + len;
-}
-
-static size_t
-packet(const struct connect *c, unsigned char *out)
-{
-	static unsigned char body[140000];
-	unsigned char *at = put_text(body, "MQTT", 4);
-	size_t len, n = 0;
-
-	*at++ = 4;
-	*at++ = (unsigned char)(0x80 | (c->password ? 0x40 : 0) | (c->keep_session ? 0 : 0x02));
-	*at++ = 0;
-	*at++ = 60;
-	at = put_text(at, c->client_id, strlen(c->client_id));
-	at = put_text(at, "unused", 6);
-	if (c->password)
-		at = put_text(at, c->password, c->password_len);
-	len = (size_t)(at - body);
-	out[n++] = 0x10;
-	for (size_t rest = len; n == 1 || rest; rest >>= 7)
-		out[n++] = (unsigned char)((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
-	memcpy(out + n, body, len);
-	return n + len;
-}
-
-/* The CONNACK's code, or -1 when the broker closed without one. */
-static int
-try(const struct connect *c)
-{
-	static unsigned char out[150000];
-	struct sockaddr_in address = {.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	AUTO(auto_fd) int fd = socket(AF_INET, SOCK_STREAM, 0);
-	size_t len = packet(c, out), done = 0;
-	unsigned char in[4];
-
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
-		fail("cannot connect: %s", strerror(errno));
-	while (done < len) {
-		ssize_t n = send(fd, out + done, len - done, MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return -1;
-		done += (size_t)n;
-	}
-	for (done = 0; done < sizeof(in);) {
-		struct pollfd ready = {.fd = fd, .events = POLLIN};
-		ssize_t n;
-
-		if (poll(&ready, 1, WAIT_MS) != 1)
-			fail("the broker does not answer");
-		n = recv(fd, in + done, sizeof(in) - done, 0);
-		if (n <= 0)
-			return -1;
-		done += (size_t)n;
-	}
-	if (in[0] != 0x20 || in[1] != 2)
-		fail("the broker answers with something else than CONNACK");
-	return in[3];
-}
+static struct raw_gateway *gateway; /* NULL: tokens are tried by CONNECT */
 
 /* ---- what is done to a good token ---- */
 
@@ -638,17 +558,25 @@ static int failures;
 
 /* Sends one token; says so when the answer is not the one wanted. */
 static void
-expect(const char *name, size_t nth, const struct connect *c, int wanted)
+expect(const char *name, size_t nth, const struct raw_connect *c, int wanted)
 {
 	const char *signature = c->password ? strrchr(c->password, '.') : NULL;
-	int code = try(c);
+	int code;
+
+	if (gateway)
+		code = raw_attach(gateway, c->client_id + strlen(DEVICES), c->password,
+			       c->password_len)
+			       ? ACCEPTED
+			       : NOT_AUTHORISED;
+	else
+		code = raw_connect(port, c);
 
 	if (signature && strlen(signature) > 24)
 		fprintf(sent, "%.24s\n", signature + 1);
 	if (code == wanted)
 		return;
 	failures++;
-	printf("FAIL: %s (%zu): CONNACK %d instead of %d\n", name, nth, code, wanted);
+	printf("FAIL: %s (%zu): answer %d instead of %d\n", name, nth, code, wanted);
 }
 
 static void
@@ -657,10 +585,13 @@ run_row(const struct row *row)
 	AUTO(auto_free) char *id = NULL;
 	AUTO(auto_free) char *token = token_of(row);
 
+	/* What is wrong with the connection itself is no matter of an attach. */
+	if (gateway && (row->client_id || row->keep_session))
+		return;
 	if (asprintf(&id, DEVICES "%s", devices[row->as].id) < 0)
 		fail("memory ran out");
 	expect(row->name, 0,
-		&(struct connect){row->client_id ? row->client_id : id, token, strlen(token),
+		&(struct raw_connect){row->client_id ? row->client_id : id, token, strlen(token),
 			row->keep_session},
 		row->good ? ACCEPTED : NOT_AUTHORISED);
 }
@@ -676,15 +607,17 @@ run_every_byte(const struct row *row)
 	if (asprintf(&id, DEVICES "%s", devices[row->as].id) < 0)
 		fail("memory ran out");
 	for (size_t i = 0; i < len; i++)
-		expect("a token cut off at", i, &(struct connect){id, token, i}, NOT_AUTHORISED);
+		expect("a token cut off at", i, &(struct raw_connect){id, token, i},
+			NOT_AUTHORISED);
 	for (size_t i = 0; i < len; i++) {
 		char was = token[i];
 
 		token[i] = was == 'A' ? 'B' : 'A';
-		expect("a token changed at", i, &(struct connect){id, token, len}, NOT_AUTHORISED);
+		expect("a token changed at", i, &(struct raw_connect){id, token, len},
+			NOT_AUTHORISED);
 		token[i] = was;
 	}
-	expect("a token whole again", 0, &(struct connect){id, token, len}, ACCEPTED);
+	expect("a token whole again", 0, &(struct raw_connect){id, token, len}, ACCEPTED);
 }
 
 /* Claims signed by the device itself that are as long as a password can be, or as deep. */
@@ -711,9 +644,31 @@ run_large(void)
 		input = token_input(devices[EC].header, claims, sizeof(claims));
 		token = token_signed(input, keys[EC], SIGN_AS_JOSE);
 		expect(deep ? "20,000 arrays in each other" : "60 KB of claims, signed",
-			strlen(token), &(struct connect){DEVICES "ec-device", token, strlen(token)},
+			strlen(token),
+			&(struct raw_connect){DEVICES "ec-device", token, strlen(token)},
 			NOT_AUTHORISED);
 	}
+}
+
+static struct raw_gateway *
+open_gateway(const char *folder, const char *id)
+{
+	AUTO(auto_free) char *path = NULL;
+	AUTO(auto_free) char *client_id = NULL;
+	AUTO(auto_free) char *claims = with_times(GOOD);
+	AUTO(auto_free) char *input = NULL;
+	AUTO(auto_free) char *token = NULL;
+	EVP_PKEY *key;
+
+	if (asprintf(&path, "%s/gateway.key", folder) < 0 ||
+		asprintf(&client_id, DEVICES "%s", id) < 0)
+		fail("memory ran out");
+	key = read_key(path);
+	input = token_input(devices[EC].header, claims, strlen(claims));
+	token = token_signed(input, key, SIGN_AS_JOSE);
+	EVP_PKEY_free(key);
+	return raw_gateway_open(
+		port, &(struct raw_connect){client_id, token, strlen(token), false}, id);
 }
 
 int
@@ -721,8 +676,8 @@ main(int argc, char **argv)
 {
 	char path[4096];
 
-	if (argc != 3)
-		fail("usage: attack PORT FOLDER");
+	if (argc != 3 && argc != 4)
+		fail("usage: attack PORT FOLDER [GATEWAY]");
 	port = (uint16_t)atoi(argv[1]);
 	for (int i = 0; i < N_DEVICES; i++) {
 		snprintf(path, sizeof(path), "%s/%s", argv[2], devices[i].key);
@@ -732,14 +687,18 @@ main(int argc, char **argv)
 	sent = fopen(path, "w");
 	if (!sent)
 		fail("%s: %s", path, strerror(errno));
+	if (argc == 4)
+		gateway = open_gateway(argv[2], argv[3]);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		run_row(&rows[i]);
-	expect("no password", 0, &(struct connect){DEVICES "ec-device", NULL, 0}, NOT_AUTHORISED);
+	expect("no password", 0, &(struct raw_connect){DEVICES "ec-device", NULL, 0},
+		NOT_AUTHORISED);
 	run_large();
 	run_every_byte(&rows[EC]);
 	run_every_byte(&rows[RSA_]);
 	for (int i = 0; i < N_DEVICES; i++)
 		EVP_PKEY_free(keys[i]);
+	raw_gateway_close(gateway);
 	if (fclose(sent))
 		fail("%s: %s", path, strerror(errno));
 	printf("%zu rows and every byte of two tokens: %d failures\n",

@@ -37,19 +37,27 @@ telemetry_is_pulled()
 	done
 }
 
-the_backend_sees_events_but_none_is_retained()
+# What a device says of itself in MQTT 5 is not believed: the attributes are the registry's.
+the_backend_sees_events_with_their_attributes()
 {
+	from=projects/$project/topics/events/registries/reg/devices/good
 	mark
-	(in_place='exec' && backend mosquitto_sub -t '/devices/+/events/#' -C 1 -F '%t %r %p') \
-		>seen 2>&1 &
+	(in_place='exec' && backend mosquitto_sub -V mqttv5 -t 'projects/+/topics/#' -C 1 \
+		-F '%t %r %p %P') >seen 2>&1 &
 	pids="$pids $!"
 	check "a service client subscribes" wait_for 20 since 'Sending SUBACK to backend'
-	check "an event asks to be retained" \
-		client mosquitto_pub good -q 1 -r -t /devices/good/events -m retain-me
-	check "the service client sees it" wait_for 20 says '^/devices/good/events 0 retain-me$' seen
+	check "an event asks to be retained, and lies" client mosquitto_pub good -V mqttv5 -q 1 -r \
+		-t /devices/good/events/temp/in -m retain-me -D publish user-property deviceId other
+	check "the service client sees it" wait_for 20 says "^$from/events/temp/in 0 retain-me" seen
+	num=$(p11-registry devices describe good --registry=reg --format=json | jq -r .numId)
+	for pair in deviceId:good "deviceNumId:$num" deviceRegistryId:reg \
+		"deviceRegistryLocation:$region" "projectId:$project" subFolder:temp/in; do
+		check "with $pair" says "[ ]$pair( |$)" seen
+	done
+	check "and nothing the device says of itself" not says 'deviceId:other' seen
 	backend mosquitto_pub -q 1 -r -t sentinel -m last
-	backend mosquitto_sub -t '/devices/#' -t sentinel -C 1 -F '%t' >seen
-	check "a later subscriber does not" same "$(cat seen)" sentinel
+	backend mosquitto_sub -t 'projects/#' -t sentinel -C 1 -F '%t' >seen
+	check "a later subscriber does not see it" same "$(cat seen)" sentinel
 }
 
 # watch_everything: a service client that writes all it sees to `all`
@@ -127,10 +135,15 @@ only_own_subscriptions_are_granted()
 	subscribes good '$SYS/#' no
 	subscribes good '$share/g/devices/good/config' no
 	listen good -t '/devices/good/commands/#' -t /devices/good/config
-	backend mosquitto_pub -q 1 -t /devices/good/commands/lamp -m switch-on
-	backend mosquitto_pub -q 1 -t /devices/good/config -m config-1
-	check "a command arrives" wait_for 20 says '^switch-on$' good.sub
-	check "a config arrives" wait_for 20 says '^config-1$' good.sub
+	check "a command is sent" send_command good switch-on lamp
+	check "it arrives" wait_for 20 says '^switch-on$' good.sub
+	check "a config is given" give_config good config-1
+	check "it arrives" wait_for 20 says '^config-1$' good.sub
+	backend mosquitto_pub -q 1 -t /devices/good/commands/lamp -m not-from-us
+	backend mosquitto_pub -q 1 -t /devices/good/config -m not-from-us
+	check "another command is sent" send_command good switch-off lamp
+	check "it arrives" wait_for 20 says '^switch-off$' good.sub
+	check "what others publish there does not" not says not-from-us good.sub
 	kill "$listener"
 }
 
@@ -201,7 +214,7 @@ a_takeover_leaves_the_new_connection()
 	kill -STOP "$first"
 	listen good -t '/devices/good/commands/#'
 	check "the old connection is closed" logged "Client $base/good already connected"
-	backend mosquitto_pub -q 1 -t /devices/good/commands -m to-the-new
+	check "a command is sent" send_command good to-the-new
 	check "the new one works" wait_for 20 says '^to-the-new$' good.sub
 	kill -9 "$first"
 	kill "$listener"
@@ -214,7 +227,7 @@ a_reload_keeps_good_connections()
 	mark
 	kill -HUP "$broker_pid"
 	check "the broker reloads" logged 'Reloading config'
-	backend mosquitto_pub -q 1 -t /devices/good/commands -m after-reload
+	check "a command is sent" send_command good after-reload
 	check "a device's connection lives through it" wait_for 20 says '^after-reload$' good.sub
 	mark
 	p11-registry devices update good --registry=reg --blocked >>registry.out
@@ -304,7 +317,7 @@ main()
 	start_plain_broker "plugin_opt_db_file $P11_REGISTRY_DB"
 	own_messages_are_kept
 	telemetry_is_pulled
-	the_backend_sees_events_but_none_is_retained
+	the_backend_sees_events_with_their_attributes
 	other_topics_close_the_connection
 	only_own_subscriptions_are_granted
 	a_blocked_device_is_put_out

@@ -17,6 +17,9 @@ register_devices()
 	p11-registry devices create rsa-device --registry=reg --public-key=path=rsa.pub,type=rsa-pem
 	p11-registry devices create other-device --registry=reg \
 		--public-key=path=other.pub,type=es256-pem
+	make_key gateway ec
+	p11-registry devices create gateway --registry=reg --device-type=gateway \
+		--auth-method=device-auth-token-only --public-key=path=gateway.pub,type=es256-pem
 }
 
 # Tokens begin with "eyJ", or with what was put before one; what was sent stands in ./sent.
@@ -45,6 +48,12 @@ main()
 	cat "$work/check.out"
 	check "each refusal is logged with its reason" log_says \
 		'p11_registry: refused client=projects/attack/[^ ]*/ec-device reason=.'
+	check "no piece of a token is in the log" nothing_leaked
+	mv sent sent-by-connect
+	check "only good tokens attach" "$helpers/attack" "$port" "$work" gateway
+	cat "$work/check.out"
+	check "each refusal is logged with its reason" log_says \
+		'p11_registry: attach refused client=projects/attack/[^ ]*/gateway device=ec-device reason=.'
 	check "no piece of a token is in the log" nothing_leaked
 	check "a client id forges no line" no_line_is_forged
 	end_broker

@@ -29,7 +29,7 @@ write_settings()
 		[ "$(id -u)" -ne 0 ] || echo "user root"
 		cat <<-CONF
 			log_dest file $work/broker.log
-			log_type all
+			$(printf 'log_type %s\n' ${log_types:-all})
 			log_timestamp_format %H:%M:%S
 			per_listener_settings ${per_listener:-false}
 			listener $port 127.0.0.1
@@ -111,7 +111,7 @@ begin_broker_test()
 {
 	begin
 	base=projects/$project/locations/$region/registries/reg/devices
-	trap 'stop_others; finish $?' EXIT
+	trap 'ended=$?; stop_others; finish "$ended"' EXIT
 }
 
 stop_others()
@@ -197,6 +197,19 @@ state_stored()
 {
 	[ "$(sqlite3 "$P11_REGISTRY_DB" \
 		"SELECT count(*) FROM states WHERE CAST(data AS TEXT) = '$1'")" -gt 0 ]
+}
+
+# send_command NAME TEXT [SUBFOLDER], give_config NAME TEXT: from the operator to a device
+send_command()
+{
+	p11-registry devices commands send --device="$1" --registry=reg --command-data="$2" \
+		${3:+--subfolder="$3"} >>registry.out
+}
+
+give_config()
+{
+	p11-registry devices configs update --device="$1" --registry=reg --config-data="$2" \
+		>>registry.out
 }
 
 not()

@@ -1,14 +1,22 @@
 # the running broker with p11_registry.so
-check_PROGRAMS += tests/integration/attack tests/integration/free-port tests/integration/make-token
+check_PROGRAMS += tests/integration/attack tests/integration/crowd tests/integration/free-port \
+	tests/integration/make-token
 tests_integration_attack_SOURCES = tests/integration/attack.c \
+	tests/integration/raw-mqtt.c tests/integration/raw-mqtt.h \
 	tests/integration/broker-token.c tests/integration/broker-token.h
 tests_integration_attack_LDADD = src/base/libbase.la $(CRYPTO_LIBS)
+tests_integration_crowd_SOURCES = tests/integration/crowd.c \
+	tests/integration/raw-mqtt.c tests/integration/raw-mqtt.h \
+	tests/integration/broker-token.c tests/integration/broker-token.h
+tests_integration_crowd_LDADD = src/base/libbase.la $(CRYPTO_LIBS)
 tests_integration_make_token_SOURCES = tests/integration/make-token.c \
 	tests/integration/broker-token.c tests/integration/broker-token.h
 tests_integration_make_token_LDADD = src/base/libbase.la $(CRYPTO_LIBS)
 
 BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.sh \
-	tests/integration/broker-start.sh tests/integration/jit.sh
-EXTRA_DIST += tests/integration/broker-lib.sh
+	tests/integration/broker-crowd.sh tests/integration/broker-start.sh \
+	tests/integration/iot-core.sh \
+	tests/integration/jit.sh
+EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/iot-core.py
 dist_check_SCRIPTS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)

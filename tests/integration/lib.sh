@@ -187,7 +187,7 @@ start_broker()
 	[ -e "$work/broker.crt" ] || make_broker_certificate --san dns:localhost --san ip:127.0.0.1
 	# A test's password for its own broker: no secret.
 	mosquitto_passwd -b -c "$work/passwd" backend backend
-	printf 'user backend\ntopic read /devices/#\n' >"$work/acl"
+	printf 'user backend\ntopic read /devices/#\ntopic read projects/#\n' >"$work/acl"
 	if [ -z "$with_plugin" ]; then
 		mosquitto_passwd -b "$work/passwd" device device
 		printf 'user device\ntopic write /devices/d/#\n' >>"$work/acl"
@@ -282,7 +282,7 @@ start_listener()
 	subscribed=$(subscriptions)
 	# Its own password for the test's broker: no secret.
 	mosquitto_sub -h "$host" -p "$port" --cafile "$CA_DIR/root-ca.crt" -i backend \
-		-u backend -P backend -t '/devices/#' -q 1 -F '%t %p' >"$1" 2>"$1.err" &
+		-u backend -P backend -t '/devices/#' -t 'projects/#' -q 1 -F '%t %p' >"$1" 2>"$1.err" &
 	listener_pid=$!
 	wait_for 20 more_subscriptions ||
 		{ cat "$1.err"; die "the backend's client cannot subscribe"; }
