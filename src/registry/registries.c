@@ -65,11 +65,11 @@ store_registry_update(struct registry *r, const struct rules_client *at,
 	(void)open;
 	if (db_begin(r, f) || look_registry(r, at, &registry, f) ||
 		settings_apply(r, at, registry, settings, f) ||
-		note(r, at, 0, "registry updated", f, "%s%s%s%s%s",
-			settings->replace ? "topics " : "",
-			settings->state_topic ? "state_topic " : "",
-			settings->log_level ? "log_level " : "", settings->mqtt ? "mqtt " : "",
-			settings->jit ? "jit " : ""))
+		note(r, at, 0, "registry updated", f, "set=%s%s%s%s%s",
+			settings->replace ? "topics," : "",
+			settings->state_topic ? "state_topic," : "",
+			settings->log_level ? "log_level," : "", settings->mqtt ? "mqtt," : "",
+			settings->jit ? "jit," : ""))
 		return -1;
 	return db_commit(r, f);
 }

@@ -28,3 +28,8 @@ UNIT_TESTS += tests/unit/test-revoked
 tests_unit_test_revoked_SOURCES = tests/unit/test-revoked.c tests/unit/soft-registry.h
 tests_unit_test_revoked_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_revoked_LDADD = $(ADMIT_LDADD)
+
+UNIT_TESTS += tests/unit/test-store
+tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/schema-1.h
+tests_unit_test_store_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_store_LDADD = $(ADMIT_LDADD)

@@ -53,7 +53,7 @@ assert_refused(
 	assert_says(&f, reason);
 	json_decref(header);
 	assert_int_equal(count(c, "SELECT count(*) FROM devices"), 0);
-	assert_int_equal(count(c, "SELECT count(*) FROM audit"), 0);
+	assert_int_equal(count(c, "SELECT count(*) FROM audit WHERE device <> ''"), 0);
 }
 
 static struct registry_admission
@@ -111,7 +111,7 @@ a_device_is_registered_by_its_certificate(void **state)
 	assert_int_equal(again.credential_row, first.credential_row);
 	again = assert_admitted(c, "dev", header_of(json_string("nonsense")), c->key);
 	assert_int_equal(again.device_row, first.device_row);
-	assert_int_equal(count(c, "SELECT count(*) FROM audit"), 1);
+	assert_int_equal(count(c, "SELECT count(*) FROM audit WHERE device <> ''"), 1);
 	assert_int_equal(count(c, "SELECT count(*) FROM credentials"), 1);
 
 	/* Blocked is blocked. */
@@ -488,7 +488,7 @@ two_connects_at_once_register_one_device(void **state)
 	pthread_barrier_destroy(&start);
 	assert_int_equal(count(c, "SELECT count(*) FROM devices"), ROUNDS);
 	assert_int_equal(count(c, "SELECT count(*) FROM credentials"), ROUNDS);
-	assert_int_equal(count(c, "SELECT count(*) FROM audit"), ROUNDS);
+	assert_int_equal(count(c, "SELECT count(*) FROM audit WHERE event = 'registered'"), ROUNDS);
 }
 
 int

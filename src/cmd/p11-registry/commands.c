@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/file.h"
 
 int
 require(const char *name, const char *value, struct fault *f)
@@ -104,4 +105,48 @@ split_flag(const char *flag, const char *text, const char *const *names, char **
 		text += value + (text[value] == ',');
 	}
 	return 0;
+}
+
+int
+read_data(const char *what, const char *data, const char *file, size_t max, char **ret_data,
+	size_t *ret_len, struct fault *f)
+{
+	char *bytes;
+
+	if (data && file)
+		return fault_set(
+			f, FAULT_USAGE, "--%s-data and --%s-file: give one of them", what, what);
+	if (file)
+		return file_read(file, max, ret_data, ret_len, f);
+	if (!data)
+		return 0;
+	bytes = strdup(data);
+	if (!bytes)
+		return fault_nomem(f);
+	*ret_len = strlen(bytes);
+	*ret_data = bytes;
+	return 0;
+}
+
+int
+read_index(const char *operand, long flag, long max, long *ret, struct fault *f)
+{
+	const struct setting row = {"index", 0, SETTING_NUMBER, 0, .min = 0, .max = max};
+
+	if (operand && setting_set(&row, &flag, operand, f))
+		return -1;
+	if (flag < 0)
+		return fault_set(f, FAULT_USAGE,
+			"say which credential: 'credentials list' shows their indexes");
+	*ret = flag;
+	return 0;
+}
+
+void
+to_upper(char *word)
+{
+	for (; word && *word; word++) {
+		if (*word >= 'a' && *word <= 'z')
+			*word = (char)(*word - 'a' + 'A');
+	}
 }

@@ -15,23 +15,40 @@
 extern const struct command command_registries_create;
 extern const struct command command_registries_describe;
 extern const struct command command_registries_list;
+extern const struct command command_registries_update;
 extern const struct command command_registries_delete;
+extern const struct command command_cas_create;
+extern const struct command command_cas_describe;
+extern const struct command command_cas_list;
+extern const struct command command_cas_delete;
 extern const struct command command_devices_create;
 extern const struct command command_devices_describe;
 extern const struct command command_devices_list;
 extern const struct command command_devices_update;
 extern const struct command command_devices_delete;
 extern const struct command command_credentials_create;
+extern const struct command command_credentials_describe;
 extern const struct command command_credentials_list;
+extern const struct command command_credentials_update;
 extern const struct command command_credentials_delete;
+extern const struct command command_credentials_clear;
+extern const struct command command_configs_update;
+extern const struct command command_configs_describe;
+extern const struct command command_configs_get_value;
+extern const struct command command_configs_list;
+extern const struct command command_commands_send;
+extern const struct command command_states_list;
 extern const struct command command_gateways_bind;
 extern const struct command command_gateways_unbind;
 extern const struct command command_gateways_list;
 extern const struct command command_topics_create;
 extern const struct command command_topics_list;
+extern const struct command command_topics_delete;
 extern const struct command command_subscriptions_create;
 extern const struct command command_subscriptions_list;
+extern const struct command command_subscriptions_delete;
 extern const struct command command_subscriptions_pull;
+extern const struct command command_logs;
 
 /* Where things are; the first member of every command's values. */
 struct place {
@@ -106,6 +123,40 @@ int put_list(const struct place *place, const json_t *list, const struct column 
 
 /* Prints one thing: JSON, or its members, a line each. */
 int put_thing(const struct place *place, const json_t *thing, struct fault *f);
+
+/*
+ * Decodes what the store gave in base64.
+ *
+ * ret_data  free with free(); it may hold NULs and one stands behind it
+ */
+int decode(const char *base64, char **ret_data, size_t *ret_len, struct fault *f);
+
+/*
+ * For people: replaces a member in base64 by the text it stands for; it stays as it is when that is
+ * no text.
+ */
+int show_text(json_t *thing, const char *member, struct fault *f);
+
+/* The same in each thing of a list. */
+int show_texts(json_t *list, const char *member, struct fault *f);
+
+/*
+ * Reads what two flags name, of which one may be given: bytes themselves, or a file of them.
+ *
+ * what      the flags' name before -data and -file
+ * max       bytes it may have
+ * ret_data  free with free(); NULL when neither flag is given
+ *
+ * Returns 0; else FAULT_USAGE for both, FAULT_INVALID for too much, or file_read()'s.
+ */
+int read_data(const char *what, const char *data, const char *file, size_t max, char **ret_data,
+	size_t *ret_len, struct fault *f);
+
+/* The index of a credential, given by operand or flag; FAULT_USAGE without one. */
+int read_index(const char *operand, long flag, long max, long *ret, struct fault *f);
+
+/* gcloud's words in small letters as REST has them: "info" is "INFO"; NULL stays NULL. */
+void to_upper(char *word);
 
 /*
  * Takes KEY=VALUE,KEY=VALUE apart, as gcloud's flags are.

@@ -8,6 +8,7 @@
 #include "base/auto.h"
 #include "base/log.h"
 #include "keys.h"
+#include "times.h"
 
 struct credential {
 	struct place place;
@@ -38,11 +39,20 @@ static const struct setting create_settings[] = {
 
 static const struct setting list_settings[] = {CREDENTIAL_SETTINGS, {NULL}};
 
-static const struct setting delete_settings[] = {
-	CREDENTIAL_SETTINGS,
-	{"index", 0, SETTING_NUMBER, offsetof(struct credential, index), .preset = "-1", .min = -1,
-		.max = RULES_CREDENTIALS_MAX, .value = "N",
-		.help = "which one, counted from 0 as 'list' shows"},
+#define INDEX_SETTINGS \
+	CREDENTIAL_SETTINGS, \
+	{ \
+		"index", 0, SETTING_NUMBER, offsetof(struct credential, index), \
+			.preset = "-1", .min = -1, .max = RULES_CREDENTIALS_MAX, .value = "N", \
+			.help = "which one, counted from 0 as 'list' shows" \
+	}
+
+static const struct setting index_settings[] = {INDEX_SETTINGS, {NULL}};
+
+static const struct setting update_settings[] = {
+	INDEX_SETTINGS,
+	{"expiration-time", 0, SETTING_TEXT, offsetof(struct credential, expires), .value = "TIME",
+		.help = "when it ends: 2027-01-01T00:00:00Z"},
 	{NULL},
 };
 
@@ -97,18 +107,40 @@ list(void *values, int argc, char **argv, struct fault *f)
 	return put_list(&v->place, all, columns, f);
 }
 
-/* gcloud names it by an operand. */
 static int
-read_index(struct credential *v, const char *operand, struct fault *f)
+describe(void *values, int argc, char **argv, struct fault *f)
 {
-	static const struct setting row = {"index", 0, SETTING_NUMBER,
-		offsetof(struct credential, index), .min = 0, .max = RULES_CREDENTIALS_MAX};
+	struct credential *v = values;
+	AUTO(auto_registry) struct registry *registry = NULL;
+	AUTO(auto_json) json_t *all = NULL;
+	struct rules_client at;
+	const json_t *one;
 
-	if (operand && setting_set(&row, v, operand, f))
+	if (read_index(argc ? argv[0] : NULL, v->index, RULES_CREDENTIALS_MAX, &v->index, f) ||
+		start(v, &at, &registry, f) || store_credential_list(registry, &at, &all, f))
 		return -1;
-	if (v->index < 0)
-		return fault_set(f, FAULT_USAGE,
-			"say which credential: 'devices credentials list' shows their indexes");
+	one = json_array_get(all, (size_t)v->index);
+	if (!one)
+		return fault_set(f, FAULT_NOTFOUND,
+			"device '%s' has no credential %ld: see 'devices credentials list'",
+			v->device, v->index);
+	return put_thing(&v->place, one, f);
+}
+
+static int
+update(void *values, int argc, char **argv, struct fault *f)
+{
+	struct credential *v = values;
+	AUTO(auto_registry) struct registry *registry = NULL;
+	struct rules_client at;
+	time_t expires;
+
+	if (read_index(argc ? argv[0] : NULL, v->index, RULES_CREDENTIALS_MAX, &v->index, f) ||
+		require("expiration-time", v->expires, f) || times_read(v->expires, &expires, f) ||
+		start(v, &at, &registry, f) ||
+		store_credential_update(registry, &at, v->index, expires, time(NULL), f))
+		return -1;
+	log_info("credential %ld of device [%s] ends at %s", v->index, v->device, v->expires);
 	return 0;
 }
 
@@ -118,11 +150,24 @@ static int delete (void *values, int argc, char **argv, struct fault *f)
 	AUTO(auto_registry) struct registry *registry = NULL;
 	struct rules_client at;
 
-	if (read_index(v, argc ? argv[0] : NULL, f))
-		return -1;
-	if (start(v, &at, &registry, f) || store_credential_delete(registry, &at, v->index, f))
+	if (read_index(argc ? argv[0] : NULL, v->index, RULES_CREDENTIALS_MAX, &v->index, f) ||
+		start(v, &at, &registry, f) || store_credential_delete(registry, &at, v->index, f))
 		return -1;
 	log_info("deleted credential %ld of device [%s]", v->index, v->device);
+	return 0;
+}
+
+static int
+clear(void *values, int argc, char **argv, struct fault *f)
+{
+	struct credential *v = values;
+	AUTO(auto_registry) struct registry *registry = NULL;
+	struct rules_client at;
+
+	(void)argc, (void)argv;
+	if (start(v, &at, &registry, f) || store_credential_clear(registry, &at, f))
+		return -1;
+	log_info("deleted all credentials of device [%s]", v->device);
 	return 0;
 }
 
@@ -148,8 +193,37 @@ const struct command command_credentials_delete = {
 	.name = "devices credentials delete",
 	.operands = "[INDEX]",
 	.max = 1,
-	.settings = delete_settings,
+	.settings = index_settings,
 	.values_size = sizeof(struct credential),
 	.summary = "Delete a credential of a device",
 	.run = delete,
+};
+
+const struct command command_credentials_describe = {
+	.name = "devices credentials describe",
+	.operands = "[INDEX]",
+	.max = 1,
+	.settings = index_settings,
+	.values_size = sizeof(struct credential),
+	.summary = "Show a credential of a device",
+	.run = describe,
+};
+
+const struct command command_credentials_update = {
+	.name = "devices credentials update",
+	.operands = "[INDEX]",
+	.max = 1,
+	.settings = update_settings,
+	.values_size = sizeof(struct credential),
+	.summary = "Change when a credential of a device ends",
+	.run = update,
+};
+
+const struct command command_credentials_clear = {
+	.name = "devices credentials clear",
+	.operands = "",
+	.settings = list_settings,
+	.values_size = sizeof(struct credential),
+	.summary = "Delete all of a device's credentials",
+	.run = clear,
 };

@@ -2,25 +2,48 @@
 
 #include "commands.h"
 
-#include <limits.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/auto.h"
 #include "base/log.h"
 #include "keys.h"
+#include "metadata.h"
 
 struct device {
 	struct place place;
 	struct setting_list keys;
+	struct setting_list metadata;
+	struct setting_list metadata_files;
 	char *device_type;
 	char *auth_method;
+	char *log_level;
+	char *config;
+	char *config_file;
 	int blocked;
-	long limit;
+	bool clear_metadata;
 };
 
+#define DEVICE_VALUES \
+	REGISTRY_SETTINGS, \
+		{"auth-method", 0, SETTING_CHOICE, offsetof(struct device, auth_method), \
+			.words = "association-only device-auth-token-only " \
+				 "association-and-device-auth-token", \
+			.value = "METHOD", \
+			.help = "how a gateway's devices prove who they are; without it none may " \
+				"use it"}, \
+		{"log-level", 0, SETTING_CHOICE, offsetof(struct device, log_level), \
+			.words = "none error info debug", .value = "LEVEL", \
+			.help = "which of its events are logged; the registry's unless told"}, \
+		{"metadata", 0, SETTING_LIST, offsetof(struct device, metadata), \
+			.value = "KEY=VALUE,...", .help = "texts to keep with it; repeatable"}, \
+	{ \
+		"metadata-from-file", 0, SETTING_LIST, offsetof(struct device, metadata_files), \
+			.value = "KEY=FILE,...", .help = "the same from files; repeatable" \
+	}
+
 static const struct setting create_settings[] = {
-	REGISTRY_SETTINGS,
+	DEVICE_VALUES,
 	{"public-key", 0, SETTING_LIST, offsetof(struct device, keys),
 		.value = "path=FILE,type=TYPE",
 		.help = "a credential: es256-pem, es256-x509-pem, rsa-pem or rsa-x509-pem; also "
@@ -28,31 +51,23 @@ static const struct setting create_settings[] = {
 	{"device-type", 0, SETTING_CHOICE, offsetof(struct device, device_type),
 		.preset = "non-gateway", .words = "gateway non-gateway", .value = "TYPE",
 		.help = "whether other devices connect through it"},
-	{"auth-method", 0, SETTING_CHOICE, offsetof(struct device, auth_method),
-		.words = "association-only device-auth-token-only "
-			 "association-and-device-auth-token",
-		.value = "METHOD",
-		.help = "how a gateway's devices prove who they are; without it none may use it"},
 	{"blocked", 0, SETTING_SWITCH, offsetof(struct device, blocked),
 		.help = "refuse its connections until it is unblocked"},
+	{"config-data", 0, SETTING_TEXT, offsetof(struct device, config), .value = "TEXT",
+		.help = "its first config, version 1"},
+	{"config-file", 0, SETTING_TEXT, offsetof(struct device, config_file), .value = "FILE",
+		.help = "a file that holds it, 64 KB at most"},
 	{NULL},
 };
 
 static const struct setting update_settings[] = {
-	REGISTRY_SETTINGS,
+	DEVICE_VALUES,
 	{"blocked", 0, SETTING_SWITCH, offsetof(struct device, blocked),
 		.help = "refuse its connections; --no-blocked lets it in again"},
+	{"clear-metadata", 0, SETTING_FLAG, offsetof(struct device, clear_metadata),
+		.help = "remove all of it"},
 	{NULL},
 };
-
-static const struct setting list_settings[] = {
-	REGISTRY_SETTINGS,
-	{"limit", 0, SETTING_NUMBER, offsetof(struct device, limit), .preset = "1000", .min = 1,
-		.max = INT_MAX - 1, .value = "N", .help = "how many at most"},
-	{NULL},
-};
-
-static const struct setting device_settings[] = {REGISTRY_SETTINGS, {NULL}};
 
 /* The credentials that flags name, and the memory they stand in. */
 struct keys {
@@ -81,28 +96,15 @@ read_keys(const struct setting_list *list, struct keys *keys, struct fault *f)
 	return 0;
 }
 
-/* gcloud's words as the REST resource has them; without one no device may use the gateway. */
-static int
-read_auth_method(const struct device *v, bool gateway, const char **ret, struct fault *f)
+/* gcloud's words as the REST resource has them: "association-only" is "ASSOCIATION_ONLY". */
+static void
+to_name(char *word)
 {
-	static const struct {
-		const char *word, *name;
-	} methods[] = {
-		{"association-only", "ASSOCIATION_ONLY"},
-		{"device-auth-token-only", "DEVICE_AUTH_TOKEN_ONLY"},
-		{"association-and-device-auth-token", "ASSOCIATION_AND_DEVICE_AUTH_TOKEN"},
-	};
-
-	*ret = NULL;
-	if (!v->auth_method)
-		return 0;
-	if (!gateway)
-		return fault_set(f, FAULT_USAGE, "--auth-method goes with --device-type=gateway");
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		if (strcmp(v->auth_method, methods[i].word) == 0)
-			*ret = methods[i].name;
+	to_upper(word);
+	for (; word && *word; word++) {
+		if (*word == '-')
+			*word = '_';
 	}
-	return 0;
 }
 
 static int
@@ -124,12 +126,25 @@ create(void *values, int argc, char **argv, struct fault *f)
 		.gateway = strcmp(v->device_type, "gateway") == 0, .blocked = v->blocked > 0};
 	AUTO(auto_keys) struct keys keys = {.flags = {{.pem = NULL}}};
 	AUTO(auto_registry) struct registry *registry = NULL;
+	AUTO(auto_json) json_t *metadata = NULL;
+	AUTO(auto_free) char *config = NULL;
 	struct rules_client at;
 
 	(void)argc;
-	if (read_auth_method(v, device.gateway, &device.auth_method, f) ||
-		read_keys(&v->keys, &keys, f) ||
-		name_things(&v->place, v->place.registry, argv[0], &at, f) ||
+	if (v->auth_method && !device.gateway)
+		return fault_set(f, FAULT_USAGE, "--auth-method goes with --device-type=gateway");
+	to_name(v->auth_method);
+	to_upper(v->log_level);
+	if (metadata_flags_read(&v->metadata, &v->metadata_files, &metadata, f) ||
+		read_data("config", v->config, v->config_file, RULES_CONFIG_MAX, &config,
+			&device.config_len, f) ||
+		read_keys(&v->keys, &keys, f))
+		return -1;
+	device.auth_method = v->auth_method;
+	device.log_level = v->log_level;
+	device.metadata = metadata;
+	device.config = config;
+	if (name_things(&v->place, v->place.registry, argv[0], &at, f) ||
 		open_registry(&v->place, &registry, f) ||
 		store_device_create(
 			registry, &at, &device, keys.credentials, v->keys.n, time(NULL), f))
@@ -139,40 +154,30 @@ create(void *values, int argc, char **argv, struct fault *f)
 }
 
 static int
-describe(void *values, int argc, char **argv, struct fault *f)
+read_change(
+	struct device *v, struct store_device_change *change, json_t **metadata, struct fault *f)
 {
-	struct place *place = values;
-	AUTO(auto_registry) struct registry *registry = NULL;
-	struct rules_client at;
-
-	(void)argc;
-	if (name_things(place, place->registry, argv[0], &at, f) ||
-		open_registry(place, &registry, f))
+	if (metadata_flags_read(&v->metadata, &v->metadata_files, metadata, f))
 		return -1;
-	return show(place, registry, &at, f);
-}
-
-static int
-list(void *values, int argc, char **argv, struct fault *f)
-{
-	static const struct column columns[] = {{"ID", "id"}, {"NUM_ID", "numId"},
-		{"BLOCKED", "blocked"}, {"GATEWAY_TYPE", "gatewayConfig.gatewayType"},
-		{"GATEWAY_AUTH_METHOD", "gatewayConfig.gatewayAuthMethod"}, {NULL}};
-	struct device *v = values;
-	AUTO(auto_registry) struct registry *registry = NULL;
-	AUTO(auto_json) json_t *all = NULL;
-	struct rules_client at;
-
-	(void)argc, (void)argv;
-	if (name_things(&v->place, v->place.registry, NULL, &at, f) ||
-		open_registry(&v->place, &registry, f) ||
-		store_device_list(registry, &at, &(struct store_filter){.limit = v->limit + 1}, &all, f))
-		return -1;
-	if (json_array_size(all) > (size_t)v->limit) {
-		json_array_remove(all, (size_t)v->limit);
-		log_warn("there are more than these %ld devices: see --limit", v->limit);
+	if (v->clear_metadata && *metadata)
+		return fault_set(f, FAULT_USAGE,
+			"--metadata replaces what there is: leave out --clear-metadata");
+	if (v->clear_metadata) {
+		*metadata = json_object();
+		if (!*metadata)
+			return fault_nomem(f);
 	}
-	return put_list(&v->place, all, columns, f);
+	if (!v->blocked && !v->auth_method && !v->log_level && !*metadata)
+		return fault_set(f, FAULT_USAGE,
+			"say what to change: --blocked, --no-blocked, --metadata, --log-level or "
+			"--auth-method");
+	to_name(v->auth_method);
+	to_upper(v->log_level);
+	*change = (struct store_device_change){.blocked = v->blocked,
+		.auth_method = v->auth_method,
+		.log_level = v->log_level,
+		.metadata = *metadata};
+	return 0;
 }
 
 static int
@@ -180,31 +185,21 @@ update(void *values, int argc, char **argv, struct fault *f)
 {
 	struct device *v = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
+	AUTO(auto_json) json_t *metadata = NULL;
+	struct store_device_change change;
 	struct rules_client at;
 
 	(void)argc;
-	if (v->blocked == 0)
-		return fault_set(f, FAULT_USAGE, "say what to change: --blocked or --no-blocked");
-	if (name_things(&v->place, v->place.registry, argv[0], &at, f) ||
+	if (read_change(v, &change, &metadata, f) ||
+		name_things(&v->place, v->place.registry, argv[0], &at, f) ||
 		open_registry(&v->place, &registry, f) ||
-		store_device_block(registry, &at, v->blocked > 0, f))
+		store_device_update(registry, &at, &change, f))
 		return -1;
-	log_info("device [%s] is %s", argv[0], v->blocked > 0 ? "blocked" : "not blocked");
+	log_info("updated device [%s]%s", argv[0],
+		v->blocked > 0	 ? ": it is blocked"
+		: v->blocked < 0 ? ": it is not blocked"
+				 : "");
 	return is_json(&v->place) ? show(&v->place, registry, &at, f) : 0;
-}
-
-static int delete (void *values, int argc, char **argv, struct fault *f)
-{
-	struct place *place = values;
-	AUTO(auto_registry) struct registry *registry = NULL;
-	struct rules_client at;
-
-	(void)argc;
-	if (name_things(place, place->registry, argv[0], &at, f) ||
-		open_registry(place, &registry, f) || store_device_delete(registry, &at, f))
-		return -1;
-	log_info("deleted device [%s]", argv[0]);
-	return 0;
 }
 
 const struct command command_devices_create = {
@@ -218,26 +213,6 @@ const struct command command_devices_create = {
 	.run = create,
 };
 
-const struct command command_devices_describe = {
-	.name = "devices describe",
-	.operands = "DEVICE",
-	.min = 1,
-	.max = 1,
-	.settings = device_settings,
-	.values_size = sizeof(struct place),
-	.summary = "Show a device and its credentials",
-	.run = describe,
-};
-
-const struct command command_devices_list = {
-	.name = "devices list",
-	.operands = "",
-	.settings = list_settings,
-	.values_size = sizeof(struct device),
-	.summary = "List a registry's devices by id",
-	.run = list,
-};
-
 const struct command command_devices_update = {
 	.name = "devices update",
 	.operands = "DEVICE",
@@ -245,18 +220,9 @@ const struct command command_devices_update = {
 	.max = 1,
 	.settings = update_settings,
 	.values_size = sizeof(struct device),
-	.summary = "Block a device or let it in again",
-	.description = "A running broker ends a blocked device's connection at once.",
+	.summary = "Change a device: block it, its metadata, its log level",
+	.description = "A running broker ends a blocked device's connection at once. Metadata "
+		       "given takes\n"
+		       "the place of all there was.",
 	.run = update,
-};
-
-const struct command command_devices_delete = {
-	.name = "devices delete",
-	.operands = "DEVICE",
-	.min = 1,
-	.max = 1,
-	.settings = device_settings,
-	.values_size = sizeof(struct place),
-	.summary = "Delete a device; a running broker ends its connection at once",
-	.run = delete,
 };

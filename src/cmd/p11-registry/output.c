@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "base/auto.h"
 
 #define COLUMNS_MAX 8
@@ -189,5 +191,56 @@ put_thing(const struct place *place, const json_t *thing, struct fault *f)
 	if (is_json(place))
 		return put_json(thing, f);
 	put_members("", thing);
+	return 0;
+}
+
+int
+decode(const char *base64, char **ret_data, size_t *ret_len, struct fault *f)
+{
+	size_t len = strlen(base64);
+	AUTO(auto_free) char *data = malloc(len + 1);
+	int n;
+
+	if (!data)
+		return fault_nomem(f);
+	n = EVP_DecodeBlock((unsigned char *)data, (const unsigned char *)base64, (int)len);
+	/* What the padding stands for is decoded to NULs. */
+	for (const char *p = base64 + len; n > 0 && p > base64 && p[-1] == '='; p--)
+		n--;
+	*ret_len = n > 0 ? (size_t)n : 0;
+	*ret_data = TAKE(data);
+	return 0;
+}
+
+int
+show_text(json_t *thing, const char *member, struct fault *f)
+{
+	const char *base64 = json_string_value(json_object_get(thing, member));
+	AUTO(auto_free) char *data = NULL;
+	json_t *text;
+	size_t len;
+
+	if (!base64)
+		return 0;
+	if (decode(base64, &data, &len, f))
+		return -1;
+	text = json_stringn(data, len);
+	if (text && json_string_length(text) == strlen(json_string_value(text)))
+		return json_object_set_new(thing, member, text) ? fault_nomem(f) : 0;
+	json_decref(text);
+	return 0;
+}
+
+int
+show_texts(json_t *list, const char *member, struct fault *f)
+{
+	json_t *thing;
+	size_t i;
+
+	json_array_foreach(list, i, thing)
+	{
+		if (show_text(thing, member, f))
+			return -1;
+	}
 	return 0;
 }

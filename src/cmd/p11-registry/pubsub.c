@@ -3,10 +3,6 @@
 #include "commands.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <openssl/evp.h>
 
 #include "base/auto.h"
 #include "base/log.h"
@@ -66,6 +62,20 @@ list_topics(void *values, int argc, char **argv, struct fault *f)
 }
 
 static int
+delete_topic(void *values, int argc, char **argv, struct fault *f)
+{
+	struct place *place = values;
+	AUTO(auto_registry) struct registry *registry = NULL;
+
+	(void)argc;
+	if (open_registry(place, &registry, f) ||
+		store_topic_delete(registry, place->project, argv[0], f))
+		return -1;
+	log_info("deleted topic [%s]", argv[0]);
+	return 0;
+}
+
+static int
 create_subscription(void *values, int argc, char **argv, struct fault *f)
 {
 	struct pubsub *v = values;
@@ -96,26 +106,17 @@ list_subscriptions(void *values, int argc, char **argv, struct fault *f)
 	return put_list(place, all, columns, f);
 }
 
-/* For people: the data itself where it is text, else as it came, in base64. */
 static int
-show_data(json_t *pulled, struct fault *f)
+delete_subscription(void *values, int argc, char **argv, struct fault *f)
 {
-	json_t *message = json_object_get(pulled, "message");
-	const char *base64 = json_string_value(json_object_get(message, "data"));
-	int len = (int)strlen(base64);
-	AUTO(auto_free) char *data = malloc((size_t)len + 1);
-	json_t *text;
+	struct place *place = values;
+	AUTO(auto_registry) struct registry *registry = NULL;
 
-	if (!data)
-		return fault_nomem(f);
-	len = EVP_DecodeBlock((unsigned char *)data, (const unsigned char *)base64, len);
-	/* What the padding stands for is decoded to NULs. */
-	for (const char *p = base64 + strlen(base64); len > 0 && p > base64 && p[-1] == '='; p--)
-		len--;
-	text = json_stringn(data, len > 0 ? (size_t)len : 0);
-	if (text && json_string_length(text) == strlen(json_string_value(text)))
-		return json_object_set_new(message, "data", text) ? fault_nomem(f) : 0;
-	json_decref(text);
+	(void)argc;
+	if (open_registry(place, &registry, f) ||
+		store_subscription_delete(registry, place->project, argv[0], f))
+		return -1;
+	log_info("deleted subscription [%s]", argv[0]);
 	return 0;
 }
 
@@ -138,10 +139,10 @@ pull(void *values, int argc, char **argv, struct fault *f)
 	if (open_registry(&v->place, &registry, f) ||
 		store_pull(registry, v->place.project, argv[0], v->limit, &all, f))
 		return -1;
-	if (strcmp(v->place.format, "table") == 0) {
+	if (!is_json(&v->place)) {
 		json_array_foreach(all, i, message)
 		{
-			if (show_data(message, f))
+			if (show_text(json_object_get(message, "message"), "data", f))
 				return -1;
 		}
 	}
@@ -174,6 +175,17 @@ const struct command command_topics_list = {
 	.run = list_topics,
 };
 
+const struct command command_topics_delete = {
+	.name = "pubsub topics delete",
+	.operands = "TOPIC",
+	.min = 1,
+	.max = 1,
+	.settings = project_settings,
+	.values_size = sizeof(struct place),
+	.summary = "Delete a topic that nothing names any more",
+	.run = delete_topic,
+};
+
 const struct command command_subscriptions_create = {
 	.name = "pubsub subscriptions create",
 	.operands = "SUBSCRIPTION",
@@ -195,6 +207,17 @@ const struct command command_subscriptions_list = {
 	.values_size = sizeof(struct place),
 	.summary = "List a project's subscriptions",
 	.run = list_subscriptions,
+};
+
+const struct command command_subscriptions_delete = {
+	.name = "pubsub subscriptions delete",
+	.operands = "SUBSCRIPTION",
+	.min = 1,
+	.max = 1,
+	.settings = project_settings,
+	.values_size = sizeof(struct place),
+	.summary = "Delete a subscription with the messages it holds",
+	.run = delete_subscription,
 };
 
 const struct command command_subscriptions_pull = {
