@@ -245,9 +245,9 @@ def who_is_refused():
 
 
 def gateway_speaks(version):
-    gateway = Client("gw", alg="RS256", version=version)
+    gateway = Client("gw-1", alg="RS256", version=version)
     check("a gateway connects", gateway.connected == 0, gateway.connected)
-    check("errors are granted", gateway.subscribe("/devices/gw/errors", 0) == 0)
+    check("errors are granted", gateway.subscribe("/devices/gw-1/errors", 0) == 0)
     check("an association-only device attaches",
           gateway.attach("child-a", json.dumps({"authorization": ""})))
     check("another with an empty payload", gateway.attach("child-b", ""))
@@ -256,18 +256,18 @@ def gateway_speaks(version):
     check("it comes", got[0] == "/devices/child-a/config", got)
     check("its commands are granted", gateway.subscribe("/devices/child-a/commands/#") == 1)
     said = send_command("child-a", "blink")
-    check("a command says through whom it went", "gateway 'gw'" in said, said)
+    check("a command says through whom it went", "gateway 'gw-1'" in said, said)
     got = gateway.next()
     check("it comes", got == ("/devices/child-a/commands", b"blink", 1), got)
     check("telemetry for it is taken", gateway.publish("/devices/child-a/events/x", "a1"))
     check("and for the other", gateway.publish("/devices/child-b/events", "b1"))
-    check("and its own", gateway.publish("/devices/gw/events", "gw1"))
+    check("and its own", gateway.publish("/devices/gw-1/events", "gw1"))
     check("a state for it", gateway.publish("/devices/child-a/state", "fine"))
     pulled = listed("pubsub", "subscriptions", "pull", "all", "--auto-ack", "--limit=100")
     seen = [(a["deviceId"], a.get("gatewayId")) for a in
             (m["message"]["attributes"] for m in pulled)]
     check("the backend sees who sent it through whom",
-          seen == [("child-a", "gw"), ("child-b", "gw"), ("gw", None)], seen)
+          seen == [("child-a", "gw-1"), ("child-b", "gw-1"), ("gw-1", None)], seen)
     gateway.attach("loner", "{}")
     error = gateway.next_error()
     check("who is not bound does not attach",
@@ -292,12 +292,12 @@ def gateway_speaks(version):
     check("a detached device is not there",
           gateway.next_error().get("error_type") == "GATEWAY_DEVICE_NOT_FOUND")
     check("it attaches again", gateway.attach("child-b", "{}"))
-    operator("devices", "gateways", "unbind", "--gateway=gw", "--device=child-b",
+    operator("devices", "gateways", "unbind", "--gateway=gw-1", "--device=child-b",
              "--gateway-registry=reg", "--device-registry=reg")
     error = gateway.next_error()
     check("unbinding detaches it", error.get("error_type") == "GATEWAY_DETACHMENT_DEVICE_ERROR"
           and error.get("device_id") == "child-b", error)
-    operator("devices", "gateways", "bind", "--gateway=gw", "--device=child-b",
+    operator("devices", "gateways", "bind", "--gateway=gw-1", "--device=child-b",
              "--gateway-registry=reg", "--device-registry=reg")
     check("bound, it attaches again", gateway.attach("child-b", "{}"))
     operator("devices", "update", "child-b", "--registry=reg", "--blocked")
@@ -319,15 +319,15 @@ def gateway_speaks(version):
           error.get("error_type") == "GATEWAY_DETACHMENT_DEVICE_ERROR", error)
     second.end()
     gateway.end()
-    gateway = Client("gw", alg="RS256", version=version)
-    gateway.subscribe("/devices/gw/errors", 0)
+    gateway = Client("gw-1", alg="RS256", version=version)
+    gateway.subscribe("/devices/gw-1/errors", 0)
     gateway.publish("/devices/child-a/events", "lost")
     check("after a reconnect nothing is attached",
           gateway.next_error().get("error_type") == "GATEWAY_DEVICE_NOT_FOUND")
     gateway.attach("child-a", "{}")
-    operator("devices", "update", "gw", "--registry=reg", "--blocked")
+    operator("devices", "update", "gw-1", "--registry=reg", "--blocked")
     check("a blocked gateway is put out", gateway.is_closed())
-    operator("devices", "update", "gw", "--registry=reg", "--no-blocked")
+    operator("devices", "update", "gw-1", "--registry=reg", "--no-blocked")
     gateway.end()
 
 
@@ -356,7 +356,7 @@ def tokens_are_judged(version):
     refused("one for 25 hours", "child-b", attach_body("child-b", expires=90000))
     refused("one of the wrong algorithm", "child-b", attach_body("gw-token", "RS256"))
     refused("a device that is not there", "nobody", attach_body("child-b"))
-    refused("a gateway", "gw", attach_body("gw", "RS256"))
+    refused("a gateway", "gw-1", attach_body("gw-1", "RS256"))
     refused("the gateway itself", "gw-token", attach_body("gw-token", "RS256"))
     good = token("child-b", "ES256")
     for cut in range(0, len(good), 37):

@@ -43,14 +43,14 @@ make_registries()
 	done
 	device plain-rsa rsa --registry=reg
 	device twin ec --registry=reg-2
-	for name in gw gw-2; do
+	for name in gw-1 gw-2; do
 		device "$name" rsa --registry=reg --device-type=gateway --auth-method=association-only
 	done
 	device gw-token rsa --registry=reg --device-type=gateway --auth-method=device-auth-token-only
 	device gw-both rsa --registry=reg --device-type=gateway \
 		--auth-method=association-and-device-auth-token
 	device gw-none rsa --registry=reg --device-type=gateway
-	bind_devices gw child-a child-b
+	bind_devices gw-1 child-a child-b
 	bind_devices gw-2 child-a
 	bind_devices gw-both child-b
 }
