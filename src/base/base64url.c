@@ -68,3 +68,26 @@ base64url_decode(void *data, const char *text, size_t len, size_t *ret_len)
 	*ret_len = n;
 	return 0;
 }
+
+size_t
+base64_to_url(char *text, size_t len)
+{
+	if (len % 4)
+		return 0;
+	for (int i = 0; i < 2 && len && text[len - 1] == '='; i++)
+		len--;
+	for (size_t i = 0; i < len; i++) {
+		switch (text[i]) {
+		case '+':
+			text[i] = '-';
+			break;
+		case '/':
+			text[i] = '_';
+			break;
+		case '-':
+		case '_':
+			return 0;
+		}
+	}
+	return len;
+}

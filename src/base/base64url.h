@@ -30,4 +30,11 @@ size_t base64url_encode(char *text, const void *data, size_t len);
  */
 int base64url_decode(void *data, const char *text, size_t len, size_t *ret_len);
 
+/*
+ * Turns standard base64 with padding (RFC 4648 section 4) into base64url, in place.
+ *
+ * Returns the number of characters for base64url_decode(), or 0 for what is none.  Threads: any.
+ */
+size_t base64_to_url(char *text, size_t len);
+
 #endif

@@ -9,5 +9,6 @@ src_base_libbase_la_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/process.c src/base/process.h \
 	src/base/secret.c src/base/secret.h \
-	src/base/setting.c src/base/setting.h
+	src/base/setting.c src/base/setting.h \
+	src/base/times.c src/base/times.h
 src_base_libbase_la_LIBADD = $(CRYPTO_LIBS)

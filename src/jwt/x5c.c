@@ -33,30 +33,6 @@ x5c_add(json_t *header, const unsigned char *der, size_t len, struct fault *f)
 	return json_array_append_new(list, json_string(text)) ? fault_nomem(f) : 0;
 }
 
-/* Standard base64 to base64url, in place; the number of characters, or 0 for what is none. */
-static size_t
-to_base64url(char *text, size_t len)
-{
-	if (len % 4)
-		return 0;
-	for (int i = 0; i < 2 && len && text[len - 1] == '='; i++)
-		len--;
-	for (size_t i = 0; i < len; i++) {
-		switch (text[i]) {
-		case '+':
-			text[i] = '-';
-			break;
-		case '/':
-			text[i] = '_';
-			break;
-		case '-':
-		case '_':
-			return 0;
-		}
-	}
-	return len;
-}
-
 static int
 decode(const json_t *entry, unsigned char **ret_der, size_t *ret_len, struct fault *f)
 {
@@ -73,7 +49,7 @@ decode(const json_t *entry, unsigned char **ret_der, size_t *ret_len, struct fau
 	if (!text || !der)
 		return fault_nomem(f);
 	memcpy(text, json_string_value(entry), len);
-	n = to_base64url(text, len);
+	n = base64_to_url(text, len);
 	if (n == 0 || base64url_decode(der, text, n, &n) || n > X5C_DER_MAX)
 		return fault_set(f, FAULT_INVALID, "an entry of x5c is not base64, or too long");
 	*ret_der = TAKE(der);

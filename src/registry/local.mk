@@ -28,6 +28,10 @@ src_registry_libregistry_la_SOURCES = \
 	src/registry/logs.c \
 	src/registry/look.c src/registry/look.h \
 	src/registry/metadata.c src/registry/metadata.h \
+	src/registry/move.h \
+	src/registry/move_emqx.c \
+	src/registry/move_in.c \
+	src/registry/move_out.c \
 	src/registry/note.c src/registry/note.h \
 	src/registry/pubsub.c \
 	src/registry/registries.c \

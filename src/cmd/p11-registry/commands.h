@@ -49,6 +49,8 @@ extern const struct command command_subscriptions_list;
 extern const struct command command_subscriptions_delete;
 extern const struct command command_subscriptions_pull;
 extern const struct command command_logs;
+extern const struct command command_export;
+extern const struct command command_import;
 
 /* Where things are; the first member of every command's values. */
 struct place {

@@ -8,7 +8,7 @@
 #include "base/auto.h"
 #include "base/log.h"
 #include "keys.h"
-#include "times.h"
+#include "base/times.h"
 
 struct credential {
 	struct place place;

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "commands.h"
 #include "pki/cert.h"
-#include "times.h"
+#include "base/times.h"
 
 int
 key_flag_set(const char *path, const char *type, const char *expires, struct key_flag *flag,

@@ -8,7 +8,9 @@ p11_registry_SOURCES = \
 	src/cmd/p11-registry/credentials.c \
 	src/cmd/p11-registry/device_lists.c \
 	src/cmd/p11-registry/devices.c \
+	src/cmd/p11-registry/export.c \
 	src/cmd/p11-registry/gateways.c \
+	src/cmd/p11-registry/import.c \
 	src/cmd/p11-registry/keys.c src/cmd/p11-registry/keys.h \
 	src/cmd/p11-registry/logs.c \
 	src/cmd/p11-registry/main.c \
@@ -17,7 +19,7 @@ p11_registry_SOURCES = \
 	src/cmd/p11-registry/pubsub.c \
 	src/cmd/p11-registry/registries.c \
 	src/cmd/p11-registry/states.c \
-	src/cmd/p11-registry/times.c src/cmd/p11-registry/times.h
+	src/cmd/p11-registry/stream.c src/cmd/p11-registry/stream.h
 p11_registry_CFLAGS = $(AM_CFLAGS) $(PIE_CFLAGS)
 p11_registry_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
 p11_registry_LDADD = src/registry/libregistry.la src/registry/librules.la src/jwt/libjwt.la src/pki/libpki.la \

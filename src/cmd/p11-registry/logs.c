@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "base/auto.h"
-#include "times.h"
+#include "base/times.h"
 
 #define LIMIT_MAX 100000
 

@@ -45,6 +45,8 @@ main(int argc, char **argv)
 		command_subscriptions_delete,
 		command_subscriptions_pull,
 		command_logs,
+		command_export,
+		command_import,
 		{NULL},
 	};
 	const struct program program = {

@@ -1,6 +1,6 @@
 /* times: points in time and spans as flags have them. */
-#ifndef CMD_P11_REGISTRY_TIMES_H
-#define CMD_P11_REGISTRY_TIMES_H
+#ifndef BASE_TIMES_H
+#define BASE_TIMES_H
 
 #include <time.h>
 

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "times.h"
+#include "base/times.h"
 
 #include <limits.h>
 #include <stdio.h>
