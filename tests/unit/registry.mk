@@ -29,7 +29,22 @@ tests_unit_test_revoked_SOURCES = tests/unit/test-revoked.c tests/unit/soft-regi
 tests_unit_test_revoked_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_revoked_LDADD = $(ADMIT_LDADD)
 
+UNIT_TESTS += tests/unit/test-configs
+tests_unit_test_configs_SOURCES = tests/unit/test-configs.c tests/unit/soft-store.h
+tests_unit_test_configs_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_configs_LDADD = $(ADMIT_LDADD)
+
+UNIT_TESTS += tests/unit/test-lists
+tests_unit_test_lists_SOURCES = tests/unit/test-lists.c tests/unit/soft-store.h
+tests_unit_test_lists_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_lists_LDADD = $(ADMIT_LDADD)
+
+UNIT_TESTS += tests/unit/test-migration
+tests_unit_test_migration_SOURCES = tests/unit/test-migration.c tests/unit/soft-store.h tests/unit/schema-1.h
+tests_unit_test_migration_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_migration_LDADD = $(ADMIT_LDADD)
+
 UNIT_TESTS += tests/unit/test-store
-tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/schema-1.h
+tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/soft-store.h
 tests_unit_test_store_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_store_LDADD = $(ADMIT_LDADD)
