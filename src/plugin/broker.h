@@ -22,8 +22,8 @@ int broker_send(const char *client_id, const char *topic, const void *payload, s
 	struct fault *f);
 
 /*
- * Gives a message that a device published another topic, and the attributes that Cloud Pub/Sub would
- * give it as user properties (MQTT 5), in place of all that the device gave it.
+ * Gives a message that a device published another topic, and the attributes that Cloud Pub/Sub
+ * would give it as user properties (MQTT 5), in place of all that the device gave it.
  *
  * topic  copied
  *

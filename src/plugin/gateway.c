@@ -19,8 +19,8 @@
 #define NOT_FOUND	 "GATEWAY_DEVICE_NOT_FOUND"
 
 /*
- * Tells a gateway what went wrong with a device, if it listens. Which of its messages it was is told
- * by kind and topic; the broker does not show us packet ids.
+ * Tells a gateway what went wrong with a device, if it listens. Which of its messages it was is
+ * told by kind and topic; the broker does not show us packet ids.
  */
 static void
 tell(struct session *session, const char *type, const char *device, const char *description,

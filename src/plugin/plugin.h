@@ -42,8 +42,8 @@ struct plugin {
 long plugin_now_ms(void);
 
 /*
- * Ends a device's connection for a reason that is logged; the broker closes it at its next pass, and
- * until then the device may do nothing more.
+ * Ends a device's connection for a reason that is logged; the broker closes it at its next pass,
+ * and until then the device may do nothing more.
  */
 void plugin_end(struct plugin *plugin, struct session *session, const char *reason);
 
@@ -57,8 +57,8 @@ int uplink_take(
 	struct plugin *plugin, struct session *session, struct mosquitto_evt_message *message);
 
 /*
- * downlink: what devices subscribe to: their config and commands, sent to their connection alone, so
- * that registries with the same device ids never meet.
+ * downlink: what devices subscribe to: their config and commands, sent to their connection alone,
+ * so that registries with the same device ids never meet.
  */
 int downlink_subscribe(
 	struct plugin *plugin, struct session *session, const struct mosquitto_evt_acl_check *acl);

@@ -183,8 +183,8 @@ on_basic_auth(int event, void *event_data, void *userdata)
  * after its end, and a will is not for devices.
  *
  * MOSQ_ERR_AUTH closes the connection, but for reading: there it would fall on the publisher. What
- * is for a device is sent to its connection alone, and that is not asked about here: no device reads
- * what someone published to its topics.
+ * is for a device is sent to its connection alone, and that is not asked about here: no device
+ * reads what someone published to its topics.
  */
 static int
 on_acl_check(int event, void *event_data, void *userdata)

@@ -1,4 +1,4 @@
-/* attach: what a gateway sends to speak for a device. Pure; the registry's side is in registry.h. */
+/* attach: what a gateway sends to speak for a device. Pure; registry.h has the rest. */
 #ifndef REGISTRY_ATTACH_H
 #define REGISTRY_ATTACH_H
 

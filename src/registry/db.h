@@ -40,9 +40,9 @@ struct registry {
 	struct known_key keys[KEYS_MAX];
 	struct route *routes;
 	struct revoked *revoked; /* NULL without lists */
-	int64_t last_change; /* the newest row of `changes` that was seen; -1 before the first look */
-	int64_t last_message; /* the newest id that this process gave */
-	int until_prune;      /* messages until the next look at what subscriptions hold too long */
+	int64_t last_change;	 /* the newest row of `changes` that was seen; -1 at first */
+	int64_t last_message;	 /* the newest id that this process gave */
+	int until_prune; /* messages until the next look at what subscriptions hold too long */
 };
 
 /* FAULT_IO with SQLite's reason (FAULT_EXISTS for a name that is there already). Returns -1. */

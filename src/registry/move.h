@@ -9,8 +9,9 @@
 /*
  * A registry is an object {"p11-registry": 1, "registry": {...}} with REST's members. A device has
  * those of REST's Device: id, numId, blocked, logLevel, metadata, gatewayConfig, credentials, and
- * beside REST's `config` its newest `configs`, its `states`, and of a gateway `boundDevices`, a list
- * of ids. JSON is freed with json_decref(). Telemetry that waits in subscriptions does not move.
+ * beside REST's `config` its newest `configs`, its `states`, and of a gateway `boundDevices`, a
+ * list of ids. JSON is freed with json_decref(). Telemetry that waits in subscriptions does not
+ * move.
  */
 
 /* How many devices are read or written between two looks at anything else. */
@@ -41,8 +42,8 @@ enum move_result { MOVE_CREATED, MOVE_UPDATED, MOVE_SKIPPED };
  * existing     what to do with a device that is there: states and numbers are never changed
  * ret_expired  how many of its credentials have expired: these are left out
  *
- * Returns 0; else FAULT_INVALID or FAULT_USAGE when it is not what it must be, FAULT_EXISTS, or what
- * credentials_add() gives; FAULT_IO and FAULT_NOMEM, after which the rest need not be tried.
+ * Returns 0; else FAULT_INVALID or FAULT_USAGE when it is not what it must be, FAULT_EXISTS, or
+ * what credentials_add() gives; FAULT_IO and FAULT_NOMEM, after which the rest need not be tried.
  */
 int move_in_device(struct registry *r, const struct rules_client *at, const json_t *device,
 	enum move_existing existing, time_t now, enum move_result *ret_result, int *ret_expired,

@@ -346,6 +346,9 @@ read_device(const json_t *device, struct store_device *ret, struct fault *f)
 		return -1;
 	if (blocked && !json_is_boolean(blocked))
 		return fault_set(f, FAULT_INVALID, "its 'blocked' is neither true nor false");
+	if (json_object_get(device, "metadata") &&
+		!json_is_object(json_object_get(device, "metadata")))
+		return fault_set(f, FAULT_INVALID, "its metadata is no object of texts");
 	ret->gateway = type && strcmp(type, "GATEWAY") == 0;
 	ret->blocked = json_is_true(blocked);
 	ret->metadata = json_object_get(device, "metadata");

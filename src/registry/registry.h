@@ -31,8 +31,8 @@ void registry_close(struct registry *registry);
 AUTO_DEFINE(registry, struct registry, registry_close);
 
 /*
- * How long a call may wait while another process writes, in milliseconds: a second without this. One
- * that waited in vain makes those of the next second not wait at all.
+ * How long a call may wait while another process writes, in milliseconds: a second without this.
+ * One that waited in vain makes those of the next second not wait at all.
  */
 void registry_set_patience(struct registry *registry, int ms);
 

@@ -1,4 +1,4 @@
-/* route: where a registry's messages go: the topic, its subscriptions; kept while they hold. Private. */
+/* route: where a registry's messages go: a topic and its subscriptions. Private. */
 #ifndef REGISTRY_ROUTE_H
 #define REGISTRY_ROUTE_H
 

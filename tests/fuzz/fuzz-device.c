@@ -1,4 +1,4 @@
-/* What a device or a gateway sends: a topic or a filter on the first line, an attach's body below. */
+/* What devices and gateways send: a topic or a filter, and below it an attach's body. */
 #include "config.h"
 
 #include <stdint.h>

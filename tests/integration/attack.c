@@ -1,11 +1,12 @@
 /*
  * Attacks a running broker with tokens: one CONNECT each, or one attach each through a gateway.
  *
- * attack PORT FOLDER [GATEWAY]: in FOLDER are ec.key, rsa.key and other.key of the devices ec-device,
- * rsa-device and other-device of projects/attack/locations/us-central1/registries/reg. Writes every
- * signature sent into FOLDER/sent, for a search of the broker's log. The device GATEWAY is a gateway
- * that wants tokens of its devices; its key is gateway.key. Exit status 0 when the good tokens were
- * taken and all others answered with CONNACK 5, or with an error on the gateway's errors topic.
+ * attack PORT FOLDER [GATEWAY]: in FOLDER are ec.key, rsa.key and other.key of the devices
+ * ec-device, rsa-device and other-device of projects/attack/locations/us-central1/registries/reg.
+ * Writes every signature sent into FOLDER/sent, for a search of the broker's log. GATEWAY is a
+ * gateway that wants tokens of its devices; its key is gateway.key. Exit status 0 when the good
+ * tokens were taken and all others answered with CONNACK 5, or with an error on the gateway's
+ * errors topic.
  */
 #include "config.h"
 

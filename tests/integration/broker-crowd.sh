@@ -44,10 +44,10 @@ disturb()
 {
 	for n in 1 2 3; do
 		kill -HUP "$broker_pid"
-		p11-registry devices update crowd-gw --registry=reg --blocked >>registry.out 2>&1
-		p11-registry devices update crowd-gw --registry=reg --no-blocked >>registry.out 2>&1
-		p11-registry devices create "new-$n" --registry=reg >>registry.out 2>&1
-	done
+		p11-registry devices update crowd-gw --registry=reg --blocked
+		p11-registry devices update crowd-gw --registry=reg --no-blocked
+		p11-registry devices create "new-$n" --registry=reg
+	done >>registry.out 2>&1
 }
 
 connections()
@@ -118,7 +118,11 @@ main()
 	project=crowd
 	begin_broker_test
 	export P11_REGISTRY_PROJECT=crowd
+	# shellcheck disable=SC3045 # dash and bash have it
 	ulimit -n "$(ulimit -H -n)"
+	# shellcheck disable=SC3045
+	files=$(ulimit -n)
+	[ "$files" = unlimited ] || [ "$files" -gt $((many + 500)) ] || many=$((files - 500))
 	make_crowd
 	log_types="error warning notice information" start_plain_broker "plugin_opt_db_file $P11_REGISTRY_DB"
 	all_at_once

@@ -29,7 +29,7 @@ write_settings()
 		[ "$(id -u)" -ne 0 ] || echo "user root"
 		cat <<-CONF
 			log_dest file $work/broker.log
-			$(printf 'log_type %s\n' ${log_types:-all})
+			$(for kind in ${log_types:-all}; do echo "log_type $kind"; done)
 			log_timestamp_format %H:%M:%S
 			per_listener_settings ${per_listener:-false}
 			listener $port 127.0.0.1

@@ -124,7 +124,7 @@ publish(struct connection *c, const char *device, uint16_t id)
 	send_packet(c, out, raw_publish_packet(device, "events", id, "hello", 5, out));
 }
 
-/* Waits for answers, handing each connection that has some to `answered`; false when it is closed. */
+/* Waits for answers and hands each connection that has some, or is closed, to `answered`. */
 static void
 pump(void (*answered)(struct connection *c, bool is_open))
 {

@@ -32,12 +32,14 @@ bind_devices()
 
 make_registries()
 {
-	p11-registry pubsub topics create events >registry.out
-	p11-registry pubsub topics create second >>registry.out
-	p11-registry pubsub subscriptions create all --topic=events >>registry.out
-	p11-registry pubsub subscriptions create second --topic=second >>registry.out
-	p11-registry registries create reg --event-notification-config=topic=events >>registry.out
-	p11-registry registries create reg-2 --event-notification-config=topic=second >>registry.out
+	{
+		p11-registry pubsub topics create events
+		p11-registry pubsub topics create second
+		p11-registry pubsub subscriptions create all --topic=events
+		p11-registry pubsub subscriptions create second --topic=second
+		p11-registry registries create reg --event-notification-config=topic=events
+		p11-registry registries create reg-2 --event-notification-config=topic=second
+	} >registry.out
 	for name in plain dev child-a child-b loner twin; do
 		device "$name" ec --registry=reg
 	done

@@ -222,7 +222,7 @@ a_rate_is_an_average(void **state)
 	for (n = 0, now += 1100; limits_take(&bucket, 10, 1, now);)
 		n++;
 	assert_int_equal(n, 10);
-	/* After any pause there is one window's worth, and a clock that stands still changes nothing. */
+	/* After any pause there is one window's worth, and no more at the same moment. */
 	for (n = 0, now = INT64_MAX / 2; limits_take(&bucket, 10, 1, now);)
 		n++;
 	assert_int_equal(n, 10 * LIMITS_WINDOW_S);
