@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <openssl/evp.h>
 
+#include "base/auto.h"
 #include "base/fault.h"
 
 /*
@@ -37,6 +38,23 @@ int key_public_jwk(EVP_PKEY *key, json_t **ret_jwk, struct fault *f);
  * Returns 0; else FAULT_INVALID with the reason, FAULT_NOMEM.  Threads: any.
  */
 int key_read_public(const char *pem, size_t len, EVP_PKEY **ret_key, struct fault *f);
+
+/*
+ * Reads many public keys, each as key_read_public() does, in a fraction of the time.
+ *
+ * ret_pem  receives the key as key_public_pem() writes it; free with free(); NULL is allowed
+ *
+ * Threads: one.
+ */
+struct key_reader;
+int key_reader_new(struct key_reader **ret_reader, struct fault *f);
+int key_reader_read(struct key_reader *reader, const char *pem, size_t len, EVP_PKEY **ret_key,
+	char **ret_pem, struct fault *f);
+
+/* NULL is allowed. The keys that were read stay. */
+void key_reader_free(struct key_reader *reader);
+
+AUTO_DEFINE(key_reader, struct key_reader, key_reader_free);
 
 /*
  * Says whether a key is one of the kinds above, whatever it came in.

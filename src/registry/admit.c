@@ -14,14 +14,15 @@
 
 /* The key of a credential: its own, or its certificate's, which revocation lists may hold. */
 static int
-parse(const char *pem, EVP_PKEY **ret_key, struct crl_id *ret_id, struct fault *f)
+parse(struct registry *r, const char *pem, EVP_PKEY **ret_key, struct crl_id *ret_id,
+	struct fault *f)
 {
 	AUTO(auto_x509) X509 *cert = NULL;
 	AUTO(auto_pkey) EVP_PKEY *key = NULL;
 
 	if (!strstr(pem, "BEGIN CERTIFICATE")) {
 		ret_id->serial = NULL;
-		return key_read_public(pem, strlen(pem), ret_key, f);
+		return key_reader_read(r->reader, pem, strlen(pem), ret_key, NULL, f);
 	}
 	if (cert_read(pem, strlen(pem), &cert, f))
 		return -1;
@@ -43,7 +44,7 @@ known(struct registry *r, int64_t credential, const char *pem, struct known_key 
 	struct known_key parsed = {.credential = credential};
 
 	if (key->credential != credential || !key->key) {
-		if (parse(pem, &parsed.key, &parsed.id, f))
+		if (parse(r, pem, &parsed.key, &parsed.id, f))
 			return -1;
 		EVP_PKEY_free(key->key);
 		crl_id_clear(&key->id);

@@ -131,6 +131,7 @@ check(struct registry *r, int64_t registry, const struct store_credential *c,
 	const struct type *type, time_t now, char **ret_pem, struct fault *f)
 {
 	AUTO(auto_pkey) EVP_PKEY *key = NULL;
+	AUTO(auto_free) char *pem = NULL;
 	AUTO(auto_x509) X509 *cert = NULL;
 
 	if (strstr(c->pem, "PRIVATE KEY-----"))
@@ -139,17 +140,18 @@ check(struct registry *r, int64_t registry, const struct store_credential *c,
 			"the certificate or the public key");
 	if (c->expires && c->expires <= now)
 		return fault_set(f, FAULT_INVALID, "its expiration time is in the past");
-	if (type->certificate) {
-		if (cert_read(c->pem, strlen(c->pem), &cert, f))
+	if (!type->certificate) {
+		if (key_reader_read(r->reader, c->pem, strlen(c->pem), &key, &pem, f) ||
+			check_alg(key, type, f) || check_issuer(r, registry, NULL, false, now, f))
 			return -1;
-		if (credentials_check_certificate(r, registry, cert, false, now, f) ||
-			check_alg(X509_get0_pubkey(cert), type, f))
-			return -1;
-	} else if (key_read_public(c->pem, strlen(c->pem), &key, f) || check_alg(key, type, f) ||
-		   check_issuer(r, registry, NULL, false, now, f)) {
-		return -1;
+		*ret_pem = TAKE(pem);
+		return 0;
 	}
-	return cert ? cert_pem(cert, ret_pem, f) : key_public_pem(key, ret_pem, f);
+	if (cert_read(c->pem, strlen(c->pem), &cert, f) ||
+		credentials_check_certificate(r, registry, cert, false, now, f) ||
+		check_alg(X509_get0_pubkey(cert), type, f))
+		return -1;
+	return cert_pem(cert, ret_pem, f);
 }
 
 static int

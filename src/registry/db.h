@@ -38,6 +38,7 @@ struct registry {
 	int patience_ms;   /* how long to wait for another program's transaction */
 	int64_t locked_ms; /* when that was last in vain; 0 never */
 	struct known_key keys[KEYS_MAX];
+	struct key_reader *reader;
 	struct route *routes;
 	struct revoked *revoked; /* NULL without lists */
 	int64_t last_change;	 /* the newest row of `changes` that was seen; -1 at first */

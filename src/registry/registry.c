@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pki/key.h"
 #include "registry/db.h"
 #include "registry/revoked.h"
 #include "registry/route.h"
@@ -56,7 +57,7 @@ registry_open(const char *path, struct registry **ret_registry, struct fault *f)
 		r->path = NULL;
 		return fault_nomem(f);
 	}
-	if (create(r->path, f))
+	if (create(r->path, f) || key_reader_new(&r->reader, f))
 		return -1;
 	if (sqlite3_open_v2(r->path, &r->db,
 		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE,
@@ -84,6 +85,7 @@ registry_close(struct registry *registry)
 		crl_id_clear(&registry->keys[i].id);
 	}
 	revoked_free(registry);
+	key_reader_free(registry->reader);
 	sqlite3_close(registry->db);
 	free(registry->path);
 	free(registry);
