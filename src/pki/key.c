@@ -242,9 +242,23 @@ read_der(const char *pem, size_t len, unsigned char **ret_der, long *ret_len, st
 	return 0;
 }
 
+static int
+write_pem(const unsigned char *der, long len, char **ret_pem, struct fault *f)
+{
+	AUTO(auto_bio) BIO *bio = BIO_new(BIO_s_mem());
+	char *data;
+	long n;
+
+	if (!bio || PEM_write_bio(bio, PEM_STRING_PUBLIC, "", der, len) <= 0)
+		return fault_nomem(f);
+	n = BIO_get_mem_data(bio, &data);
+	*ret_pem = strndup(data, (size_t)n);
+	return *ret_pem ? 0 : fault_nomem(f);
+}
+
 int
-key_reader_read(
-	struct key_reader *reader, const char *pem, size_t len, EVP_PKEY **ret_key, struct fault *f)
+key_reader_read(struct key_reader *reader, const char *pem, size_t len, EVP_PKEY **ret_key,
+	char **ret_pem, struct fault *f)
 {
 	AUTO(auto_openssl) unsigned char *der = NULL;
 	AUTO(auto_pkey) EVP_PKEY *key = NULL;
