@@ -17,6 +17,7 @@ src_plugin_p11_registry_la_SOURCES = \
 	src/plugin/plugin.h \
 	src/plugin/registry.c \
 	src/plugin/uplink.c \
+	src/plugin/waker.c src/plugin/waker.h \
 	src/plugin/watch.c
 src_plugin_p11_registry_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 	-export-symbols-regex '^mosquitto_plugin_(version|init|cleanup)$$'

@@ -12,6 +12,7 @@
 #include "plugin/journal.h"
 #include "plugin/options.h"
 #include "plugin/sessions.h"
+#include "plugin/waker.h"
 #include "registry/registry.h"
 #include "registry/topic.h"
 
@@ -30,6 +31,7 @@ struct plugin {
 	struct sessions *sessions;
 	struct roster *roster;
 	struct journal *journal;
+	struct waker *waker;
 	long looked_ms;
 	long crls_ms;
 	long swept_ms;
@@ -46,6 +48,9 @@ long plugin_now_ms(void);
  * and until then the device may do nothing more.
  */
 void plugin_end(struct plugin *plugin, struct session *session, const char *reason);
+
+/* Tells the waker when something is due. */
+void plugin_set_due(struct plugin *plugin);
 
 /* Whether a session may still do anything at all; ends it when not. Looks for changes too. */
 bool plugin_may_go_on(struct plugin *plugin, struct session *session);

@@ -20,6 +20,7 @@ plugin_free(struct plugin *plugin)
 {
 	if (!plugin)
 		return;
+	waker_free(plugin->waker);
 	journal_free(plugin->journal);
 	sessions_free(plugin->sessions);
 	registry_close(plugin->registry);
@@ -59,6 +60,14 @@ plugin_end(struct plugin *plugin, struct session *session, const char *reason)
 		"reason=%s", reason);
 	keep_notes(plugin, session);
 	sessions_end(plugin->sessions, session);
+	plugin_set_due(plugin);
+}
+
+void
+plugin_set_due(struct plugin *plugin)
+{
+	waker_set_due(plugin->waker,
+		sessions_any_ended(plugin->sessions) ? 1 : roster_next_end(plugin->roster));
 }
 
 bool
@@ -76,6 +85,7 @@ plugin_may_go_on(struct plugin *plugin, struct session *session)
 	if (session->idle.in)
 		sessions_hear(plugin->sessions, session, now_ms);
 	watch_look(plugin, now_ms);
+	journal_tick(plugin->journal, now_ms);
 	if (session->ended)
 		return false;
 	if (!roster_is_stale(plugin->roster, self))
@@ -131,6 +141,7 @@ admit(struct plugin *plugin, const struct mosquitto_evt_basic_auth *auth, const 
 	journal_event(plugin->journal, &admission, RULES_LOG_INFO, "connected", "type=%s",
 		admission.gateway ? "gateway" : "device");
 	gateway_take_over(plugin, &session->self);
+	plugin_set_due(plugin);
 	return 0;
 }
 
@@ -235,9 +246,26 @@ on_message(int event, void *event_data, void *userdata)
 static int
 on_tick(int event, void *event_data, void *userdata)
 {
+	struct plugin *plugin = userdata;
+
 	(void)event;
 	(void)event_data;
-	watch_tick(userdata);
+	waker_ticked(plugin->waker);
+	watch_tick(plugin);
+	return MOSQ_ERR_SUCCESS;
+}
+
+/* Perhaps asked for by the waker; each client's BASIC_AUTH follows. */
+static int
+on_reload(int event, void *event_data, void *userdata)
+{
+	struct plugin *plugin = userdata;
+
+	(void)event;
+	(void)event_data;
+	plugin->looked_ms = 0;
+	watch_tick(plugin);
+	plugin_set_due(plugin);
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -253,6 +281,7 @@ on_disconnect(int event, void *event_data, void *userdata)
 		journal_event(plugin->journal, &session->self.admission, RULES_LOG_INFO,
 			"disconnected", "attached=%zu", session_attached(session));
 	forget(plugin, disconnect->client);
+	plugin_set_due(plugin);
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -264,6 +293,7 @@ static const struct {
 	{MOSQ_EVT_ACL_CHECK, on_acl_check},
 	{MOSQ_EVT_MESSAGE, on_message},
 	{MOSQ_EVT_TICK, on_tick},
+	{MOSQ_EVT_RELOAD, on_reload},
 	{MOSQ_EVT_DISCONNECT, on_disconnect},
 };
 
@@ -290,7 +320,8 @@ start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct 
 			return -1;
 	}
 	plugin->roster = sessions_roster(plugin->sessions);
-	if (journal_new(plugin->registry, plugin->roster, &plugin->journal, f))
+	if (journal_new(plugin->registry, plugin->roster, &plugin->journal, f) ||
+		waker_new(plugin->options.db_file, &plugin->waker, f))
 		return -1;
 	plugin->swept_ms = plugin_now_ms();
 	for (size_t i = 0; i < N_CALLBACKS; i++) {

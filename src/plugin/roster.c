@@ -180,6 +180,12 @@ roster_expired(const struct roster *roster, time_t now)
 	return roster->heap[0];
 }
 
+time_t
+roster_next_end(const struct roster *roster)
+{
+	return roster->n_heap ? roster->heap[0]->admission.until : 0;
+}
+
 void
 roster_make_stale(struct roster *roster)
 {

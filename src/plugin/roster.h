@@ -75,6 +75,9 @@ struct device *roster_of(const struct roster *roster, int64_t row, const struct 
 /* A device whose time is over at now, or NULL. */
 struct device *roster_expired(const struct roster *roster, time_t now);
 
+/* When the next one's time is over, in Unix seconds; 0 for never. */
+time_t roster_next_end(const struct roster *roster);
+
 /* What all were let in by has changed: each is stale until roster_fresh(). */
 void roster_make_stale(struct roster *roster);
 

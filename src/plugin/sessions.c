@@ -251,6 +251,12 @@ sessions_take_ended(struct sessions *sessions)
 	return session;
 }
 
+bool
+sessions_any_ended(const struct sessions *sessions)
+{
+	return sessions->ending.head != NULL;
+}
+
 void
 sessions_hear(struct sessions *sessions, struct session *session, long now_ms)
 {

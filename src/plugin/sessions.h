@@ -112,6 +112,9 @@ void sessions_end(struct sessions *sessions, struct session *session);
  */
 struct session *sessions_take_ended(struct sessions *sessions);
 
+/* Whether one waits there. */
+bool sessions_any_ended(const struct sessions *sessions);
+
 /* Says that a session was heard of; from then on it is one that can be idle. */
 void sessions_hear(struct sessions *sessions, struct session *session, long now_ms);
 

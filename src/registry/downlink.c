@@ -86,6 +86,17 @@ registry_next_command(struct registry *registry, int64_t after, time_t now,
 }
 
 int
+registry_commands_wait(struct registry *registry, time_t now, bool *ret_waits, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+
+	if (db_prepare(registry, "SELECT 1 FROM commands WHERE done = 0 AND expires > ? LIMIT 1",
+		    &q, f, "i", (int64_t)now))
+		return -1;
+	return db_step(registry, q, ret_waits, f);
+}
+
+int
 registry_answer_command(
 	struct registry *registry, int64_t id, bool sent, const char *outcome, struct fault *f)
 {

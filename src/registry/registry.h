@@ -197,6 +197,9 @@ void registry_command_clear(struct registry_command *command);
 int registry_next_command(struct registry *registry, int64_t after, time_t now,
 	struct registry_command *ret, bool *ret_there, struct fault *f);
 
+/* Whether any command waits. */
+int registry_commands_wait(struct registry *registry, time_t now, bool *ret_waits, struct fault *f);
+
 /* Answers it: whether it was sent, and what was done or why not, for who sent it. */
 int registry_answer_command(
 	struct registry *registry, int64_t id, bool sent, const char *outcome, struct fault *f);

@@ -30,7 +30,7 @@
 #define PACKET_MAX  20000
 
 struct options {
-	long port, seconds, threads, qos, size, window;
+	long port, seconds, threads, qos, size, window, devices;
 	char *client_id, *username, *password_file, *topic;
 };
 
@@ -53,6 +53,9 @@ static const struct setting settings[] = {
 		.value = "N", .help = "quality of service"},
 	{"size", 0, SETTING_NUMBER, offsetof(struct options, size), .preset = "256", .min = 1,
 		.max = 8192, .value = "N", .help = "bytes of a payload"},
+	{"devices", 0, SETTING_NUMBER, offsetof(struct options, devices), .preset = "0", .min = 0,
+		.max = 100000000, .value = "N",
+		.help = "connect as each of so many in turn, not as the thread's number"},
 	{"window", 0, SETTING_NUMBER, offsetof(struct options, window), .preset = "100", .min = 1,
 		.max = 1000, .value = "N", .help = "messages in flight"},
 	{NULL},
@@ -178,8 +181,14 @@ connects(void *thread)
 	char id[1024];
 
 	client_id_of(id, sizeof(id), (long)thread);
-	while (now() < end_at) {
-		int fd = connect_mqtt(id);
+	for (long i = 0; now() < end_at; i++) {
+		int fd;
+
+		/* All over the file: a prime number of steps comes by each of them. */
+		if (options.devices)
+			client_id_of(id, sizeof(id),
+				((long)thread * 104729 + i * 7919) % options.devices);
+		fd = connect_mqtt(id);
 
 		write_all(fd, disconnect, sizeof(disconnect));
 		close(fd);

@@ -9,6 +9,8 @@ rounds=${BENCH_ROUNDS:-5}
 seconds=${BENCH_SECONDS:-2}
 work=$(mktemp -d)
 pids=
+many=
+few=
 
 die()
 {
@@ -104,18 +106,18 @@ broker_conf()
 	echo "log_dest stderr"
 }
 
-make_brokers()
+make_passwords()
 {
 	: >"$work/passwords"
 	chmod 600 "$work/passwords"
 	mosquitto_passwd -b "$work/passwords" bench bench 2>/dev/null
 	echo bench >"$work/password"
+}
+
+make_brokers()
+{
 	broker_conf >"$work/plain.conf"
-	{
-		broker_conf
-		echo "plugin $build/src/plugin/.libs/p11_registry.so"
-		echo "plugin_opt_db_file $P11_REGISTRY_DB"
-	} >"$work/plugin.conf"
+	plugin_conf "$P11_REGISTRY_DB" >"$work/plugin.conf"
 	start_broker plain
 	plain_port=$port
 	start_broker plugin
@@ -152,17 +154,19 @@ ours()
 {
 	mode=$1
 	shift
+	# shellcheck disable=SC2086 # $many is words
 	"$build/tests/bench/bench-mqtt" "$mode" --port "$plugin_port" --client-id "$device" \
-		--password-file "$work/jwt" --topic '/devices/dev%/events' --seconds "$seconds" "$@"
+		--password-file "$work/jwt" --topic '/devices/dev%/events' --seconds "$seconds" $many "$@"
 }
 
 theirs()
 {
 	mode=$1
 	shift
+	# shellcheck disable=SC2086 # $few is words
 	"$build/tests/bench/bench-mqtt" "$mode" --port "$plain_port" --client-id "$device" \
 		--username bench --password-file "$work/password" --topic '/devices/dev%/events' \
-		--seconds "$seconds" "$@"
+		--seconds "$seconds" $few "$@"
 }
 
 # broker_row WHAT BESIDE TARGET MODE ARGUMENT...
@@ -195,6 +199,85 @@ broker_rows()
 	broker_row "CONNECTs/s with a JWT, RS256" "password_file" ">= 1.0" connect --threads 4
 }
 
+# register_many N: a registry's file with so many devices of one key, in $work/N.db
+register_many()
+{
+	export P11_REGISTRY_DB="$work/$1.db"
+	registry pubsub topics create events
+	registry registries create bench --event-notification-config=topic=events
+	jq -cn --rawfile pem "$work/key.pem" --argjson n "$1" 'range($n) | {id: "dev\(.)",
+		credentials: [{publicKey: {format: "RSA_PEM", key: $pem}}]}' |
+		"$build/p11-registry" import --registry=bench - >/dev/null 2>>"$work/registry.log" ||
+		die "import: $(tail -n 1 "$work/registry.log")"
+}
+
+# plugin_conf DB
+plugin_conf()
+{
+	broker_conf
+	echo "plugin $build/src/plugin/.libs/p11_registry.so"
+	echo "plugin_opt_db_file $1"
+}
+
+# A million devices beside a thousand, each broker with the plugin.
+million_rows()
+{
+	for n in 1000 1000000; do
+		register_many $n
+		plugin_conf "$work/$n.db" >"$work/$n.conf"
+		start_broker $n
+		[ $n = 1000 ] || plugin_port=$port
+		[ $n != 1000 ] || plain_port=$port
+	done
+	cp "$work/jwt" "$work/password"
+	few='--devices 1000' many='--devices 1000000'
+	broker_row "CONNECTs/s, 1,000,000 devices" "1,000 devices" ">= 0.9" connect --threads 4
+	few='' many=''
+	broker_row "QoS 0 messages/s, 1,000,000 devices" "1,000 devices" ">= 0.9" publish --qos 0
+	broker_row "QoS 1 messages/s, 1,000,000 devices" "1,000 devices" ">= 0.9" publish --qos 1
+}
+
+# rss PID: in KiB
+rss()
+{
+	awk '/^VmRSS/ { print $2 }' "/proc/$1/status"
+}
+
+# memory_of BROKER: bytes that a connected device costs
+memory_of()
+{
+	start_broker "$1"
+	before=$(rss "$pid")
+	"$build/tests/integration/crowd" "$port" "$work/crowd.key" devices 5000 20 >"$work/crowd.out" &
+	crowd=$!
+	while ! grep -q connected "$work/crowd.out"; do
+		kill -0 $crowd 2>/dev/null || die "the crowd does not connect"
+		sleep 0.05
+	done
+	echo $((($(rss "$pid") - before) * 1024 / 5000))
+	wait $crowd || die "the crowd is not answered"
+}
+
+memory_row()
+{
+	export P11_REGISTRY_DB="$work/crowd.db" P11_REGISTRY_PROJECT=crowd
+	openssl ecparam -name prime256v1 -genkey -noout -out "$work/crowd.key"
+	openssl pkey -in "$work/crowd.key" -pubout -out "$work/crowd.pub"
+	registry pubsub topics create events
+	registry registries create reg --event-notification-config=topic=events
+	jq -cn --rawfile pem "$work/crowd.pub" 'range(5000) | {id: "crowd-\(.)", credentials:
+		[{publicKey: {format: "ES256_PEM", key: $pem}}]}' |
+		"$build/p11-registry" import --registry=reg - >/dev/null 2>>"$work/registry.log"
+	plugin_conf "$work/crowd.db" >"$work/crowded.conf"
+	broker_conf | sed '/password_file/d; s/allow_anonymous false/allow_anonymous true/' \
+		>"$work/anyone.conf"
+	ours=$(memory_of crowded)
+	theirs=$(memory_of anyone)
+	row "bytes of memory a connected device" "the same broker without" "$ours" "$theirs" \
+		"$(echo "$ours $theirs" | awk '{ printf "%.3f", $1 / $2 }')" "report"
+	export P11_REGISTRY_PROJECT=bench
+}
+
 # wanted PART: whether BENCH_PARTS, empty for all of them, names it
 wanted()
 {
@@ -217,10 +300,17 @@ main()
 	if wanted jwt; then
 		jwt_rows
 	fi
-	if wanted broker; then
+	if wanted broker || wanted million; then
+		make_passwords
 		make_registry
+	fi
+	if wanted broker; then
 		make_brokers
 		broker_rows
+		memory_row
+	fi
+	if wanted million; then
+		million_rows
 	fi
 	{
 		echo '['
