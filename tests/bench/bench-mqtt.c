@@ -30,7 +30,7 @@
 #define PACKET_MAX  20000
 
 struct options {
-	long port, seconds, threads, qos, size, window, devices;
+	long port, seconds, threads, qos, size, window, devices, step;
 	char *client_id, *username, *password_file, *topic;
 };
 
@@ -56,6 +56,8 @@ static const struct setting settings[] = {
 	{"devices", 0, SETTING_NUMBER, offsetof(struct options, devices), .preset = "0", .min = 0,
 		.max = 100000000, .value = "N",
 		.help = "connect as each of so many in turn, not as the thread's number"},
+	{"step", 0, SETTING_NUMBER, offsetof(struct options, step), .preset = "1", .min = 1,
+		.max = 1000000, .value = "N", .help = "their numbers are so far apart"},
 	{"window", 0, SETTING_NUMBER, offsetof(struct options, window), .preset = "100", .min = 1,
 		.max = 1000, .value = "N", .help = "messages in flight"},
 	{NULL},
@@ -187,7 +189,8 @@ connects(void *thread)
 		/* All over the file: a prime number of steps comes by each of them. */
 		if (options.devices)
 			client_id_of(id, sizeof(id),
-				((long)thread * 104729 + i * 7919) % options.devices);
+				((long)thread * 104729 + i * 7919) % options.devices *
+					options.step);
 		fd = connect_mqtt(id);
 
 		write_all(fd, disconnect, sizeof(disconnect));

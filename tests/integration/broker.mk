@@ -14,7 +14,8 @@ tests_integration_make_token_SOURCES = tests/integration/make-token.c \
 tests_integration_make_token_LDADD = src/base/libbase.la $(CRYPTO_LIBS)
 
 BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.sh \
-	tests/integration/broker-crowd.sh tests/integration/broker-per-listener.sh \
+	tests/integration/broker-crowd.sh tests/integration/broker-damage.sh \
+	tests/integration/broker-per-listener.sh \
 	tests/integration/broker-start.sh \
 	tests/integration/iot-core.sh \
 	tests/integration/jit.sh
