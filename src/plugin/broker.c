@@ -2,8 +2,6 @@
 
 #include "plugin/broker.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,11 +42,9 @@ make_properties(const struct registry_message *m, mosquitto_property **ret)
 {
 	const struct registry_admission *from = m->from;
 	mosquitto_property *properties = NULL;
-	char number[24];
 
-	snprintf(number, sizeof(number), "%" PRId64, from->device_num_id);
 	if (add(&properties, "deviceId", from->device_id) ||
-		add(&properties, "deviceNumId", number) ||
+		add(&properties, "deviceNumId", from->device_num_id) ||
 		add(&properties, "deviceRegistryId", from->client.registry) ||
 		add(&properties, "deviceRegistryLocation", from->client.region) ||
 		add(&properties, "projectId", from->client.project) ||

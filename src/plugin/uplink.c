@@ -3,14 +3,25 @@
 
 #include "plugin/plugin.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "plugin/broker.h"
 #include "registry/limits.h"
 
-/* "projects/P/topics/T/registries/G/devices/D/events/SUBFOLDER" */
-#define BACKEND_TOPIC_MAX 2048
+/* "projects/P/topics/T/registries/G/devices/D/events/SUBFOLDER": four names, a subfolder, words */
+#define BACKEND_TOPIC_MAX (4 * RULES_ID_MAX + RULES_SUBFOLDER_MAX + 128)
+
+static void
+name_backend_topic(char *topic, const char *backend, const struct registry_message *about,
+	enum topic_kind kind)
+{
+	topic = stpcpy(topic, backend);
+	topic = stpcpy(topic, "/devices/");
+	topic = stpcpy(topic, about->from->device_id);
+	topic = stpcpy(topic, kind == TOPIC_STATE ? "/state" : "/events");
+	if (*about->subfolder)
+		stpcpy(stpcpy(topic, "/"), about->subfolder);
+}
 
 /* A connection's own fault ends it; what an attached device does wrong costs the others nothing. */
 static int
@@ -111,9 +122,7 @@ take(struct plugin *plugin, const struct registry_message *about, enum topic_kin
 		return -1;
 	if (!*backend)
 		return broker_swallow(message, f);
-	snprintf(topic, sizeof(topic), "%s/devices/%s/%s%s%s", backend, about->from->device_id,
-		kind == TOPIC_STATE ? "state" : "events", *about->subfolder ? "/" : "",
-		about->subfolder);
+	name_backend_topic(topic, backend, about, kind);
 	return broker_redirect(message, topic, about, f);
 }
 

@@ -35,12 +35,21 @@ parse(struct registry *r, const char *pem, EVP_PKEY **ret_key, struct crl_id *re
 	return 0;
 }
 
+/* Where a credential's key is kept; numbers come in steps, and must not all meet in one place. */
+static struct known_key *
+slot_of(struct registry *r, int64_t credential)
+{
+	uint64_t hash = (uint64_t)credential * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &r->keys[(hash >> 32) % KEYS_MAX];
+}
+
 /* A credential never changes and its number is never used again: what was parsed stays true. */
 static int
 known(struct registry *r, int64_t credential, const char *pem, struct known_key **ret,
 	struct fault *f)
 {
-	struct known_key *key = &r->keys[(size_t)credential % KEYS_MAX];
+	struct known_key *key = slot_of(r, credential);
 	struct known_key parsed = {.credential = credential};
 
 	if (key->credential != credential || !key->key) {
@@ -120,7 +129,7 @@ static int
 check_credential(struct registry *r, int64_t credential, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
-	struct known_key *key = &r->keys[(size_t)credential % KEYS_MAX];
+	struct known_key *key = slot_of(r, credential);
 	bool row, may_be = true, revoked;
 
 	if (!r->revoked)
@@ -165,7 +174,7 @@ admit_device(struct registry *r, struct registry_admission *admission, struct fa
 	if (!row)
 		return fault_set(f, FAULT_AUTH, "no such device");
 	admission->device_row = sqlite3_column_int64(q, 0);
-	admission->device_num_id = sqlite3_column_int64(q, 1);
+	snprintf(admission->device_num_id, sizeof(admission->device_num_id), "%s", db_text(q, 1));
 	snprintf(admission->device_id, sizeof(admission->device_id), "%s", db_text(q, 2));
 	admission->gateway = sqlite3_column_int(q, 4);
 	admission->log_level = rules_log_level(db_text(q, 5));

@@ -18,7 +18,7 @@
  * Keys of credentials kept parsed, with what revocation lists are searched by; the broker's devices
  * come back within a token's lifetime.
  */
-#define KEYS_MAX 4096
+#define KEYS_MAX 8192
 
 /* id has no serial for what is no certificate. */
 struct known_key {

@@ -80,7 +80,7 @@ int registry_reread_crls(struct registry *registry, time_t now, bool *ret_change
 struct registry_admission {
 	struct rules_client client;
 	char device_id[RULES_ID_MAX + 1];
-	int64_t device_num_id;
+	char device_num_id[24];
 	int64_t registry_row;
 	int64_t device_row;
 	int64_t credential_row;

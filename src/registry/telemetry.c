@@ -2,7 +2,6 @@
 
 #include "registry/registry.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +22,10 @@ static char *
 attributes(const struct registry_message *m)
 {
 	const struct registry_admission *from = m->from;
-	char number[24];
 	AUTO(auto_json) json_t *json = NULL;
 
-	snprintf(number, sizeof(number), "%" PRId64, from->device_num_id);
 	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s*}", "deviceId", from->device_id,
-		"deviceNumId", number, "deviceRegistryId", from->client.registry,
+		"deviceNumId", from->device_num_id, "deviceRegistryId", from->client.registry,
 		"deviceRegistryLocation", from->client.region, "projectId", from->client.project,
 		"subFolder", m->subfolder, "gatewayId", m->gateway);
 	return json ? json_dumps(json, JSON_COMPACT) : NULL;
