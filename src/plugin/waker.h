@@ -9,10 +9,10 @@
 
 /*
  * With per_listener_settings true mosquitto before 2.0.15 never calls a plugin's tick: nothing
- * would happen until a packet comes. A thread of its own then looks whether something is due: a change in
- * the registry's file, the end of a token, a connection to be closed. It asks the broker to reload
- * its settings (SIGHUP), at most once a second, which is the one thing that makes it call us. A
- * broker that ticks is left alone, and the thread ends.
+ * would happen until a packet comes. A thread of its own then looks whether something is due: a
+ * change in the registry's file, the end of a token, a connection to be closed. It asks the broker
+ * to reload its settings (SIGHUP), at most once a second, which is the one thing that makes it call
+ * us. A broker that ticks is left alone, and the thread ends.
  */
 struct waker;
 
