@@ -130,28 +130,41 @@ raw_connect(uint16_t port, const struct raw_connect *c)
 	return shake_hands(fd, c);
 }
 
-/* Reads one packet into gateway->in, with a NUL behind; returns its type, sets its length. */
+/*
+ * Reads one packet into gateway->in, with a NUL behind; returns its type, sets its length. 0 when
+ * the broker closed the connection.
+ */
 static unsigned char
-next_packet(struct raw_gateway *gateway, size_t *ret_len)
+try_packet(struct raw_gateway *gateway, size_t *ret_len)
 {
 	unsigned char type, byte;
 	size_t len = 0;
 	int shift = 0;
 
 	if (!receive(gateway->fd, &type, 1))
-		fail("the broker closed the gateway's connection");
+		return 0;
 	do {
 		if (!receive(gateway->fd, &byte, 1))
-			fail("the broker closed the gateway's connection");
+			return 0;
 		len |= (size_t)(byte & 0x7f) << shift;
 		shift += 7;
 	} while (byte & 0x80);
 	if (len >= sizeof(gateway->in))
 		fail("the broker sends %zu bytes", len);
 	if (len && !receive(gateway->fd, gateway->in, len))
-		fail("the broker closed the gateway's connection");
+		return 0;
 	gateway->in[len] = '\0';
 	*ret_len = len;
+	return type;
+}
+
+static unsigned char
+next_packet(struct raw_gateway *gateway, size_t *ret_len)
+{
+	unsigned char type = try_packet(gateway, ret_len);
+
+	if (!type)
+		fail("the broker closed the gateway's connection");
 	return type;
 }
 
@@ -234,6 +247,27 @@ put_json(char *out, const char *token, size_t len)
 	return n + (size_t)sprintf(out + n, "\"}");
 }
 
+/* How many errors came before the one about the marker; -1 when the connection was closed. */
+static int
+count_errors(struct raw_gateway *gateway)
+{
+	unsigned char type;
+	size_t len;
+	int errors = 0;
+
+	while ((type = try_packet(gateway, &len))) {
+		const char *text =
+			(const char *)gateway->in + 2 + (gateway->in[0] << 8 | gateway->in[1]);
+
+		if (type >> 4 != 3)
+			continue;
+		if (strstr(text, "\"device_id\":\"" MARKER "\""))
+			return errors;
+		errors++;
+	}
+	return -1;
+}
+
 /*
  * A device that was attached can be detached without an error; of one that was not there are two:
  * the attach's and the detach's.
@@ -242,23 +276,43 @@ bool
 raw_attach(struct raw_gateway *gateway, const char *device, const char *token, size_t len)
 {
 	static char payload[850000];
-	size_t n = token ? put_json(payload, token, len) : 0, got;
-	int errors = 0;
+	size_t n = token ? put_json(payload, token, len) : 0;
+	int errors;
 
 	publish(gateway, device, "attach", payload, n);
 	publish(gateway, device, "detach", "{}", 2);
 	publish(gateway, MARKER, "detach", "{}", 2);
-	for (;;) {
-		const char *text;
-
-		if (next_packet(gateway, &got) >> 4 != 3)
-			continue;
-		text = (const char *)gateway->in + 2 + (gateway->in[0] << 8 | gateway->in[1]);
-		if (strstr(text, "\"device_id\":\"" MARKER "\""))
-			break;
-		errors++;
-	}
+	errors = count_errors(gateway);
 	if (errors != 0 && errors != 2)
 		fail("%d errors for one attach and one detach", errors);
 	return errors == 0;
+}
+
+bool
+raw_stays_attached(struct raw_gateway *gateway, const char *device)
+{
+	int errors;
+
+	publish(gateway, device, "attach", "{}", 2);
+	publish(gateway, MARKER, "detach", "{}", 2);
+	errors = count_errors(gateway);
+	if (errors < 0)
+		fail("the broker closed the gateway's connection");
+	return errors == 0;
+}
+
+bool
+raw_refused(struct raw_gateway *gateway, const char *topic, size_t len, const char *payload)
+{
+	static unsigned char body[70000], out[70016];
+	unsigned char *at = raw_put_text(body, topic, len);
+
+	*at++ = 0;
+	*at++ = 7;
+	memcpy(at, payload, strlen(payload));
+	at += strlen(payload);
+	send_all(gateway->fd, out, raw_frame(0x32, body, (size_t)(at - body), out));
+	/* It may be closed already. */
+	send_all(gateway->fd, out, raw_publish_packet(MARKER, "detach", 8, "{}", 2, out));
+	return count_errors(gateway) != 0;
 }

@@ -47,4 +47,14 @@ void raw_gateway_close(struct raw_gateway *gateway);
  */
 bool raw_attach(struct raw_gateway *gateway, const char *device, const char *token, size_t len);
 
+/* Attaches a device without a token and leaves it so. Returns whether it was attached. */
+bool raw_stays_attached(struct raw_gateway *gateway, const char *device);
+
+/*
+ * Publishes to a topic, any bytes.
+ *
+ * Returns whether the broker closed the connection for it, or told the gateway of an error.
+ */
+bool raw_refused(struct raw_gateway *gateway, const char *topic, size_t len, const char *payload);
+
 #endif
