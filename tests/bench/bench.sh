@@ -294,7 +294,7 @@ wanted()
 main()
 {
 	trap finish EXIT
-	trap 'exit 1' INT TERM
+	trap 'exit 1' HUP INT PIPE TERM
 	: >"$work/rows"
 	"$top/pkcs11-setup/softhsm" --dir "$work/softhsm" >/dev/null 2>"$work/log" ||
 		die "$(cat "$work/log")"
