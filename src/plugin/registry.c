@@ -112,8 +112,7 @@ forget(struct plugin *plugin, const void *client)
 static bool
 is_known(struct plugin *plugin, struct session *session, const unsigned char *digest)
 {
-	return session && !session->ended &&
-	       CRYPTO_memcmp(session->digest, digest, SESSION_DIGEST_LEN) == 0 &&
+	return session && CRYPTO_memcmp(session->digest, digest, SESSION_DIGEST_LEN) == 0 &&
 	       session->self.admission.until > time(NULL) &&
 	       !watch_recheck(plugin, &session->self) && !session->ended;
 }
@@ -157,11 +156,15 @@ on_basic_auth(int event, void *event_data, void *userdata)
 	struct mosquitto_evt_basic_auth *auth = event_data;
 	struct plugin *plugin = userdata;
 	const char *client_id = mosquitto_client_id(auth->client);
+	struct session *session = sessions_find(plugin->sessions, auth->client);
 	unsigned char digest[SESSION_DIGEST_LEN];
 	struct fault f = FAULT_INIT;
 	int rc;
 
 	(void)event;
+	/* One that waits to be closed is not let in again by a reload. */
+	if (session && session->ended)
+		return MOSQ_ERR_AUTH;
 	if (!client_id || !rules_is_device_client(client_id)) {
 		forget(plugin, auth->client);
 		return MOSQ_ERR_PLUGIN_DEFER;
@@ -171,7 +174,7 @@ on_basic_auth(int event, void *event_data, void *userdata)
 	else if (!EVP_Digest(
 			 auth->password, strlen(auth->password), digest, NULL, EVP_sha256(), NULL))
 		rc = fault_openssl(&f, FAULT_CRYPTO, "no SHA-256");
-	else if (is_known(plugin, sessions_find(plugin->sessions, auth->client), digest))
+	else if (is_known(plugin, session, digest))
 		return MOSQ_ERR_SUCCESS;
 	else {
 		forget(plugin, auth->client);
