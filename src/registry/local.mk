@@ -32,6 +32,8 @@ src_registry_libregistry_la_SOURCES = \
 	src/registry/move_emqx.c \
 	src/registry/move_in.c \
 	src/registry/move_out.c \
+	src/registry/move_read.c src/registry/move_read.h \
+	src/registry/move_registry.c \
 	src/registry/note.c src/registry/note.h \
 	src/registry/pubsub.c \
 	src/registry/registries.c \

@@ -2,230 +2,19 @@
 
 #include "registry/move.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base64url.h"
-#include "base/times.h"
-#include "jwt/jwt.h"
 #include "registry/configs.h"
 #include "registry/credentials.h"
 #include "registry/devices.h"
 #include "registry/look.h"
 #include "registry/metadata.h"
+#include "registry/move_read.h"
 
-#define NOTIFICATIONS_MAX 10
-
-/* ---- reading: absent is NULL or 0, anything else than the type wanted is a fault ---- */
-
-static int
-read_text(const json_t *from, const char *member, const char **ret, struct fault *f)
-{
-	const json_t *value = json_object_get(from, member);
-
-	*ret = NULL;
-	if (!value || json_is_null(value))
-		return 0;
-	if (!json_is_string(value))
-		return fault_set(f, FAULT_INVALID, "its %s is no text", member);
-	*ret = json_string_value(value);
-	return 0;
-}
-
-/* As a text, as Google writes 64-bit numbers, or as a number. */
-static int
-read_number(const json_t *from, const char *member, int64_t *ret, struct fault *f)
-{
-	const json_t *value = json_object_get(from, member);
-	const char *text = json_string_value(value);
-	char *end = NULL;
-
-	*ret = 0;
-	if (!value || json_is_null(value))
-		return 0;
-	if (json_is_integer(value))
-		*ret = json_integer_value(value);
-	else if (text)
-		*ret = strtoll(text, &end, 10);
-	if (*ret < 0 || (end ? end == text || *end : !json_is_integer(value)))
-		return fault_set(f, FAULT_INVALID, "its %s is no number", member);
-	return 0;
-}
-
-static int
-read_time(const json_t *from, const char *member, time_t preset, time_t *ret, struct fault *f)
-{
-	const char *text;
-
-	*ret = preset;
-	if (read_text(from, member, &text, f))
-		return -1;
-	return text && *text ? times_read(text, ret, f) : 0;
-}
-
-static int
-read_data(const json_t *from, const char *member, size_t max, void **ret, size_t *ret_len,
-	struct fault *f)
-{
-	AUTO(auto_free) char *copy = NULL;
-	const char *text;
-	size_t len, n;
-
-	if (read_text(from, member, &text, f))
-		return -1;
-	len = text ? strlen(text) : 0;
-	copy = malloc(len + 1);
-	if (!copy)
-		return fault_nomem(f);
-	memcpy(copy, text ? text : "", len + 1);
-	n = base64_to_url(copy, len);
-	if ((len && !n) || base64url_decode(copy, copy, n, &n))
-		return fault_set(f, FAULT_INVALID, "its %s is not base64", member);
-	if (n > max)
-		return fault_set(f, FAULT_INVALID, "its %s is over %zu bytes", member, max);
-	*ret = TAKE(copy);
-	*ret_len = n;
-	return 0;
-}
-
-/* One of the words that the file keeps, or NULL; "..._UNSPECIFIED" is none too. */
-static int
-read_word(const json_t *from, const char *member, const char *const *words, const char **ret,
-	struct fault *f)
-{
-	const char *text;
-
-	*ret = NULL;
-	if (read_text(from, member, &text, f))
-		return -1;
-	if (!text || strstr(text, "_UNSPECIFIED"))
-		return 0;
-	for (; *words; words++) {
-		if (strcmp(*words, text) == 0) {
-			*ret = *words;
-			return 0;
-		}
-	}
-	return fault_set(f, FAULT_INVALID, "its %s is not one we know: '%.40s'", member, text);
-}
-
-static const char *const log_levels[] = {"NONE", "ERROR", "INFO", "DEBUG", NULL};
 static const char *const auth_methods[] = {
 	"ASSOCIATION_ONLY", "DEVICE_AUTH_TOKEN_ONLY", "ASSOCIATION_AND_DEVICE_AUTH_TOKEN", NULL};
 static const char *const types[] = {"GATEWAY", "NON_GATEWAY", NULL};
-
-/* ---- the registry ---- */
-
-/* The registry's own topics: those of another project come to be in this one. */
-static const char *
-topic_id(const json_t *notification)
-{
-	const char *name = json_string_value(json_object_get(notification, "pubsubTopicName"));
-	const char *slash = name ? strrchr(name, '/') : NULL;
-
-	return slash ? slash + 1 : name;
-}
-
-static int
-need_topic(struct registry *r, const struct rules_client *at, const char *topic, struct fault *f)
-{
-	struct fault why = FAULT_INIT;
-
-	if (!store_topic_create(r, at->project, topic, &why) || why.code == FAULT_EXISTS)
-		return 0;
-	return fault_set(f, why.code, "%s", why.text);
-}
-
-static int
-read_notifications(struct registry *r, const struct rules_client *at, const json_t *about,
-	struct store_notification *ret, size_t *ret_n, struct fault *f)
-{
-	const json_t *list = json_object_get(about, "eventNotificationConfigs"), *one;
-	size_t i;
-
-	if (json_array_size(list) > NOTIFICATIONS_MAX)
-		return fault_set(
-			f, FAULT_INVALID, "a registry has at most %d topics", NOTIFICATIONS_MAX);
-	json_array_foreach(list, i, one)
-	{
-		const char *topic = topic_id(one);
-
-		if (!topic)
-			return fault_set(f, FAULT_INVALID,
-				"an eventNotificationConfig of the registry has no "
-				"pubsubTopicName");
-		if (need_topic(r, at, topic, f))
-			return -1;
-		ret[i] = (struct store_notification){
-			topic, json_string_value(json_object_get(one, "subfolderMatches"))};
-		if (!ret[i].subfolder)
-			ret[i].subfolder = "";
-	}
-	*ret_n = json_array_size(list);
-	return 0;
-}
-
-static int
-read_cas(const json_t *about, char **ret, size_t *ret_n, struct fault *f)
-{
-	const json_t *list = json_object_get(about, "credentials"), *one;
-	size_t i;
-
-	if (json_array_size(list) > RULES_REGISTRY_CAS_MAX)
-		return fault_set(
-			f, FAULT_INVALID, "a registry has at most %d CAs", RULES_REGISTRY_CAS_MAX);
-	json_array_foreach(list, i, one)
-	{
-		const json_t *certificate = json_object_get(one, "publicKeyCertificate");
-
-		ret[i] = (char *)json_string_value(json_object_get(certificate, "certificate"));
-		if (!ret[i])
-			return fault_set(f, FAULT_INVALID,
-				"a credential of the registry has no certificate");
-	}
-	*ret_n = json_array_size(list);
-	return 0;
-}
-
-int
-move_in_registry(struct registry *r, const struct rules_client *at, const json_t *line, time_t now,
-	struct fault *f)
-{
-	static const char *const mqtt[] = {"MQTT_ENABLED", "MQTT_DISABLED", NULL};
-	static const char *const jit[] = {"off", "cn", "dns", "uri", NULL};
-	struct store_notification notifications[NOTIFICATIONS_MAX];
-	struct store_registry settings = {.replace = true, .notifications = notifications};
-	const json_t *about = json_object_get(line, "registry");
-	char *cas[RULES_REGISTRY_CAS_MAX];
-	struct fault why = FAULT_INIT;
-	const char *enabled;
-	int64_t row;
-	size_t n;
-
-	if (json_integer_value(json_object_get(line, "p11-registry")) != 1 ||
-		!json_is_object(about))
-		return fault_set(f, FAULT_INVALID,
-			"the first line is not {\"p11-registry\": 1, \"registry\": {...}}");
-	if (!look_registry(r, at, &row, &why))
-		return 0;
-	if (why.code != FAULT_NOTFOUND)
-		return fault_set(f, why.code, "%s", why.text);
-	if (read_notifications(r, at, about, notifications, &settings.n_notifications, f) ||
-		read_word(about, "logLevel", log_levels, &settings.log_level, f) ||
-		read_word(about, "jitRegistration", jit, &settings.jit, f) ||
-		read_word(json_object_get(about, "mqttConfig"), "mqttEnabledState", mqtt, &enabled,
-			f) ||
-		read_cas(about, cas, &n, f))
-		return -1;
-	settings.mqtt = enabled && strcmp(enabled, "MQTT_DISABLED") == 0 ? -1 : 0;
-	settings.state_topic = topic_id(json_object_get(about, "stateNotificationConfig"));
-	if (settings.state_topic && need_topic(r, at, settings.state_topic, f))
-		return -1;
-	return store_registry_create_with(r, at, &settings, cas, n, now, f);
-}
-
-/* ---- a device ---- */
 
 static int
 add_credential(struct registry *r, int64_t registry, int64_t device, const json_t *one, time_t now,
@@ -243,8 +32,8 @@ add_credential(struct registry *r, int64_t registry, int64_t device, const json_
 	struct store_credential credential = {.name = "credential"};
 	const char *format;
 
-	if (read_text(key, "format", &format, f) || read_text(key, "key", &credential.pem, f) ||
-		read_time(one, "expirationTime", 0, &credential.expires, f))
+	if (move_text(key, "format", &format, f) || move_text(key, "key", &credential.pem, f) ||
+		move_time(one, "expirationTime", 0, &credential.expires, f))
 		return -1;
 	for (size_t i = 0; format && i < sizeof(formats) / sizeof(formats[0]); i++) {
 		if (strcmp(formats[i].format, format) == 0)
@@ -286,9 +75,9 @@ add_config(struct registry *r, int64_t row, const json_t *config, time_t now, st
 	time_t updated;
 	size_t len;
 
-	if (read_number(config, "version", &version, f) ||
-		read_time(config, "cloudUpdateTime", now, &updated, f) ||
-		read_data(config, "binaryData", RULES_CONFIG_MAX, &data, &len, f))
+	if (move_number(config, "version", &version, f) ||
+		move_time(config, "cloudUpdateTime", now, &updated, f) ||
+		move_data(config, "binaryData", RULES_CONFIG_MAX, &data, &len, f))
 		return -1;
 	/* Version 1 is there, and empty, without a row. */
 	if (version <= 1 && len == 0)
@@ -324,8 +113,8 @@ add_states(struct registry *r, int64_t row, const json_t *device, time_t now, st
 		time_t updated;
 		size_t len;
 
-		if (read_time(one, "updateTime", now, &updated, f) ||
-			read_data(one, "binaryData", RULES_STATE_MAX, &data, &len, f) ||
+		if (move_time(one, "updateTime", now, &updated, f) ||
+			move_data(one, "binaryData", RULES_STATE_MAX, &data, &len, f) ||
 			db_run(r, "INSERT INTO states (device, updated, data) VALUES (?, ?, ?)", f,
 				"iib", row, (int64_t)updated, data, len))
 			return -1;
@@ -340,9 +129,9 @@ read_device(const json_t *device, struct store_device *ret, struct fault *f)
 	const json_t *blocked = json_object_get(device, "blocked");
 	const char *type;
 
-	if (read_word(gateway, "gatewayType", types, &type, f) ||
-		read_word(gateway, "gatewayAuthMethod", auth_methods, &ret->auth_method, f) ||
-		read_word(device, "logLevel", log_levels, &ret->log_level, f))
+	if (move_word(gateway, "gatewayType", types, &type, f) ||
+		move_word(gateway, "gatewayAuthMethod", auth_methods, &ret->auth_method, f) ||
+		move_word(device, "logLevel", move_log_levels, &ret->log_level, f))
 		return -1;
 	if (blocked && !json_is_boolean(blocked))
 		return fault_set(f, FAULT_INVALID, "its 'blocked' is neither true nor false");
@@ -362,7 +151,7 @@ create(struct registry *r, int64_t registry, const char *id, const json_t *devic
 	struct store_device settings = {0};
 	int64_t row, number;
 
-	if (read_device(device, &settings, f) || read_number(device, "numId", &number, f) ||
+	if (read_device(device, &settings, f) || move_number(device, "numId", &number, f) ||
 		devices_add(r, registry, id, &settings, now, &row, f))
 		return -1;
 	/* Devices may name themselves by it; when another has it already a new one must do. */
@@ -389,7 +178,7 @@ renew_config(struct registry *r, int64_t row, const json_t *device, time_t now, 
 		      : json_object_get(device, "config");
 	if (!config)
 		return 0;
-	if (read_data(config, "binaryData", RULES_CONFIG_MAX, &data, &len, f) ||
+	if (move_data(config, "binaryData", RULES_CONFIG_MAX, &data, &len, f) ||
 		registry_config(r, row, &newest, f))
 		return -1;
 	same = newest.len == len && (len == 0 || memcmp(newest.data, data, len) == 0);
@@ -428,7 +217,7 @@ take(struct registry *r, const struct rules_client *at, const json_t *device,
 
 	if (!json_is_object(device))
 		return fault_set(f, FAULT_INVALID, "it is no object");
-	if (read_text(device, "id", &id, f) || rules_check_id("device", id ? id : "", f) ||
+	if (move_text(device, "id", &id, f) || rules_check_id("device", id ? id : "", f) ||
 		look_registry(r, at, &registry, f) ||
 		db_prepare(r, "SELECT id FROM devices WHERE registry = ? AND name = ?", &q, f, "it",
 			registry, id) ||
