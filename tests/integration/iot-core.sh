@@ -67,7 +67,7 @@ main()
 {
 	need mosquitto mosquitto_passwd openssl
 	python=/usr/bin/python3
-	"$python" -c 'import jwt, paho.mqtt.client' 2>python.out ||
+	"$python" -c 'import jwt, paho.mqtt.client' 2>/dev/null ||
 		need python3-paho-mqtt-and-python3-jwt
 	begin_broker_test
 	make_registries
