@@ -95,7 +95,7 @@ class Client:
         self.client.on_publish = self.on_publish
         self.client.on_subscribe = self.on_subscribe
         self.client.reconnect_delay_set(60, 120)
-        self.client.connect("localhost", int(sys.argv[1]), keepalive)
+        self.client.connect("127.0.0.1", int(sys.argv[1]), keepalive)
         self.client.loop_start()
         wait_for(lambda: self.connected is not None or self.gone)
 

@@ -59,8 +59,8 @@ make_registries()
 
 make_certificate()
 {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
-		-addext subjectAltName=DNS:localhost -keyout server.key -out server.crt 2>/dev/null
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=broker \
+		-addext subjectAltName=IP:127.0.0.1 -keyout server.key -out server.crt 2>/dev/null
 }
 
 main()
