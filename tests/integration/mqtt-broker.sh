@@ -89,6 +89,14 @@ wrong_host()
 	check "and nobody was let in" sh -c "! grep -q 'New client connected' $work/broker.log"
 }
 
+# unread PORT: who listens there has bytes waiting that it has not read
+unread()
+{
+	awk -v port="$(printf ':%04X$' "$1")" '$2 ~ port && $4 == "01" && $5 !~ /:00000000$/ { n++ }
+		END { exit n == 0 }' /proc/net/tcp
+}
+
+# It is stopped first, so that some messages are surely not acknowledged.
 dying_broker()
 {
 	note "a broker that dies"
@@ -97,6 +105,8 @@ dying_broker()
 		>"$work/said" 2>&1 &
 	client_pid=$!
 	wait_for 20 test -s "$work/dying"
+	kill -STOP "$broker_pid"
+	wait_for 20 unread "$port"
 	kill -9 "$broker_pid"
 	wait "$broker_pid" 2>/dev/null || true
 	broker_pid=
