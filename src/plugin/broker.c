@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <mqtt_protocol.h>
-
 #include "plugin/version.h"
 
 /* Where nobody listens: `#` does not match what begins with a dollar, and it carries nothing. */
@@ -31,32 +29,6 @@ broker_send(const char *client_id, const char *topic, const void *payload, size_
 	return 0;
 }
 
-static int
-add(mosquitto_property **properties, const char *name, const char *value)
-{
-	return mosquitto_property_add_string_pair(properties, MQTT_PROP_USER_PROPERTY, name, value);
-}
-
-static int
-make_properties(const struct registry_message *m, mosquitto_property **ret)
-{
-	const struct registry_admission *from = m->from;
-	mosquitto_property *properties = NULL;
-
-	if (add(&properties, "deviceId", from->device_id) ||
-		add(&properties, "deviceNumId", from->device_num_id) ||
-		add(&properties, "deviceRegistryId", from->client.registry) ||
-		add(&properties, "deviceRegistryLocation", from->client.region) ||
-		add(&properties, "projectId", from->client.project) ||
-		add(&properties, "subFolder", m->subfolder) ||
-		(m->gateway && add(&properties, "gatewayId", m->gateway))) {
-		mosquitto_property_free_all(&properties);
-		return -1;
-	}
-	*ret = properties;
-	return 0;
-}
-
 /* Until 2.0.14 mosquitto forgets what a plugin replaces; later it frees that itself. */
 static void
 replace(struct mosquitto_evt_message *message, char *topic, mosquitto_property *properties)
@@ -71,15 +43,12 @@ replace(struct mosquitto_evt_message *message, char *topic, mosquitto_property *
 
 int
 broker_redirect(struct mosquitto_evt_message *message, const char *topic,
-	const struct registry_message *about, struct fault *f)
+	mosquitto_property *properties, struct fault *f)
 {
-	mosquitto_property *properties;
 	char *copy = mosquitto_strdup(topic);
 
-	if (!copy)
-		return fault_nomem(f);
-	if (make_properties(about, &properties)) {
-		mosquitto_free(copy);
+	if (!copy) {
+		mosquitto_property_free_all(&properties);
 		return fault_nomem(f);
 	}
 	replace(message, copy, properties);

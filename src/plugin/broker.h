@@ -8,7 +8,6 @@
 #include <mosquitto_broker.h>
 
 #include "base/fault.h"
-#include "registry/registry.h"
 
 /*
  * Sends a message to one connection, whatever it subscribed to; it goes out at the broker's next
@@ -22,15 +21,16 @@ int broker_send(const char *client_id, const char *topic, const void *payload, s
 	struct fault *f);
 
 /*
- * Gives a message that a device published another topic, and the attributes that Cloud Pub/Sub
- * would give it as user properties (MQTT 5), in place of all that the device gave it.
+ * Gives a message that a device published another topic, and other properties (MQTT 5) in place of
+ * all that the device gave it.
  *
- * topic  copied
+ * topic       copied
+ * properties  taken over in any case; NULL for none
  *
  * Returns 0; else FAULT_NOMEM: the message must not go on then.
  */
 int broker_redirect(struct mosquitto_evt_message *message, const char *topic,
-	const struct registry_message *about, struct fault *f);
+	mosquitto_property *properties, struct fault *f);
 
 /* Lets a message end here, unseen: for who published it, it was taken. As broker_redirect(). */
 int broker_swallow(struct mosquitto_evt_message *message, struct fault *f);

@@ -28,6 +28,7 @@ static const struct setting table[] = {
 		.preset = "1", .min = 0, .max = 1000000},
 	{"idle-s", 0, SETTING_NUMBER, offsetof(struct options, idle_s), .preset = "1200", .min = 1,
 		.max = 604800},
+	{"attributes", 0, SETTING_FLAG, offsetof(struct options, attributes), .preset = "true"},
 	{NULL},
 };
 

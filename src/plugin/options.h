@@ -19,6 +19,7 @@ struct options {
 	long max_bytes_per_s;
 	long max_states_per_s;
 	long idle_s;
+	bool attributes;
 };
 
 /*

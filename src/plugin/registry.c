@@ -162,6 +162,8 @@ on_basic_auth(int event, void *event_data, void *userdata)
 	int rc;
 
 	(void)event;
+	if (waker_called(plugin->waker, &f))
+		journal_failure("changes wait for the next packet", "", f.text);
 	/* One that waits to be closed is not let in again by a reload. */
 	if (session && session->ended)
 		return MOSQ_ERR_AUTH;

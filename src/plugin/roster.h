@@ -13,6 +13,7 @@
 #include "registry/limits.h"
 #include "registry/registry.h"
 
+struct attributes;
 struct session;
 
 /* No subscription. */
@@ -27,6 +28,7 @@ struct session;
  * config_qos, commands_qos  what was subscribed to, or DEVICE_NO_QOS
  * config_version  what was delivered last; 0 before the first
  * activity        what it did since that was last written down
+ * attributes      of its messages, or NULL; goes with the device
  * by_name         in its gateway's table of attached devices
  * the rest is private to roster.c
  */
@@ -37,6 +39,7 @@ struct device {
 	int config_qos, commands_qos;
 	int64_t config_version;
 	struct registry_activity activity;
+	struct attributes *attributes;
 	struct table_link by_name;
 
 	unsigned long epoch;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugin/attributes.h"
+
 /*
  * open    those not ended
  * ending  those that wait to be closed
@@ -33,13 +35,20 @@ sessions_new(struct sessions **ret_sessions, struct fault *f)
 }
 
 static void
+device_clear(struct device *device)
+{
+	attributes_free(device->attributes);
+	free(device->activity.error_text);
+}
+
+static void
 session_free(struct session *session)
 {
 	if (!session)
 		return;
 	table_clear(&session->attached);
 	free(session->client_id);
-	free(session->self.activity.error_text);
+	device_clear(&session->self);
 	free(session);
 }
 
@@ -220,7 +229,7 @@ sessions_detach(struct sessions *sessions, struct device *device)
 {
 	table_remove(&device->session->attached, &device->by_name);
 	roster_remove(sessions->roster, device);
-	free(device->activity.error_text);
+	device_clear(device);
 	free(device);
 }
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "plugin/attributes.h"
 #include "plugin/broker.h"
 #include "registry/limits.h"
 
@@ -109,10 +110,11 @@ uplink_check(
  * connection, so that the device sends it again.
  */
 static int
-take(struct plugin *plugin, const struct registry_message *about, enum topic_kind kind,
-	struct mosquitto_evt_message *message, struct fault *f)
+take(struct plugin *plugin, struct device *device, const struct registry_message *about,
+	enum topic_kind kind, struct mosquitto_evt_message *message, struct fault *f)
 {
 	char topic[BACKEND_TOPIC_MAX];
+	mosquitto_property *properties = NULL;
 	const char *backend;
 	int rc = kind == TOPIC_STATE
 			 ? registry_state(plugin->registry, about, time(NULL), &backend, f)
@@ -122,8 +124,11 @@ take(struct plugin *plugin, const struct registry_message *about, enum topic_kin
 		return -1;
 	if (!*backend)
 		return broker_swallow(message, f);
+	if (plugin->options.attributes &&
+		attributes_copy(&device->attributes, about, &properties, f))
+		return -1;
 	name_backend_topic(topic, backend, about, kind);
-	return broker_redirect(message, topic, about, f);
+	return broker_redirect(message, topic, properties, f);
 }
 
 static void
@@ -163,7 +168,7 @@ uplink_take(struct plugin *plugin, struct session *session, struct mosquitto_evt
 		.payload = message->payload,
 		.len = message->payloadlen,
 	};
-	if (!take(plugin, &about, topic.kind, message, &f)) {
+	if (!take(plugin, device, &about, topic.kind, message, &f)) {
 		note(plugin, device, &about, topic.kind);
 		return MOSQ_ERR_SUCCESS;
 	}

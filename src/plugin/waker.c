@@ -11,8 +11,7 @@
 
 #include "registry/registry.h"
 
-/* How long a broker is given for its first tick, and how often the thread looks without any. */
-#define FIRST_TICK_MS 1500
+/* How often the thread looks. */
 #define LOOK_EVERY_MS 200
 
 /* A reload costs the broker a look at every client. */
@@ -28,7 +27,7 @@ struct waker {
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
 	bool ending;
-	bool running;
+	bool tried, running;
 };
 
 /* Waits, and says whether the waker is to end. */
@@ -73,10 +72,9 @@ run(void *with)
 	long slept_ms = WAKE_EVERY_MS;
 	bool due = false;
 
-	if (rest(waker, FIRST_TICK_MS) || waker->ticked ||
-		registry_open(waker->path, &registry, NULL))
+	if (registry_open(waker->path, &registry, NULL))
 		return NULL;
-	while (!rest(waker, LOOK_EVERY_MS)) {
+	while (!rest(waker, LOOK_EVERY_MS) && !waker->ticked) {
 		long long at = waker->due;
 
 		slept_ms += LOOK_EVERY_MS;
@@ -95,8 +93,6 @@ waker_new(const char *path, struct waker **ret_waker, struct fault *f)
 {
 	AUTO(auto_waker) struct waker *waker = calloc(1, sizeof(*waker));
 	pthread_condattr_t monotonic;
-	sigset_t all, before;
-	int rc;
 
 	if (!waker)
 		return fault_nomem(f);
@@ -108,6 +104,19 @@ waker_new(const char *path, struct waker **ret_waker, struct fault *f)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&waker->ended, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	*ret_waker = TAKE(waker);
+	return 0;
+}
+
+int
+waker_called(struct waker *waker, struct fault *f)
+{
+	sigset_t all, before;
+	int rc;
+
+	if (waker->tried || atomic_load_explicit(&waker->ticked, memory_order_relaxed))
+		return 0;
+	waker->tried = true;
 	/* The broker's signals are its main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -116,7 +125,6 @@ waker_new(const char *path, struct waker **ret_waker, struct fault *f)
 	if (rc)
 		return fault_set(f, FAULT_IO, "cannot start a thread: %s", strerror(rc));
 	waker->running = true;
-	*ret_waker = TAKE(waker);
 	return 0;
 }
 

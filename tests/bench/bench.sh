@@ -118,10 +118,16 @@ make_brokers()
 {
 	broker_conf >"$work/plain.conf"
 	plugin_conf "$P11_REGISTRY_DB" >"$work/plugin.conf"
+	{
+		plugin_conf "$P11_REGISTRY_DB"
+		echo "plugin_opt_attributes false"
+	} >"$work/bare.conf"
 	start_broker plain
 	plain_port=$port
+	start_broker bare
+	bare_port=$port
 	start_broker plugin
-	plugin_port=$port
+	full_port=$port
 }
 
 registry()
@@ -192,10 +198,15 @@ broker_row()
 
 broker_rows()
 {
-	broker_row "broker with plugin, QoS 0, 256 B, messages/s" "the same broker without" \
-		">= 0.95" publish --qos 0
-	broker_row "broker with plugin, QoS 1, 256 B, messages/s" "the same broker without" \
-		">= 0.95" publish --qos 1
+	for qos in 0 1; do
+		plugin_port=$full_port
+		broker_row "broker with plugin, QoS $qos, 256 B, messages/s" \
+			"the same broker without" ">= 0.95" publish --qos $qos
+		plugin_port=$bare_port
+		broker_row "the same, plugin_opt_attributes false" "the same broker without" \
+			">= 0.95" publish --qos $qos
+	done
+	plugin_port=$full_port
 	broker_row "CONNECTs/s with a JWT, RS256" "password_file" ">= 1.0" connect --threads 4
 }
 

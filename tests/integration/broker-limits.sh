@@ -73,6 +73,30 @@ attached()
 	check "the log says why" logged 'attach refused .*device=three reason=2 devices are attached'
 }
 
+# seen_with FORMAT: what a service client sees of the next event, in `seen`
+seen_with()
+{
+	rm -f seen
+	mark
+	(in_place='exec' && backend mosquitto_sub -V mqttv5 -t 'projects/+/topics/#' -C 1 -F "$1") \
+		>seen 2>&1 &
+	pids="$pids $!"
+	check "a service client subscribes" wait_for 20 since 'Sending SUBACK to backend'
+	check "an event is taken" publishes -V mqttv5 -t /devices/good/events/in -m here \
+		-D publish user-property deviceId other
+	check "the service client sees it" wait_for 20 says 'devices/good/events/in here' seen
+}
+
+attributes()
+{
+	started_with
+	seen_with '%t %p %P'
+	check "an event has its attributes" says 'deviceId:good.*subFolder:in' seen
+	started_with "plugin_opt_attributes false"
+	seen_with '%t %p %P'
+	check "without them it has none, not even the device's own" not says deviceId seen
+}
+
 bad_topics()
 {
 	started_with
@@ -96,7 +120,8 @@ idle()
 options_are_checked()
 {
 	for line in 'plugin_opt_max_event_bytes 0' 'plugin_opt_max_attached many' \
-		'plugin_opt_idle_s -1' 'plugin_opt_max_states_per_s 1x' 'plugin_opt_unknown 1'; do
+		'plugin_opt_idle_s -1' 'plugin_opt_max_states_per_s 1x' 'plugin_opt_attributes perhaps' \
+		'plugin_opt_unknown 1'; do
 		write_settings "plugin_opt_db_file $P11_REGISTRY_DB" "$line"
 		run_broker && die "it starts with '$line'"
 		wait "$broker_pid" || true
@@ -125,6 +150,7 @@ main()
 	rates
 	idle
 	attached
+	attributes
 	bad_topics
 	end_broker
 	options_are_checked

@@ -2,11 +2,16 @@
 
 #include "unit.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <mosquitto.h>
+#include <mqtt_protocol.h>
+
 #include "base/auto.h"
+#include "plugin/attributes.h"
 #include "plugin/sessions.h"
 #include "plugin/version.h"
 
@@ -362,10 +367,75 @@ an_ended_session_waits_once_to_be_closed(void **state)
 	assert_int_equal(sessions_count(s), 1);
 }
 
+/* assert_attributes(COPY, NAME, VALUE, ..., NULL): these and no other; frees the copy */
+static void
+assert_attributes(mosquitto_property *copy, ...)
+{
+	const mosquitto_property *at = NULL;
+	const char *name;
+	va_list pairs;
+
+	va_start(pairs, copy);
+	while ((name = va_arg(pairs, const char *))) {
+		char *found_name = NULL, *found_value = NULL;
+
+		at = mosquitto_property_read_string_pair(at ? at : copy, MQTT_PROP_USER_PROPERTY,
+			&found_name, &found_value, at != NULL);
+		assert_non_null(at);
+		assert_string_equal(found_name, name);
+		assert_string_equal(found_value, va_arg(pairs, const char *));
+		free(found_name);
+		free(found_value);
+	}
+	va_end(pairs);
+	assert_null(mosquitto_property_next(at));
+	mosquitto_property_free_all(&copy);
+}
+
+static mosquitto_property *
+copy_of(struct attributes **kept, const struct registry_message *about)
+{
+	mosquitto_property *copy = NULL;
+	struct fault f = FAULT_INIT;
+
+	assert_ok(attributes_copy(kept, about, &copy, &f), &f);
+	return copy;
+}
+
+/* Each message has its own subfolder, though what was made for the last one is kept. */
+static void
+attributes_are_each_messages_own(void **state)
+{
+	struct registry_admission from = {.device_id = "dev", .device_num_id = "17",
+		.client = {.project = "p", .region = "r", .registry = "reg"}};
+	struct registry_message about = {.from = &from, .subfolder = "a"};
+	AUTO(auto_sessions) struct sessions *sessions = fresh();
+	struct device *device;
+
+	(void)state;
+	put(sessions, &connections[0], "gw", 100);
+	device = attach(sessions, &connections[0], "dev", 3, 0);
+	for (int i = 0; i < 2; i++) {
+		about.subfolder = "a/b";
+		about.gateway = NULL;
+		assert_attributes(copy_of(&device->attributes, &about), "deviceId", "dev",
+			"deviceNumId", "17", "deviceRegistryId", "reg", "deviceRegistryLocation",
+			"r", "projectId", "p", "subFolder", "a/b", NULL);
+		about.subfolder = "";
+		about.gateway = "gw";
+		for (int again = 0; again < 2; again++)
+			assert_attributes(copy_of(&device->attributes, &about), "deviceId", "dev",
+				"deviceNumId", "17", "deviceRegistryId", "reg",
+				"deviceRegistryLocation", "r", "projectId", "p", "subFolder", "",
+				"gatewayId", "gw", NULL);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(attributes_are_each_messages_own),
 		cmocka_unit_test(a_connection_is_found_until_it_is_removed),
 		cmocka_unit_test(a_connection_let_in_again_has_one_session),
 		cmocka_unit_test(only_the_newest_of_a_client_id_is_the_newest),
