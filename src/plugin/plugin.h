@@ -16,6 +16,9 @@
 #include "registry/registry.h"
 #include "registry/topic.h"
 
+/* Room for each topic that a device may publish to. */
+#define TOPIC_KEPT_MAX 1024
+
 /*
  * looked_ms   when the file was last asked for changes, by the monotonic clock
  * crls_ms     when the files of revoked certificates were
@@ -23,6 +26,7 @@
  * failing     the file failed when it was last asked about a device: say so once
  * reading     there may be more changes than were read at once
  * command     the newest command that was answered
+ * topic       the one that was published to last, and its text: it is asked for twice a message
  */
 struct plugin {
 	mosquitto_plugin_id_t *id;
@@ -38,6 +42,8 @@ struct plugin {
 	bool failing;
 	bool reading;
 	int64_t command;
+	struct topic topic;
+	char topic_text[TOPIC_KEPT_MAX];
 };
 
 /* By a clock that never goes back; cheap. */

@@ -71,34 +71,55 @@ check_message(struct plugin *plugin, struct device *device, const struct topic *
 	return 0;
 }
 
+/*
+ * What a topic is, until the next call. It outlives the text when that is a topic to publish to:
+ * the broker's own goes when the message is given another.
+ */
+static const struct topic *
+parse(struct plugin *plugin, const char *text)
+{
+	size_t size;
+
+	if (*plugin->topic_text && !strcmp(plugin->topic_text, text))
+		return &plugin->topic;
+	size = strlen(text) + 1;
+	plugin->topic_text[0] = '\0';
+	if (size > sizeof(plugin->topic_text)) {
+		topic_parse(text, &plugin->topic);
+		return &plugin->topic;
+	}
+	memcpy(plugin->topic_text, text, size);
+	topic_parse(plugin->topic_text, &plugin->topic);
+	return &plugin->topic;
+}
+
 int
 uplink_check(
 	struct plugin *plugin, struct session *session, const struct mosquitto_evt_acl_check *acl)
 {
 	struct device *device, *self = &session->self;
 	struct fault f = FAULT_INIT;
-	struct topic topic;
+	const struct topic *topic = parse(plugin, acl->topic);
 
-	topic_parse(acl->topic, &topic);
 	if (check_rates(plugin, session, acl->payloadlen, &f))
 		return refuse(plugin, self, f.text);
-	if (topic.kind == TOPIC_ATTACH || topic.kind == TOPIC_DETACH) {
+	if (topic->kind == TOPIC_ATTACH || topic->kind == TOPIC_DETACH) {
 		if (!self->admission.gateway)
 			return refuse(plugin, self, "only a gateway may attach and detach devices");
-		return topic.kind == TOPIC_ATTACH ? gateway_attach(plugin, session, &topic, acl)
-						  : gateway_detach(plugin, session, &topic, acl);
+		return topic->kind == TOPIC_ATTACH ? gateway_attach(plugin, session, topic, acl)
+						  : gateway_detach(plugin, session, topic, acl);
 	}
-	device = session_device(session, topic.device);
-	if (!device && (topic.kind == TOPIC_EVENTS || topic.kind == TOPIC_STATE)) {
+	device = session_device(session, topic->device);
+	if (!device && (topic->kind == TOPIC_EVENTS || topic->kind == TOPIC_STATE)) {
 		if (self->admission.gateway)
 			return gateway_not_attached(
-				plugin, session, topic.device, "PUBLISH", acl->topic);
+				plugin, session, topic->device, "PUBLISH", acl->topic);
 		fault_set(&f, FAULT_AUTH, "'%.80s' is another device's topic", acl->topic);
 		return refuse(plugin, self, f.text);
 	}
 	if (!device)
 		device = self;
-	if (check_message(plugin, device, &topic, acl, &f))
+	if (check_message(plugin, device, topic, acl, &f))
 		return refuse(plugin, device, f.text);
 	return MOSQ_ERR_SUCCESS;
 }
@@ -153,23 +174,22 @@ uplink_take(struct plugin *plugin, struct session *session, struct mosquitto_evt
 	struct fault f = FAULT_INIT;
 	struct registry_message about;
 	struct device *device;
-	struct topic topic;
+	const struct topic *topic = parse(plugin, message->topic);
 
-	topic_parse(message->topic, &topic);
-	if (topic.kind == TOPIC_ATTACH || topic.kind == TOPIC_DETACH)
+	if (topic->kind == TOPIC_ATTACH || topic->kind == TOPIC_DETACH)
 		return broker_swallow(message, &f) ? MOSQ_ERR_NOMEM : MOSQ_ERR_SUCCESS;
-	device = session_device(session, topic.device);
+	device = session_device(session, topic->device);
 	if (!device)
 		return MOSQ_ERR_ACL_DENIED;
 	about = (struct registry_message){
 		.from = &device->admission,
 		.gateway = device == &session->self ? NULL : session->self.admission.device_id,
-		.subfolder = topic.subfolder,
+		.subfolder = topic->subfolder,
 		.payload = message->payload,
 		.len = message->payloadlen,
 	};
-	if (!take(plugin, device, &about, topic.kind, message, &f)) {
-		note(plugin, device, &about, topic.kind);
+	if (!take(plugin, device, &about, topic->kind, message, &f)) {
+		note(plugin, device, &about, topic->kind);
 		return MOSQ_ERR_SUCCESS;
 	}
 	if (f.code == FAULT_CONFIG || f.code == FAULT_AUTH)
