@@ -42,16 +42,14 @@ replace(struct mosquitto_evt_message *message, char *topic, mosquitto_property *
 }
 
 int
-broker_redirect(struct mosquitto_evt_message *message, const char *topic,
-	mosquitto_property *properties, struct fault *f)
+broker_redirect(struct mosquitto_evt_message *message, char *topic, mosquitto_property *properties,
+	struct fault *f)
 {
-	char *copy = mosquitto_strdup(topic);
-
-	if (!copy) {
+	if (!topic) {
 		mosquitto_property_free_all(&properties);
 		return fault_nomem(f);
 	}
-	replace(message, copy, properties);
+	replace(message, topic, properties);
 	message->retain = false;
 	return 0;
 }

@@ -24,12 +24,12 @@ int broker_send(const char *client_id, const char *topic, const void *payload, s
  * Gives a message that a device published another topic, and other properties (MQTT 5) in place of
  * all that the device gave it.
  *
- * topic       copied
+ * topic       from mosquitto_malloc(), taken over; NULL when memory ran out for it
  * properties  taken over in any case; NULL for none
  *
  * Returns 0; else FAULT_NOMEM: the message must not go on then.
  */
-int broker_redirect(struct mosquitto_evt_message *message, const char *topic,
+int broker_redirect(struct mosquitto_evt_message *message, char *topic,
 	mosquitto_property *properties, struct fault *f);
 
 /* Lets a message end here, unseen: for who published it, it was taken. As broker_redirect(). */

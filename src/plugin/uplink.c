@@ -9,19 +9,29 @@
 #include "plugin/broker.h"
 #include "registry/limits.h"
 
-/* "projects/P/topics/T/registries/G/devices/D/events/SUBFOLDER": four names, a subfolder, words */
-#define BACKEND_TOPIC_MAX (4 * RULES_ID_MAX + RULES_SUBFOLDER_MAX + 128)
+/* What stands between the names of a backend's topic, and the NUL. */
+#define BACKEND_WORDS_LEN sizeof("/devices//events/")
 
-static void
-name_backend_topic(char *topic, const char *backend, const struct registry_message *about,
-	enum topic_kind kind)
+/*
+ * "projects/P/topics/T/registries/G/devices/D/events/SUBFOLDER".
+ *
+ * Returns what mosquitto_free() frees, or NULL.
+ */
+static char *
+make_backend_topic(const char *backend, const struct registry_message *about, enum topic_kind kind)
 {
-	topic = stpcpy(topic, backend);
-	topic = stpcpy(topic, "/devices/");
-	topic = stpcpy(topic, about->from->device_id);
-	topic = stpcpy(topic, kind == TOPIC_STATE ? "/state" : "/events");
+	const char *device = about->from->device_id;
+	char *topic = mosquitto_malloc(
+		strlen(backend) + strlen(device) + strlen(about->subfolder) + BACKEND_WORDS_LEN);
+	char *at;
+
+	if (!topic)
+		return NULL;
+	at = stpcpy(stpcpy(topic, backend), "/devices/");
+	at = stpcpy(stpcpy(at, device), kind == TOPIC_STATE ? "/state" : "/events");
 	if (*about->subfolder)
-		stpcpy(stpcpy(topic, "/"), about->subfolder);
+		stpcpy(stpcpy(at, "/"), about->subfolder);
+	return topic;
 }
 
 /* A connection's own fault ends it; what an attached device does wrong costs the others nothing. */
@@ -134,7 +144,6 @@ static int
 take(struct plugin *plugin, struct device *device, const struct registry_message *about,
 	enum topic_kind kind, struct mosquitto_evt_message *message, struct fault *f)
 {
-	char topic[BACKEND_TOPIC_MAX];
 	mosquitto_property *properties = NULL;
 	const char *backend;
 	int rc = kind == TOPIC_STATE
@@ -148,8 +157,7 @@ take(struct plugin *plugin, struct device *device, const struct registry_message
 	if (plugin->options.attributes &&
 		attributes_copy(&device->attributes, about, &properties, f))
 		return -1;
-	name_backend_topic(topic, backend, about, kind);
-	return broker_redirect(message, topic, properties, f);
+	return broker_redirect(message, make_backend_topic(backend, about, kind), properties, f);
 }
 
 static void
