@@ -117,7 +117,7 @@ uplink_check(
 		if (!self->admission.gateway)
 			return refuse(plugin, self, "only a gateway may attach and detach devices");
 		return topic->kind == TOPIC_ATTACH ? gateway_attach(plugin, session, topic, acl)
-						  : gateway_detach(plugin, session, topic, acl);
+						   : gateway_detach(plugin, session, topic, acl);
 	}
 	device = session_device(session, topic->device);
 	if (!device && (topic->kind == TOPIC_EVENTS || topic->kind == TOPIC_STATE)) {

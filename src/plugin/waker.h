@@ -14,8 +14,8 @@
  * to reload its settings (SIGHUP), at most once a second, which is the one thing that makes it call
  * us.
  *
- * A broker that ticks is left without the thread: a second thread makes each of its system calls and
- * allocations slower, a tenth of what it can carry.
+ * A broker that ticks is left without the thread: a second thread makes each of its system calls
+ * and allocations slower, which costs it a tenth of what it can carry.
  */
 struct waker;
 

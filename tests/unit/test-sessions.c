@@ -406,7 +406,8 @@ copy_of(struct attributes **kept, const struct registry_message *about)
 static void
 attributes_are_each_messages_own(void **state)
 {
-	struct registry_admission from = {.device_id = "dev", .device_num_id = "17",
+	struct registry_admission from = {.device_id = "dev",
+		.device_num_id = "17",
 		.client = {.project = "p", .region = "r", .registry = "reg"}};
 	struct registry_message about = {.from = &from, .subfolder = "a"};
 	AUTO(auto_sessions) struct sessions *sessions = fresh();
