@@ -1,6 +1,7 @@
 # Fuzz targets. With --enable-fuzzing they are libFuzzer's programs; else replay.c runs each over its
 # corpus, in `make check`.
-FUZZERS = tests/fuzz/fuzz-cert tests/fuzz/fuzz-device tests/fuzz/fuzz-jwt tests/fuzz/fuzz-uri
+FUZZERS = tests/fuzz/fuzz-cert tests/fuzz/fuzz-device tests/fuzz/fuzz-jwt tests/fuzz/fuzz-spool \
+	tests/fuzz/fuzz-uri
 check_PROGRAMS += $(FUZZERS)
 if FUZZING
 FUZZ_REPLAY =
@@ -27,6 +28,11 @@ nodist_tests_fuzz_fuzz_jwt_SOURCES = $(FUZZ_REPLAY)
 tests_fuzz_fuzz_jwt_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_jwt_LDADD = src/registry/librules.la src/jwt/libjwt.la src/base/libbase.la \
 	$(JANSSON_LIBS) $(CRYPTO_LIBS)
+
+tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz-spool.c
+nodist_tests_fuzz_fuzz_spool_SOURCES = $(FUZZ_REPLAY)
+tests_fuzz_fuzz_spool_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_spool_LDADD = src/spool/libspool.la src/base/libbase.la $(CRYPTO_LIBS)
 
 tests_fuzz_fuzz_uri_SOURCES = tests/fuzz/fuzz-uri.c
 nodist_tests_fuzz_fuzz_uri_SOURCES = $(FUZZ_REPLAY)
@@ -70,6 +76,10 @@ EXTRA_DIST += \
 	tests/fuzz/corpus/jwt/x5c \
 	tests/fuzz/corpus/jwt/x5c-types \
 	tests/fuzz/corpus/jwt/x5c-url \
+	tests/fuzz/corpus/spool/damaged \
+	tests/fuzz/corpus/spool/records \
+	tests/fuzz/corpus/spool/segment \
+	tests/fuzz/corpus/spool/torn \
 	tests/fuzz/corpus/uri/cut \
 	tests/fuzz/corpus/uri/empty \
 	tests/fuzz/corpus/uri/full \

@@ -1,0 +1,200 @@
+#include "config.h"
+
+#include "spool/cursor.h"
+
+#include <dirent.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <zlib.h>
+
+#include "base/auto.h"
+#include "spool/spool.h"
+
+/* Magic, generation, seq, CRC-32 of these; little-endian. */
+#define MAGIC	 UINT64_C(0x31525543504f4f53) /* "SOOPCUR1" */
+#define SLOT_LEN 32
+
+#define PATH_LEN (sizeof(CURSOR_DIR) + SPOOL_NAME_MAX + 1)
+
+int
+cursor_check_name(const char *name, struct fault *f)
+{
+	size_t len = strnlen(name, SPOOL_NAME_MAX + 1);
+
+	if (len && len <= SPOOL_NAME_MAX && *name != '.' &&
+		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+			len)
+		return 0;
+	return fault_set(f, FAULT_USAGE,
+		"'%.80s' is no name of a reader: letters, digits, '.', '_' and '-', at most %d",
+		name, SPOOL_NAME_MAX);
+}
+
+static int
+open_file(int dir, const char *name, int flags, struct fault *f)
+{
+	char path[PATH_LEN];
+	int fd;
+
+	if (cursor_check_name(name, f))
+		return -1;
+	snprintf(path, sizeof(path), CURSOR_DIR "/%s", name);
+	fd = openat(dir, path, flags | O_CLOEXEC | O_NOFOLLOW, 0640);
+	return fd < 0 ? fault_errno(f, "cannot open the cursor '%s'", name) : fd;
+}
+
+static void
+put_slot(unsigned char slot[SLOT_LEN], uint64_t generation, uint64_t seq)
+{
+	uint64_t words[3] = {htole64(MAGIC), htole64(generation), htole64(seq)};
+	uint32_t crc;
+
+	memset(slot, 0, SLOT_LEN);
+	memcpy(slot, words, sizeof(words));
+	crc = htole32((uint32_t)crc32(0, slot, sizeof(words)));
+	memcpy(slot + sizeof(words), &crc, sizeof(crc));
+}
+
+/* Whether a slot is good and newer than what was read. */
+static bool
+take_slot(const unsigned char slot[SLOT_LEN], struct cursor *cursor)
+{
+	unsigned char again[SLOT_LEN];
+	uint64_t words[3];
+
+	memcpy(words, slot, sizeof(words));
+	put_slot(again, le64toh(words[1]), le64toh(words[2]));
+	if (memcmp(slot, again, SLOT_LEN) != 0 || le64toh(words[1]) <= cursor->generation)
+		return false;
+	cursor->generation = le64toh(words[1]);
+	cursor->seq = le64toh(words[2]);
+	return true;
+}
+
+static int
+read_slots(struct cursor *cursor, const char *name, struct fault *f)
+{
+	unsigned char slots[2 * SLOT_LEN] = {0};
+
+	if (pread(cursor->fd, slots, sizeof(slots), 0) < 0)
+		return fault_errno(f, "cannot read the cursor '%s'", name);
+	take_slot(slots, cursor);
+	take_slot(slots + SLOT_LEN, cursor);
+	return 0;
+}
+
+int
+cursor_open(int dir, const char *name, struct cursor *ret, struct fault *f)
+{
+	struct cursor cursor = {.fd = open_file(dir, name, O_RDWR | O_CREAT, f)};
+
+	if (cursor.fd < 0)
+		return -1;
+	if (flock(cursor.fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			fault_set(f, FAULT_CONFIG, "another process reads the spool as '%s'", name);
+		else
+			fault_errno(f, "cannot lock the cursor '%s'", name);
+	} else if (!read_slots(&cursor, name, f)) {
+		*ret = cursor;
+		return 0;
+	}
+	close(cursor.fd);
+	return -1;
+}
+
+int
+cursor_move(struct cursor *cursor, uint64_t seq, struct fault *f)
+{
+	unsigned char slot[SLOT_LEN];
+	uint64_t generation = cursor->generation + 1;
+
+	put_slot(slot, generation, seq);
+	if (pwrite(cursor->fd, slot, SLOT_LEN, generation % 2 ? SLOT_LEN : 0) != SLOT_LEN)
+		return fault_errno(f, "cannot write the cursor");
+	cursor->generation = generation;
+	cursor->seq = seq;
+	return 0;
+}
+
+void
+cursor_close(struct cursor *cursor)
+{
+	if (cursor->fd >= 0)
+		close(cursor->fd);
+	cursor->fd = -1;
+}
+
+int
+cursor_read(int dir, const char *name, uint64_t *ret_seq, struct fault *f)
+{
+	struct cursor cursor = {.fd = open_file(dir, name, O_RDONLY, f)};
+	int rc;
+
+	if (cursor.fd < 0)
+		return -1;
+	rc = read_slots(&cursor, name, f);
+	close(cursor.fd);
+	if (!rc)
+		*ret_seq = cursor.seq;
+	return rc;
+}
+
+int
+cursor_forget(int dir, const char *name, struct fault *f)
+{
+	char path[PATH_LEN];
+	struct cursor cursor;
+	uint64_t seq;
+	int rc;
+
+	if (cursor_read(dir, name, &seq, f) || cursor_open(dir, name, &cursor, f))
+		return -1;
+	snprintf(path, sizeof(path), CURSOR_DIR "/%s", name);
+	rc = unlinkat(dir, path, 0) < 0 ? fault_errno(f, "cannot delete the cursor '%s'", name) : 0;
+	cursor_close(&cursor);
+	return rc;
+}
+
+static int
+each_entry(int dir, DIR *stream, cursor_fn *each, void *with, struct fault *f)
+{
+	struct dirent *entry;
+	uint64_t seq;
+
+	while ((errno = 0, entry = readdir(stream))) {
+		int rc;
+
+		if (cursor_check_name(entry->d_name, NULL))
+			continue;
+		if (cursor_read(dir, entry->d_name, &seq, f))
+			return -1;
+		rc = each(with, entry->d_name, seq, f);
+		if (rc)
+			return rc;
+	}
+	return errno ? fault_errno(f, "cannot read the spool's cursors") : 0;
+}
+
+int
+cursor_each(int dir, cursor_fn *each, void *with, struct fault *f)
+{
+	int fd = openat(dir, CURSOR_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!stream) {
+		fault_errno(f, "cannot open the spool's cursors");
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	rc = each_entry(dir, stream, each, with, f);
+	closedir(stream);
+	return rc;
+}

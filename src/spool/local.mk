@@ -1,0 +1,13 @@
+# spool: the log between a site's broker and the cloud; the only room that knows zlib
+noinst_LTLIBRARIES += src/spool/libspool.la
+src_spool_libspool_la_SOURCES = \
+	src/spool/cursor.c src/spool/cursor.h \
+	src/spool/drops.c src/spool/drops.h \
+	src/spool/reader.c \
+	src/spool/record.c src/spool/record.h \
+	src/spool/segment.c src/spool/segment.h \
+	src/spool/spool.h \
+	src/spool/walk.c src/spool/walk.h \
+	src/spool/writer.c
+src_spool_libspool_la_CFLAGS = $(AM_CFLAGS) $(ZLIB_CFLAGS)
+src_spool_libspool_la_LIBADD = $(ZLIB_LIBS)

@@ -1,0 +1,187 @@
+#include "config.h"
+
+#include "spool/segment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAGIC	  "P11SPOOL"
+#define MAGIC_LEN 8
+
+/* Read at once, when there is as much. */
+#define VIEW_LEN (256 * 1024)
+
+void
+segment_name(uint64_t first, char name[SEGMENT_NAME_LEN + 1])
+{
+	snprintf(name, SEGMENT_NAME_LEN + 1, "%016" PRIx64 ".log", first);
+}
+
+static bool
+parse_name(const char *name, uint64_t *ret)
+{
+	char again[SEGMENT_NAME_LEN + 1];
+
+	if (strlen(name) != SEGMENT_NAME_LEN)
+		return false;
+	*ret = strtoull(name, NULL, 16);
+	segment_name(*ret, again);
+	return strcmp(name, again) == 0;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int
+add(struct segment_list *list, uint64_t first, struct fault *f)
+{
+	if ((list->n & (list->n - 1)) == 0) {
+		size_t room = list->n ? list->n * 2 : 1;
+		uint64_t *more = reallocarray(list->first, room, sizeof(*more));
+
+		if (!more)
+			return fault_nomem(f);
+		list->first = more;
+	}
+	list->first[list->n++] = first;
+	return 0;
+}
+
+static int
+read_dir(DIR *dir, struct segment_list *list, struct fault *f)
+{
+	struct dirent *entry;
+
+	while ((errno = 0, entry = readdir(dir))) {
+		uint64_t first;
+
+		if (parse_name(entry->d_name, &first) && add(list, first, f))
+			return -1;
+	}
+	return errno ? fault_errno(f, "cannot read the spool's directory") : 0;
+}
+
+int
+segment_list(int dir, struct segment_list *ret, struct fault *f)
+{
+	struct segment_list list = {NULL, 0};
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!stream) {
+		fault_errno(f, "cannot open the spool's directory");
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	rc = read_dir(stream, &list, f);
+	closedir(stream);
+	if (rc) {
+		segment_list_clear(&list);
+		return -1;
+	}
+	if (list.n)
+		qsort(list.first, list.n, sizeof(*list.first), compare);
+	*ret = list;
+	return 0;
+}
+
+void
+segment_list_clear(struct segment_list *list)
+{
+	free(list->first);
+	*list = (struct segment_list){NULL, 0};
+}
+
+void
+segment_head(unsigned char head[SEGMENT_HEAD_LEN])
+{
+	memset(head, 0, SEGMENT_HEAD_LEN);
+	memcpy(head, MAGIC, MAGIC_LEN);
+	head[MAGIC_LEN] = SEGMENT_VERSION;
+}
+
+enum segment_state
+segment_check(const unsigned char *head, size_t len)
+{
+	if (memcmp(head, MAGIC, len < MAGIC_LEN ? len : MAGIC_LEN) != 0)
+		return SEGMENT_BAD;
+	if (len < SEGMENT_HEAD_LEN)
+		return SEGMENT_PARTIAL;
+	return head[MAGIC_LEN] == SEGMENT_VERSION  ? SEGMENT_OURS
+	       : head[MAGIC_LEN] > SEGMENT_VERSION ? SEGMENT_NEWER
+						   : SEGMENT_BAD;
+}
+
+/* Fills the view from `at` on. */
+static int
+fill(struct segment_view *view, int fd, off_t at, size_t need, struct fault *f)
+{
+	size_t size = need > VIEW_LEN ? need : VIEW_LEN;
+
+	if (view->size < size) {
+		unsigned char *more = realloc(view->bytes, size);
+
+		if (!more)
+			return fault_nomem(f);
+		view->bytes = more;
+		view->size = size;
+	}
+	view->at = at;
+	view->len = 0;
+	while (view->len < need) {
+		ssize_t got = pread(
+			fd, view->bytes + view->len, view->size - view->len, at + (off_t)view->len);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fault_errno(f, "cannot read a segment of the spool");
+		if (got == 0)
+			break;
+		view->len += (size_t)got;
+	}
+	return 0;
+}
+
+int
+segment_view(struct segment_view *view, int fd, off_t at, size_t need,
+	const unsigned char **ret_bytes, size_t *ret_len, struct fault *f)
+{
+	size_t skip = at >= view->at ? (size_t)(at - view->at) : view->len + 1;
+
+	if (!view->bytes || skip + need > view->len) {
+		if (fill(view, fd, at, need, f)) {
+			view->len = 0;
+			return -1;
+		}
+		skip = 0;
+	}
+	*ret_bytes = view->bytes + skip;
+	*ret_len = view->len - skip;
+	return 0;
+}
+
+void
+segment_view_forget(struct segment_view *view)
+{
+	view->len = 0;
+}
+
+void
+segment_view_clear(struct segment_view *view)
+{
+	free(view->bytes);
+	*view = (struct segment_view){NULL, 0, 0, 0};
+}

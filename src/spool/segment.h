@@ -1,0 +1,72 @@
+/* segment: the files of a spool: their names, their head, their order. */
+#ifndef SPOOL_SEGMENT_H
+#define SPOOL_SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/auto.h"
+#include "base/fault.h"
+
+#define SEGMENT_VERSION	 1
+#define SEGMENT_HEAD_LEN 16
+
+/* "00000000000000ff.log": the number of the first message that is or will be in it. */
+#define SEGMENT_NAME_LEN 20
+
+struct segment_list {
+	uint64_t *first;
+	size_t n;
+};
+
+/*
+ * Lists the segments of a directory, oldest first.
+ *
+ * Returns 0; else FAULT_IO, FAULT_NOTFOUND, FAULT_NOMEM.
+ */
+int segment_list(int dir, struct segment_list *ret, struct fault *f);
+
+void segment_list_clear(struct segment_list *list);
+
+void segment_name(uint64_t first, char name[SEGMENT_NAME_LEN + 1]);
+
+/* What a new segment begins with: a magic and the version. */
+void segment_head(unsigned char head[SEGMENT_HEAD_LEN]);
+
+enum segment_state {
+	SEGMENT_OURS,
+	SEGMENT_PARTIAL, /* its head is not written yet */
+	SEGMENT_NEWER,	 /* a newer version's */
+	SEGMENT_BAD,
+};
+
+enum segment_state segment_check(const unsigned char *head, size_t len);
+
+/*
+ * A window on a file: the bytes that were last asked for and some behind them.
+ *
+ * len  how many there are; fewer than asked for where the file ends
+ */
+struct segment_view {
+	unsigned char *bytes;
+	size_t len;
+	off_t at;
+	size_t size;
+};
+
+/*
+ * Brings the bytes from `at` on into view, `need` of them when the file has them.
+ *
+ * Returns 0 with what there is in *ret_bytes and *ret_len; else FAULT_IO, FAULT_NOMEM.
+ */
+int segment_view(struct segment_view *view, int fd, off_t at, size_t need,
+	const unsigned char **ret_bytes, size_t *ret_len, struct fault *f);
+
+/* Lets go of what was read, which may have become more since; keeps the memory. */
+void segment_view_forget(struct segment_view *view);
+
+void segment_view_clear(struct segment_view *view);
+
+#endif

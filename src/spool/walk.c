@@ -1,0 +1,249 @@
+#include "config.h"
+
+#include "spool/walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "spool/record.h"
+
+int
+walk_open(struct walk *walk, int dir, uint64_t first, struct fault *f)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+	int fd;
+
+	segment_name(first, name);
+	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return fault_errno(f, "cannot open the spool's segment %s", name);
+	walk_close(walk);
+	walk->fd = fd;
+	walk->first = first;
+	walk->at = 0;
+	return 0;
+}
+
+void
+walk_close(struct walk *walk)
+{
+	if (walk->fd >= 0)
+		close(walk->fd);
+	walk->fd = -1;
+	segment_view_forget(&walk->view);
+}
+
+void
+walk_clear(struct walk *walk)
+{
+	walk_close(walk);
+	segment_view_clear(&walk->view);
+}
+
+/* Passes over the head; one that is none is damage like any other. */
+static int
+read_head(struct walk *walk, enum walk_state *ret, struct fault *f)
+{
+	const unsigned char *bytes;
+	size_t len;
+
+	*ret = WALK_MESSAGE;
+	if (walk->at > 0)
+		return 0;
+	if (segment_view(&walk->view, walk->fd, 0, SEGMENT_HEAD_LEN, &bytes, &len, f))
+		return -1;
+	switch (segment_check(bytes, len)) {
+	case SEGMENT_OURS:
+		walk->at = SEGMENT_HEAD_LEN;
+		break;
+	case SEGMENT_PARTIAL:
+		*ret = WALK_END;
+		break;
+	case SEGMENT_NEWER:
+		segment_view_forget(&walk->view);
+		*ret = WALK_NEWER;
+		break;
+	case SEGMENT_BAD:
+		break;
+	}
+	return 0;
+}
+
+/* The record at `at`; reads as much as one can have only when it is not whole in view. */
+static int
+look(struct walk *walk, off_t at, enum record_state *ret_state, struct spool_message *ret_message,
+	size_t *ret_len, struct fault *f)
+{
+	size_t need = RECORD_HEAD_LEN;
+	const unsigned char *bytes;
+
+	for (;;) {
+		if (segment_view(&walk->view, walk->fd, at, need, &bytes, ret_len, f))
+			return -1;
+		*ret_state = record_read(bytes, *ret_len, ret_message, ret_len);
+		if (*ret_state != RECORD_PARTIAL || need == RECORD_LEN_MAX)
+			return 0;
+		need = RECORD_LEN_MAX;
+	}
+}
+
+/*
+ * Finds the next whole record behind `at`.
+ *
+ * Returns 0 with its place, or that of the file's end when there is none.
+ */
+static int
+find(struct walk *walk, off_t at, off_t *ret_at, bool *ret_found, struct fault *f)
+{
+	struct spool_message message;
+	enum record_state state;
+	const unsigned char *bytes;
+	size_t len, step;
+
+	for (;;) {
+		if (segment_view(&walk->view, walk->fd, at, RECORD_LEN_MAX, &bytes, &len, f))
+			return -1;
+		step = record_resync(bytes, len);
+		if (step >= len) {
+			*ret_at = at + (off_t)len;
+			*ret_found = false;
+			if (len < RECORD_LEN_MAX)
+				return 0;
+			/* A magic may begin in the last bytes. */
+			at += (off_t)len - 4;
+			continue;
+		}
+		at += (off_t)step;
+		if (look(walk, at, &state, &message, &len, f))
+			return -1;
+		if (state == RECORD_WHOLE) {
+			*ret_at = at;
+			*ret_found = true;
+			return 0;
+		}
+	}
+}
+
+int
+walk_next(struct walk *walk, enum walk_state *ret_state, struct spool_message *ret_message,
+	size_t *ret_bytes, struct fault *f)
+{
+	enum record_state state;
+	size_t len;
+	off_t at;
+	bool found;
+
+	*ret_bytes = 0;
+	if (read_head(walk, ret_state, f))
+		return -1;
+	if (*ret_state != WALK_MESSAGE)
+		return 0;
+	if (look(walk, walk->at, &state, ret_message, &len, f))
+		return -1;
+	if (state == RECORD_WHOLE) {
+		walk->at += (off_t)len;
+		return 0;
+	}
+	/* A length that was damaged makes a record look as if its end were still to come. */
+	if (find(walk, walk->at, &at, &found, f))
+		return -1;
+	*ret_bytes = (size_t)(at - walk->at);
+	*ret_state = found ? WALK_SKIPPED : WALK_END;
+	if (found)
+		walk->at = at;
+	segment_view_forget(&walk->view);
+	return 0;
+}
+
+/* The oldest message's time, of the first segment that has one. */
+static int
+find_oldest(struct walk *walk, int dir, const struct segment_list *list,
+	struct spool_extent *extent, struct fault *f)
+{
+	struct spool_message message;
+	enum walk_state state;
+	size_t bytes;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (walk_open(walk, dir, list->first[i], f))
+			return -1;
+		do {
+			if (walk_next(walk, &state, &message, &bytes, f))
+				return -1;
+		} while (state == WALK_SKIPPED);
+		if (state == WALK_MESSAGE) {
+			extent->first = message.seq;
+			extent->oldest_ms = message.time_ms;
+			break;
+		}
+	}
+	return 0;
+}
+
+/* Bytes at the end that cannot be read may have been as many messages as fit there. */
+static int
+find_next(struct walk *walk, int dir, uint64_t last, struct spool_extent *extent, struct fault *f)
+{
+	struct spool_message message;
+	enum walk_state state;
+	size_t bytes;
+
+	if (walk_open(walk, dir, last, f))
+		return -1;
+	extent->next = last;
+	do {
+		if (walk_next(walk, &state, &message, &bytes, f))
+			return -1;
+		if (state == WALK_MESSAGE && message.seq >= extent->next)
+			extent->next = message.seq + 1;
+	} while (state == WALK_MESSAGE || state == WALK_SKIPPED);
+	if (state == WALK_NEWER) {
+		struct stat about;
+
+		if (fstat(walk->fd, &about) < 0)
+			return fault_errno(f, "cannot look at a segment of the spool");
+		bytes = (size_t)about.st_size;
+	}
+	extent->next += bytes / RECORD_HEAD_LEN;
+	return 0;
+}
+
+static int
+add_sizes(int dir, const struct segment_list *list, struct spool_extent *extent, struct fault *f)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		char name[SEGMENT_NAME_LEN + 1];
+		struct stat about;
+
+		segment_name(list->first[i], name);
+		if (fstatat(dir, name, &about, AT_SYMLINK_NOFOLLOW) == 0)
+			extent->bytes += about.st_size;
+		else if (errno != ENOENT)
+			return fault_errno(f, "cannot look at the spool's segment %s", name);
+	}
+	return 0;
+}
+
+int
+walk_extent(struct walk *walk, int dir, struct spool_extent *ret, struct fault *f)
+{
+	struct spool_extent extent = {.first = 0, .next = 1};
+	struct segment_list list;
+	int rc = 0;
+
+	if (segment_list(dir, &list, f))
+		return -1;
+	if (list.n)
+		rc = add_sizes(dir, &list, &extent, f) ||
+				     find_oldest(walk, dir, &list, &extent, f) ||
+				     find_next(walk, dir, list.first[list.n - 1], &extent, f)
+			     ? -1
+			     : 0;
+	segment_list_clear(&list);
+	walk_close(walk);
+	if (!rc)
+		*ret = extent;
+	return rc;
+}

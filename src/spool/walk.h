@@ -1,0 +1,49 @@
+/* walk: one segment's records in turn, whatever happened to the file. */
+#ifndef SPOOL_WALK_H
+#define SPOOL_WALK_H
+
+#include "spool/segment.h"
+#include "spool/spool.h"
+
+/*
+ * fd     the segment's; -1 when none is open
+ * first  its number
+ * at     where the next record begins
+ */
+struct walk {
+	int fd;
+	uint64_t first;
+	off_t at;
+	struct segment_view view;
+};
+
+enum walk_state {
+	WALK_MESSAGE,
+	WALK_END,     /* no whole record is left, now */
+	WALK_SKIPPED, /* bytes that are no record were passed over; there is more behind them */
+	WALK_NEWER,   /* a newer version wrote it */
+};
+
+/* Returns 0; else FAULT_NOTFOUND, FAULT_IO. A walk that was zeroed with fd -1 may be opened. */
+int walk_open(struct walk *walk, int dir, uint64_t first, struct fault *f);
+
+/* Keeps the view's memory for the next segment. */
+void walk_close(struct walk *walk);
+
+void walk_clear(struct walk *walk);
+
+/*
+ * The next record.
+ *
+ * ret_message  valid until the next call
+ * ret_bytes    for WALK_END, how many bytes are left; for WALK_SKIPPED, how many were passed over
+ *
+ * Returns 0; else FAULT_IO, FAULT_NOMEM.
+ */
+int walk_next(struct walk *walk, enum walk_state *ret_state, struct spool_message *ret_message,
+	size_t *ret_bytes, struct fault *f);
+
+/* What the segments of a directory hold. Returns 0; else FAULT_IO, FAULT_NOMEM. */
+int walk_extent(struct walk *walk, int dir, struct spool_extent *ret, struct fault *f);
+
+#endif

@@ -1,0 +1,460 @@
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "spool/cursor.h"
+#include "spool/drops.h"
+#include "spool/record.h"
+#include "spool/spool.h"
+#include "spool/walk.h"
+
+#define LOCK_NAME "lock"
+
+#define TICK_EVERY_MS 1000
+
+/* A spool's bound is given back in such parts, and no segment is larger. */
+#define SEGMENTS_A_SPOOL 16
+#define SEGMENT_LEN_MAX	 (8 * 1024 * 1024)
+
+/* What comes in a sixteenth of the greatest age shares a segment. */
+#define SEGMENTS_AN_AGE 16
+
+struct segment {
+	uint64_t first;
+	int64_t bytes;
+	int64_t newest_ms;
+};
+
+/*
+ * segments  oldest first; the last one is written to while `fd` is open
+ * next      the number of the message to come
+ * opened_ms when the last segment was begun
+ */
+struct spool_writer {
+	int dir, lock, fd;
+	struct spool_options options;
+	char *hold;
+	struct segment *segments;
+	size_t n, room;
+	int64_t bytes, segment_max;
+	uint64_t next;
+	int64_t opened_ms, ticked_ms;
+	struct drops *drops;
+	struct walk walk;
+};
+
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Seals the segment that is written to. */
+static void
+seal(struct spool_writer *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+}
+
+void
+spool_writer_close(struct spool_writer *w)
+{
+	if (!w)
+		return;
+	if (w->drops)
+		drops_flush(w->drops, NULL);
+	drops_free(w->drops);
+	seal(w);
+	walk_clear(&w->walk);
+	if (w->lock >= 0)
+		close(w->lock);
+	if (w->dir >= 0)
+		close(w->dir);
+	free(w->segments);
+	free(w->hold);
+	free(w);
+}
+
+static int
+add_segment(struct spool_writer *w, const struct segment *segment, struct fault *f)
+{
+	if (w->n == w->room) {
+		size_t room = w->room ? w->room * 2 : 32;
+		struct segment *more = reallocarray(w->segments, room, sizeof(*more));
+
+		if (!more)
+			return fault_nomem(f);
+		w->segments = more;
+		w->room = room;
+	}
+	w->segments[w->n++] = *segment;
+	w->bytes += segment->bytes;
+	return 0;
+}
+
+static int
+add_found(struct spool_writer *w, uint64_t first, struct fault *f)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+	struct segment segment = {.first = first};
+	struct stat about;
+
+	segment_name(first, name);
+	if (fstatat(w->dir, name, &about, AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_errno(f, "cannot look at the spool's segment %s", name);
+	segment.bytes = about.st_size;
+	segment.newest_ms = (int64_t)about.st_mtim.tv_sec * 1000 + about.st_mtim.tv_nsec / 1000000;
+	return add_segment(w, &segment, f);
+}
+
+static int
+add_all_found(struct spool_writer *w, struct fault *f)
+{
+	struct segment_list list;
+	int rc = 0;
+
+	if (segment_list(w->dir, &list, f))
+		return -1;
+	for (size_t i = 0; i < list.n && !rc; i++)
+		rc = add_found(w, list.first[i], f);
+	segment_list_clear(&list);
+	return rc;
+}
+
+/* No number is given twice: what a segment lost at its end may have had as many as fit there. */
+static int
+past_cursor(void *with, const char *name, uint64_t seq, struct fault *f)
+{
+	struct spool_writer *w = with;
+
+	(void)name, (void)f;
+	if (seq > w->next)
+		w->next = seq;
+	return 0;
+}
+
+static int
+find_next(struct spool_writer *w, struct fault *f)
+{
+	struct spool_extent extent;
+
+	if (walk_extent(&w->walk, w->dir, &extent, f))
+		return -1;
+	w->next = extent.next;
+	return cursor_each(w->dir, past_cursor, w, f);
+}
+
+static int
+open_dir(struct spool_writer *w, const char *dir, struct fault *f)
+{
+	if (mkdir(dir, 0750) < 0 && errno != EEXIST)
+		return fault_errno(f, "cannot make the spool %s", dir);
+	w->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (w->dir < 0)
+		return fault_errno(f, "cannot open the spool %s", dir);
+	if (mkdirat(w->dir, CURSOR_DIR, 0770) < 0 && errno != EEXIST)
+		return fault_errno(f, "cannot make %s/" CURSOR_DIR, dir);
+	w->lock = openat(w->dir, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (w->lock < 0)
+		return fault_errno(f, "cannot write to the spool %s", dir);
+	if (flock(w->lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	return errno == EWOULDBLOCK
+		       ? fault_set(f, FAULT_CONFIG, "another broker writes to the spool %s", dir)
+		       : fault_errno(f, "cannot lock the spool %s", dir);
+}
+
+static int
+check_options(const struct spool_options *options, struct fault *f)
+{
+	if (options->max_bytes < SPOOL_SIZE_MIN)
+		return fault_set(f, FAULT_CONFIG, "a spool needs %d bytes or more", SPOOL_SIZE_MIN);
+	if (options->max_age_s < 0)
+		return fault_set(f, FAULT_CONFIG, "a spool's greatest age is 0 or more");
+	return options->hold ? cursor_check_name(options->hold, f) : 0;
+}
+
+int
+spool_writer_open(const char *dir, const struct spool_options *options,
+	struct spool_writer **ret_writer, struct fault *f)
+{
+	AUTO(auto_spool_writer) struct spool_writer *w = NULL;
+
+	if (check_options(options, f))
+		return -1;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return fault_nomem(f);
+	w->dir = w->lock = w->fd = w->walk.fd = -1;
+	w->options = *options;
+	w->segment_max = options->max_bytes / SEGMENTS_A_SPOOL;
+	if (w->segment_max > SEGMENT_LEN_MAX)
+		w->segment_max = SEGMENT_LEN_MAX;
+	if (options->hold) {
+		w->hold = strdup(options->hold);
+		if (!w->hold)
+			return fault_nomem(f);
+	}
+	if (open_dir(w, dir, f) || add_all_found(w, f) || find_next(w, f) ||
+		drops_open(w->dir, &w->drops, f))
+		return -1;
+	*ret_writer = TAKE(w);
+	return 0;
+}
+
+int64_t
+spool_writer_bytes(const struct spool_writer *w)
+{
+	return w->bytes;
+}
+
+static int
+slower(void *with, const char *name, uint64_t seq, struct fault *f)
+{
+	uint64_t *held = with;
+
+	(void)name, (void)f;
+	if (seq < *held)
+		*held = seq;
+	return 0;
+}
+
+/* The first message that is kept for a reader; everything is for one that never came. */
+static int
+find_held(const struct spool_writer *w, uint64_t *ret, struct fault *f)
+{
+	struct fault missing = FAULT_INIT;
+	uint64_t held = UINT64_MAX;
+
+	if (!w->hold) {
+		if (cursor_each(w->dir, slower, &held, f))
+			return -1;
+	} else if (cursor_read(w->dir, w->hold, &held, &missing) &&
+		   missing.code != FAULT_NOTFOUND) {
+		if (f)
+			*f = missing;
+		return -1;
+	}
+	*ret = held == UINT64_MAX ? 0 : held;
+	return 0;
+}
+
+static int
+delete_oldest(struct spool_writer *w, struct fault *f)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+
+	if (w->n == 1)
+		seal(w);
+	segment_name(w->segments[0].first, name);
+	if (unlinkat(w->dir, name, 0) < 0 && errno != ENOENT)
+		return fault_errno(f, "cannot delete the spool's segment %s", name);
+	w->bytes -= w->segments[0].bytes;
+	w->n--;
+	memmove(w->segments, w->segments + 1, w->n * sizeof(*w->segments));
+	return 0;
+}
+
+/* Where the oldest segment's messages end. */
+static uint64_t
+oldest_end(const struct spool_writer *w)
+{
+	return w->n > 1 ? w->segments[1].first : w->next;
+}
+
+/* Deletes what is not held. The segment that is written to stays, as long as there is room. */
+static int
+reclaim(struct spool_writer *w, uint64_t held, struct fault *f)
+{
+	while ((w->n > 1 || (w->n == 1 && w->fd < 0)) && oldest_end(w) <= held) {
+		if (delete_oldest(w, f))
+			return -1;
+	}
+	return 0;
+}
+
+/* Counts what goes with the oldest segment, and deletes it. */
+static int
+drop_oldest(struct spool_writer *w, uint64_t held, const char *reason, struct fault *f)
+{
+	struct spool_message message;
+	enum walk_state state;
+	size_t bytes;
+
+	if (walk_open(&w->walk, w->dir, w->segments[0].first, f))
+		return -1;
+	do {
+		if (walk_next(&w->walk, &state, &message, &bytes, f))
+			return -1;
+		if (state == WALK_MESSAGE && message.seq >= held)
+			drops_add(w->drops, message.device, reason, 1);
+	} while (state == WALK_MESSAGE || state == WALK_SKIPPED);
+	walk_close(&w->walk);
+	return delete_oldest(w, f);
+}
+
+/* Returns 0 with *ret_room telling whether there is any; else FAULT_IO. */
+static int
+make_room(struct spool_writer *w, int64_t len, bool *ret_room, struct fault *f)
+{
+	uint64_t held;
+
+	*ret_room = w->bytes + len <= w->options.max_bytes;
+	if (*ret_room)
+		return 0;
+	if (find_held(w, &held, f) || reclaim(w, held, f))
+		return -1;
+	if (w->n == 1 && w->next <= held && delete_oldest(w, f))
+		return -1;
+	while (w->options.when_full == SPOOL_DROP_OLDEST && w->n &&
+		w->bytes + len > w->options.max_bytes) {
+		if (drop_oldest(w, held, "full", f))
+			return -1;
+	}
+	*ret_room = w->bytes + len <= w->options.max_bytes;
+	return 0;
+}
+
+/* Begins a segment. One that is there by that name was begun, and nothing came into it. */
+static int
+begin(struct spool_writer *w, int64_t now, struct fault *f)
+{
+	struct segment segment = {.first = w->next, .bytes = SEGMENT_HEAD_LEN, .newest_ms = now};
+	unsigned char head[SEGMENT_HEAD_LEN];
+	char name[SEGMENT_NAME_LEN + 1];
+
+	segment_name(w->next, name);
+	segment_head(head);
+	if (w->n && w->segments[w->n - 1].first == w->next)
+		w->bytes -= w->segments[--w->n].bytes;
+	w->fd = openat(w->dir, name,
+		O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (w->fd < 0)
+		return fault_errno(f, "cannot begin the spool's segment %s", name);
+	if (write(w->fd, head, sizeof(head)) != sizeof(head) ||
+		(w->options.power && fsync(w->dir) < 0)) {
+		fault_errno(f, "cannot begin the spool's segment %s", name);
+		seal(w);
+		unlinkat(w->dir, name, 0);
+		return -1;
+	}
+	if (add_segment(w, &segment, f)) {
+		seal(w);
+		return -1;
+	}
+	w->opened_ms = now;
+	return 0;
+}
+
+/* Takes back what was written of a message that was not taken. */
+static void
+undo(struct spool_writer *w)
+{
+	if (ftruncate(w->fd, w->segments[w->n - 1].bytes) < 0)
+		seal(w);
+}
+
+static int
+write_record(struct spool_writer *w, const struct spool_message *m, struct fault *f)
+{
+	unsigned char head[RECORD_HEAD_LEN];
+	size_t len = record_head(m, head);
+	struct iovec parts[] = {
+		{head, sizeof(head)},
+		{(void *)m->device, strlen(m->device) + 1},
+		{(void *)m->topic, strlen(m->topic) + 1},
+		{(void *)m->payload, m->len},
+	};
+	ssize_t put = writev(w->fd, parts, m->len ? 4 : 3);
+
+	if (put < 0 || (size_t)put != len) {
+		if (put >= 0)
+			errno = ENOSPC;
+		fault_errno(f, "cannot write to the spool");
+		undo(w);
+		return -1;
+	}
+	if (w->options.power && fdatasync(w->fd) < 0) {
+		fault_errno(f, "cannot write the spool to the disk");
+		undo(w);
+		/* What the kernel still has of this file is not known any more. */
+		seal(w);
+		return -1;
+	}
+	w->segments[w->n - 1].bytes += (int64_t)len;
+	w->segments[w->n - 1].newest_ms = m->time_ms;
+	w->bytes += (int64_t)len;
+	return 0;
+}
+
+int
+spool_append(struct spool_writer *w, const struct spool_message *message, struct fault *f)
+{
+	struct spool_message m = *message;
+	int64_t len;
+	bool room;
+
+	if (record_check(&m, f))
+		return -1;
+	m.seq = w->next;
+	m.time_ms = now_ms();
+	len = (int64_t)(RECORD_HEAD_LEN + strlen(m.device) + strlen(m.topic) + 2 + m.len);
+	if (make_room(w, len + SEGMENT_HEAD_LEN, &room, f))
+		return -1;
+	if (!room && w->options.when_full == SPOOL_DROP_NEWEST) {
+		drops_add(w->drops, m.device, "full", 1);
+		return 0;
+	}
+	if (!room)
+		return fault_set(f, FAULT_PRECONDITION,
+			"the spool is full: %lld bytes wait for the cloud", (long long)w->bytes);
+	if (w->fd >= 0 && w->segments[w->n - 1].bytes + len > w->segment_max)
+		seal(w);
+	if ((w->fd < 0 && begin(w, m.time_ms, f)) || write_record(w, &m, f))
+		return -1;
+	w->next++;
+	return 0;
+}
+
+/* Whatever was taken before then is too old. A clock that was set back makes nothing older. */
+static int
+drop_aged(struct spool_writer *w, uint64_t held, int64_t now, struct fault *f)
+{
+	int64_t age_ms = w->options.max_age_s * 1000;
+
+	if (!age_ms)
+		return 0;
+	if (w->fd >= 0 && now - w->opened_ms > age_ms / SEGMENTS_AN_AGE)
+		seal(w);
+	while ((w->n > 1 || (w->n == 1 && w->fd < 0)) && w->segments[0].newest_ms < now - age_ms) {
+		if (drop_oldest(w, held, "age", f))
+			return -1;
+	}
+	return 0;
+}
+
+int
+spool_tick(struct spool_writer *w, int64_t now, struct fault *f)
+{
+	uint64_t held;
+
+	if (now >= w->ticked_ms && now - w->ticked_ms < TICK_EVERY_MS)
+		return 0;
+	w->ticked_ms = now;
+	if (find_held(w, &held, f) || reclaim(w, held, f) || drop_aged(w, held, now, f))
+		return -1;
+	return drops_flush(w->drops, f);
+}

@@ -1,0 +1,43 @@
+/* Fuzzes the spool's records: whatever a disk gives back is a message that was written, or none. */
+#include "config.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spool/record.h"
+#include "spool/segment.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A record that is read is the one that would be written for what was read. */
+static void
+check_whole(const uint8_t *data, size_t size, const struct spool_message *message, size_t len)
+{
+	unsigned char head[RECORD_HEAD_LEN];
+
+	if (len > size || record_check(message, NULL) || record_head(message, head) != len ||
+		memcmp(head, data, sizeof(head)) != 0)
+		abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t at = 0, len, step;
+	struct spool_message message;
+
+	segment_check(data, size);
+	while (at < size) {
+		if (record_read(data + at, size - at, &message, &len) == RECORD_WHOLE) {
+			check_whole(data + at, size - at, &message, len);
+			at += len;
+			continue;
+		}
+		step = record_resync(data + at, size - at);
+		if (step < 1 || step > size - at)
+			abort();
+		at += step;
+	}
+	return 0;
+}

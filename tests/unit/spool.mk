@@ -1,0 +1,4 @@
+# spool's unit tests
+UNIT_TESTS += tests/unit/test-spool
+tests_unit_test_spool_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_spool_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)

@@ -1,0 +1,706 @@
+#include "config.h"
+
+#include "unit.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "spool/segment.h"
+#include "spool/spool.h"
+
+static char dir[] = "spool-test.XXXXXX";
+static const struct spool_options defaults = {.max_bytes = SPOOL_SIZE_MIN};
+
+static int
+remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
+{
+	(void)about, (void)kind, (void)place;
+	return remove(path);
+}
+
+static int
+begin(void **state)
+{
+	(void)state;
+	strcpy(dir + sizeof(dir) - 7, "XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct spool_writer *
+writer_with(const struct spool_options *options)
+{
+	struct spool_writer *writer = NULL;
+	struct fault f = FAULT_INIT;
+
+	assert_ok(spool_writer_open(dir, options, &writer, &f), &f);
+	return writer;
+}
+
+static struct spool_reader *
+reader_of(const char *name)
+{
+	struct spool_reader *reader = NULL;
+	struct fault f = FAULT_INIT;
+
+	assert_ok(spool_reader_open(dir, name, &reader, &f), &f);
+	return reader;
+}
+
+static int
+try_append(struct spool_writer *writer, const char *device, const void *payload, size_t len,
+	struct fault *f)
+{
+	struct spool_message message = {.device = device,
+		.topic = "/devices/d/events",
+		.qos = 1,
+		.payload = payload,
+		.len = len};
+
+	return spool_append(writer, &message, f);
+}
+
+static void
+append(struct spool_writer *writer, const char *payload)
+{
+	struct fault f = FAULT_INIT;
+
+	assert_ok(try_append(writer, "dev", payload, strlen(payload), &f), &f);
+}
+
+static void
+assert_next(struct spool_reader *reader, const char *payload)
+{
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	bool any;
+
+	assert_ok(spool_next(reader, &message, &any, &f), &f);
+	assert_true(any);
+	assert_int_equal(message.len, strlen(payload));
+	assert_memory_equal(message.payload, payload, message.len);
+}
+
+static void
+assert_none(struct spool_reader *reader)
+{
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	bool any;
+
+	assert_ok(spool_next(reader, &message, &any, &f), &f);
+	assert_false(any);
+}
+
+/* assert_lost(READER, TEXT): messages were lost, and it is said how */
+static void
+assert_lost(struct spool_reader *reader, const char *text)
+{
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	bool any;
+
+	assert_int_equal(spool_next(reader, &message, &any, &f), -1);
+	assert_int_equal(f.code, FAULT_INVALID);
+	if (!strstr(f.text, text))
+		fail_msg("'%s' is not in '%s'", text, f.text);
+}
+
+static void
+acknowledge(struct spool_reader *reader, uint64_t seq)
+{
+	struct fault f = FAULT_INIT;
+
+	assert_ok(spool_acknowledge(reader, seq, &f), &f);
+}
+
+static void
+acknowledge_all(struct spool_reader *reader)
+{
+	struct spool_extent extent;
+	struct fault f = FAULT_INIT;
+
+	assert_ok(spool_extent(dir, &extent, &f), &f);
+	acknowledge(reader, extent.next);
+}
+
+static void
+path_of(uint64_t first, char *path, size_t size)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+
+	segment_name(first, name);
+	snprintf(path, size, "%s/%s", dir, name);
+}
+
+static off_t
+size_of(uint64_t first)
+{
+	char path[128];
+	struct stat about;
+
+	path_of(first, path, sizeof(path));
+	return stat(path, &about) ? -1 : about.st_size;
+}
+
+static void
+cut(uint64_t first, off_t size)
+{
+	char path[128];
+
+	path_of(first, path, sizeof(path));
+	assert_int_equal(truncate(path, size), 0);
+}
+
+static void
+damage(uint64_t first, off_t at, unsigned char byte)
+{
+	char path[128];
+	int fd;
+
+	path_of(first, path, sizeof(path));
+	fd = open(path, O_WRONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	close(fd);
+}
+
+static void
+messages_are_read_as_they_were_written(void **state)
+{
+	static char large[SPOOL_PAYLOAD_MAX], topic[SPOOL_TOPIC_MAX + 1];
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct spool_message in[] = {
+		{.device = "a", .topic = "t", .qos = 0, .payload = "p", .len = 1},
+		{.device = "", .topic = "", .qos = 2, .payload = NULL, .len = 0},
+		{.device = "b", .topic = topic, .qos = 1, .payload = large, .len = sizeof(large)},
+		{.device = "c", .topic = "t", .qos = 1, .payload = "\0\n", .len = 2},
+	};
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	memset(topic, 't', SPOOL_TOPIC_MAX);
+	memset(large, 'x', sizeof(large));
+	for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++)
+		assert_ok(spool_append(writer, &in[i], &f), &f);
+	for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++) {
+		struct spool_message out;
+		bool any;
+
+		assert_ok(spool_next(reader, &out, &any, &f), &f);
+		assert_true(any);
+		assert_int_equal(out.seq, i + 1);
+		assert_true(out.time_ms > 1500000000000);
+		assert_int_equal(out.qos, in[i].qos);
+		assert_string_equal(out.device, in[i].device);
+		assert_string_equal(out.topic, in[i].topic);
+		assert_int_equal(out.len, in[i].len);
+		if (out.len)
+			assert_memory_equal(out.payload, in[i].payload, out.len);
+	}
+	assert_none(reader);
+	in[2].len++;
+	assert_int_equal(spool_append(writer, &in[2], &f), -1);
+	assert_int_equal(f.code, FAULT_INVALID);
+}
+
+static void
+a_reader_goes_on_where_it_acknowledged(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	struct spool_reader *reader = reader_of("cloud");
+
+	(void)state;
+	append(writer, "one");
+	append(writer, "two");
+	append(writer, "three");
+	assert_next(reader, "one");
+	assert_next(reader, "two");
+	assert_next(reader, "three");
+	acknowledge(reader, 2);
+	spool_rewind(reader);
+	assert_next(reader, "two");
+	spool_reader_close(reader);
+	reader = reader_of("cloud");
+	assert_next(reader, "two");
+	acknowledge(reader, 3);
+	acknowledge(reader, 2);
+	spool_reader_close(reader);
+	reader = reader_of("cloud");
+	assert_next(reader, "three");
+	assert_none(reader);
+	spool_reader_close(reader);
+	reader = reader_of(NULL);
+	assert_next(reader, "one");
+	spool_reader_close(reader);
+}
+
+static void
+a_waiting_reader_is_told(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct pollfd wait = {.fd = spool_reader_fd(reader), .events = POLLIN};
+
+	(void)state;
+	assert_none(reader);
+	assert_int_equal(poll(&wait, 1, 0), 0);
+	for (int i = 0; i < 3; i++) {
+		append(writer, "news");
+		assert_int_equal(poll(&wait, 1, 10000), 1);
+		assert_next(reader, "news");
+		assert_none(reader);
+		acknowledge(reader, (uint64_t)i + 2);
+		assert_int_equal(poll(&wait, 1, 0), 0);
+	}
+}
+
+/* What a killed writer left behind the last whole message was never said to have arrived. */
+static void
+a_torn_tail_costs_nothing_else(void **state)
+{
+	struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	bool any;
+
+	(void)state;
+	append(writer, "one");
+	append(writer, "two");
+	spool_writer_close(writer);
+	cut(1, size_of(1) - 1);
+	assert_next(reader, "one");
+	assert_none(reader);
+	writer = writer_with(&defaults);
+	append(writer, "three");
+	assert_lost(reader, "kept as damaged/0000000000000001.log");
+	assert_lost(reader, "messages 2 to 2 are not in the spool any more");
+	assert_ok(spool_next(reader, &message, &any, &f), &f);
+	assert_int_equal(message.seq, 3);
+	assert_none(reader);
+	spool_writer_close(writer);
+}
+
+static void
+damage_costs_what_it_hit(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	char aside[128];
+	off_t two;
+
+	(void)state;
+	append(writer, "one");
+	two = size_of(1);
+	append(writer, "two");
+	append(writer, "three");
+	damage(1, two + 40, 0xff);
+	assert_next(reader, "one");
+	assert_lost(reader, "are no messages");
+	assert_lost(reader, "messages 2 to 2");
+	assert_next(reader, "three");
+	assert_none(reader);
+	snprintf(aside, sizeof(aside), "%s/damaged/0000000000000001.log", dir);
+	assert_int_equal(access(aside, R_OK), 0);
+	/* Its length says that the rest of the file is its own. */
+	damage(1, two + 26, 1);
+	spool_rewind(reader);
+	assert_next(reader, "one");
+	assert_lost(reader, "are no messages");
+	assert_lost(reader, "messages 2 to 2");
+	assert_next(reader, "three");
+	append(writer, "four");
+	assert_next(reader, "four");
+}
+
+static void
+a_newer_version_s_segment_is_left_alone(void **state)
+{
+	struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	bool any;
+
+	(void)state;
+	append(writer, "one");
+	spool_writer_close(writer);
+	damage(1, 8, SEGMENT_VERSION + 1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(spool_next(reader, &message, &any, &f), -1);
+		assert_int_equal(f.code, FAULT_CONFIG);
+	}
+	writer = writer_with(&defaults);
+	append(writer, "two");
+	spool_writer_close(writer);
+	damage(1, 8, SEGMENT_VERSION);
+	assert_next(reader, "one");
+	assert_lost(reader, "messages 2 to ");
+	assert_next(reader, "two");
+}
+
+/* fill(WRITER, DEVICE, N): appends N messages of 64 KiB, or as many as there is room for */
+static int
+fill(struct spool_writer *writer, const char *device, int n, struct fault *f)
+{
+	static char block[65536];
+
+	for (int i = 0; i < n; i++) {
+		if (try_append(writer, device, block, sizeof(block), f))
+			return i;
+	}
+	return n;
+}
+
+static int
+count_drop(void *with, const char *device, const char *reason, uint64_t n, struct fault *f)
+{
+	char *text = with;
+
+	(void)f;
+	snprintf(text + strlen(text), 256 - strlen(text), "%s %s %d\n", device, reason,
+		(int)(n > 0) + (int)(n > 9));
+	return 0;
+}
+
+static void
+assert_drops(const char *expected)
+{
+	char text[256] = "";
+	struct fault f = FAULT_INIT;
+
+	assert_ok(spool_drops(dir, count_drop, text, &f), &f);
+	assert_string_equal(text, expected);
+}
+
+static int64_t
+now_ms(void)
+{
+	return (int64_t)time(NULL) * 1000;
+}
+
+static void
+a_full_spool_refuses_until_a_reader_is_done(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *slow = reader_of("slow");
+	AUTO(auto_spool_reader) struct spool_reader *fast = reader_of("fast");
+	struct fault f = FAULT_INIT;
+	int n = fill(writer, "dev", 1000, &f);
+
+	(void)state;
+	assert_in_range(n, 50, 64);
+	assert_int_equal(f.code, FAULT_PRECONDITION);
+	assert_true(spool_writer_bytes(writer) <= SPOOL_SIZE_MIN);
+	acknowledge_all(fast);
+	assert_int_equal(fill(writer, "dev", 1, &f), 0);
+	acknowledge(slow, 30);
+	assert_in_range(fill(writer, "dev", 1000, &f), 20, 30);
+	acknowledge_all(slow);
+	acknowledge_all(fast);
+	assert_in_range(fill(writer, "dev", 1000, &f), 50, 64);
+	assert_ok(spool_tick(writer, now_ms(), &f), &f);
+	assert_drops("");
+}
+
+static void
+only_the_reader_that_holds_counts(void **state)
+{
+	struct spool_options options = {.max_bytes = SPOOL_SIZE_MIN, .hold = "main"};
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&options);
+	AUTO(auto_spool_reader) struct spool_reader *other = reader_of("other");
+	AUTO(auto_spool_reader) struct spool_reader *reader = NULL;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	fill(writer, "dev", 1000, &f);
+	acknowledge_all(other);
+	assert_int_equal(fill(writer, "dev", 1, &f), 0);
+	reader = reader_of("main");
+	acknowledge(reader, 30);
+	assert_in_range(fill(writer, "dev", 1000, &f), 20, 30);
+}
+
+static void
+the_oldest_are_dropped_and_counted(void **state)
+{
+	struct spool_options options = {
+		.max_bytes = SPOOL_SIZE_MIN, .when_full = SPOOL_DROP_OLDEST};
+	struct spool_writer *writer = writer_with(&options);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	bool any;
+
+	(void)state;
+	acknowledge(reader, 1);
+	spool_rewind(reader);
+	assert_int_equal(fill(writer, "first", 20, &f), 20);
+	assert_int_equal(fill(writer, "second", 60, &f), 60);
+	spool_writer_close(writer);
+	assert_drops("first full 2\n");
+	assert_lost(reader, "messages 1 to ");
+	assert_ok(spool_next(reader, &message, &any, &f), &f);
+	assert_in_range(message.seq, 16, 32);
+	writer = writer_with(&options);
+	assert_int_equal(fill(writer, "third", 60, &f), 60);
+	assert_ok(spool_tick(writer, now_ms(), &f), &f);
+	assert_drops("first full 2\nsecond full 2\n");
+	spool_writer_close(writer);
+}
+
+static void
+the_newest_are_dropped_and_counted(void **state)
+{
+	struct spool_options options = {
+		.max_bytes = SPOOL_SIZE_MIN, .when_full = SPOOL_DROP_NEWEST};
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&options);
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_int_equal(fill(writer, "first", 50, &f), 50);
+	assert_int_equal(fill(writer, "two\nlines", 50, &f), 50);
+	assert_ok(spool_tick(writer, now_ms(), &f), &f);
+	assert_drops("two?lines full 2\n");
+}
+
+static void
+what_is_too_old_is_dropped(void **state)
+{
+	struct spool_options options = {.max_bytes = SPOOL_SIZE_MIN, .max_age_s = 160};
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&options);
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_int_equal(fill(writer, "dev", 20, &f), 20);
+	assert_ok(spool_tick(writer, now_ms() + 100000, &f), &f);
+	assert_int_equal(fill(writer, "later", 1, &f), 1);
+	assert_ok(spool_tick(writer, now_ms() + 165000, &f), &f);
+	assert_drops("dev age 2\nlater age 1\n");
+	assert_int_equal(spool_writer_bytes(writer), 0);
+}
+
+static void
+a_cursor_ahead_of_the_log_loses_nothing(void **state)
+{
+	struct spool_writer *writer = writer_with(&defaults);
+	struct spool_reader *reader;
+
+	(void)state;
+	append(writer, "one");
+	reader = reader_of("cloud");
+	acknowledge(reader, 100);
+	spool_reader_close(reader);
+	reader = reader_of("cloud");
+	assert_lost(reader, "the cursor stands at message 100");
+	assert_next(reader, "one");
+	assert_none(reader);
+	spool_reader_close(reader);
+	/* A log that begins again counts on from the cursor. */
+	spool_writer_close(writer);
+	writer = writer_with(&defaults);
+	append(writer, "two");
+	reader = reader_of("cloud");
+	assert_next(reader, "two");
+	spool_reader_close(reader);
+	spool_writer_close(writer);
+	assert_true(size_of(100) > 0);
+}
+
+static void
+a_torn_cursor_is_the_last_good_one(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	struct spool_reader *reader = reader_of("cloud");
+	char path[128];
+	int fd;
+
+	(void)state;
+	append(writer, "one");
+	append(writer, "two");
+	append(writer, "three");
+	acknowledge(reader, 2);
+	acknowledge(reader, 3);
+	spool_reader_close(reader);
+	snprintf(path, sizeof(path), "%s/cursors/cloud", dir);
+	fd = open(path, O_WRONLY);
+	/* The second write went to the first slot. */
+	assert_int_equal(pwrite(fd, "torn", 4, 16), 4);
+	close(fd);
+	reader = reader_of("cloud");
+	assert_next(reader, "two");
+	spool_reader_close(reader);
+}
+
+static void
+a_disk_that_is_full_loses_nothing(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY}, limit;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	append(writer, "one");
+	limit = (struct rlimit){(rlim_t)size_of(1) + 40, RLIM_INFINITY};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(try_append(writer, "dev", "longer than the disk", 20, &f), -1);
+	assert_int_equal(f.code, FAULT_IO);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	append(writer, "two");
+	assert_next(reader, "one");
+	assert_next(reader, "two");
+	assert_none(reader);
+}
+
+static void
+there_is_one_writer_and_one_reader_of_a_name(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct spool_writer *second = NULL;
+	struct spool_reader *other = NULL;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_int_equal(spool_writer_open(dir, &defaults, &second, &f), -1);
+	assert_int_equal(f.code, FAULT_CONFIG);
+	assert_int_equal(spool_reader_open(dir, "cloud", &other, &f), -1);
+	assert_int_equal(f.code, FAULT_CONFIG);
+	assert_int_equal(spool_forget(dir, "cloud", &f), -1);
+	assert_int_equal(f.code, FAULT_CONFIG);
+	assert_int_equal(spool_reader_open(dir, "../x", &other, &f), -1);
+	assert_int_equal(f.code, FAULT_USAGE);
+	spool_reader_close(reader);
+	reader = NULL;
+	assert_ok(spool_forget(dir, "cloud", &f), &f);
+	assert_int_equal(spool_forget(dir, "cloud", &f), -1);
+	assert_int_equal(f.code, FAULT_NOTFOUND);
+}
+
+/* Appends until it is killed, telling of each message that was taken. */
+static void
+write_until_killed(int tell)
+{
+	struct spool_options options = {
+		.max_bytes = SPOOL_SIZE_MIN * 64, .when_full = SPOOL_REFUSE};
+	struct spool_writer *writer = NULL;
+	uint32_t n = 0;
+
+	if (spool_writer_open(dir, &options, &writer, NULL))
+		_exit(1);
+	for (;; n++) {
+		char payload[700];
+
+		memset(payload, 'x', sizeof(payload));
+		memcpy(payload, &n, sizeof(n));
+		if (try_append(writer, "dev", payload, 4 + n % 600, NULL) ||
+			write(tell, &n, sizeof(n)) != sizeof(n))
+			_exit(1);
+	}
+}
+
+/* Kills a writer once it told of so many messages; returns how many it told of in all. */
+static uint32_t
+kill_writer_after(uint32_t n)
+{
+	uint32_t told = 0, number;
+	int ends[2], status;
+	pid_t child;
+
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		write_until_killed(ends[1]);
+	close(ends[1]);
+	while (told < n && read(ends[0], &number, sizeof(number)) == sizeof(number))
+		told++;
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	assert_true(WIFSIGNALED(status));
+	while (read(ends[0], &number, sizeof(number)) == sizeof(number))
+		told++;
+	close(ends[0]);
+	return told;
+}
+
+static void
+nothing_is_lost_when_the_writer_is_killed(void **state)
+{
+	AUTO(auto_spool_reader) struct spool_reader *reader = NULL;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	for (uint32_t round = 0; round < 30; round++) {
+		uint32_t told = kill_writer_after(1 + round * 97), seen = 0;
+
+		if (!reader)
+			reader = reader_of("cloud");
+		for (;;) {
+			struct spool_message message;
+			uint32_t number;
+			bool any;
+			int rc = spool_next(reader, &message, &any, &f);
+
+			if (rc) {
+				/* A torn tail, or the numbers left out for it. */
+				assert_int_equal(f.code, FAULT_INVALID);
+				continue;
+			}
+			if (!any)
+				break;
+			memcpy(&number, message.payload, sizeof(number));
+			assert_int_equal(number, seen);
+			seen++;
+			acknowledge(reader, message.seq + 1);
+		}
+		assert_in_range(seen, told, told + 1);
+	}
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(messages_are_read_as_they_were_written),
+		TEST(a_reader_goes_on_where_it_acknowledged),
+		TEST(a_waiting_reader_is_told),
+		TEST(a_torn_tail_costs_nothing_else),
+		TEST(damage_costs_what_it_hit),
+		TEST(a_newer_version_s_segment_is_left_alone),
+		TEST(a_full_spool_refuses_until_a_reader_is_done),
+		TEST(only_the_reader_that_holds_counts),
+		TEST(the_oldest_are_dropped_and_counted),
+		TEST(the_newest_are_dropped_and_counted),
+		TEST(what_is_too_old_is_dropped),
+		TEST(a_cursor_ahead_of_the_log_loses_nothing),
+		TEST(a_torn_cursor_is_the_last_good_one),
+		TEST(a_disk_that_is_full_loses_nothing),
+		TEST(there_is_one_writer_and_one_reader_of_a_name),
+		TEST(nothing_is_lost_when_the_writer_is_killed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
