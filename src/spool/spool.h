@@ -97,6 +97,8 @@ int spool_append(struct spool_writer *writer, const struct spool_message *messag
  * Deletes what every reader that counts has done with, drops what is too old, and writes down what
  * was dropped. To be called now and then; a call within a second of the last one does nothing.
  *
+ * now_ms  CLOCK_BOOTTIME: it counts a suspended system's time, and nobody sets it
+ *
  * Returns 0; else FAULT_IO, with everything kept that could not be deleted.
  */
 int spool_tick(struct spool_writer *writer, int64_t now_ms, struct fault *f);

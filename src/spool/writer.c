@@ -27,6 +27,7 @@
 /* What comes in a sixteenth of the greatest age shares a segment. */
 #define SEGMENTS_AN_AGE 16
 
+/* newest_ms: when the last message came, by the clock of spool_tick() */
 struct segment {
 	uint64_t first;
 	int64_t bytes;
@@ -51,13 +52,34 @@ struct spool_writer {
 	struct walk walk;
 };
 
+/* A clock before then was never set. */
+#define SANE_MS (INT64_C(1577836800) * 1000) /* 2020 */
+
 static int64_t
-now_ms(void)
+to_ms(const struct timespec *time)
+{
+	return (int64_t)time->tv_sec * 1000 + time->tv_nsec / 1000000;
+}
+
+static int64_t
+now_ms(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	clock_gettime(clock, &now);
+	return to_ms(&now);
+}
+
+/*
+ * When a file was written, by the clock that no one sets. Too late where the clock that dates files
+ * was not set, then or now: nothing is dropped because a clock was wrong.
+ */
+static int64_t
+written_ms(const struct stat *about)
+{
+	int64_t then = to_ms(&about->st_mtim), now = now_ms(CLOCK_REALTIME);
+
+	return now_ms(CLOCK_BOOTTIME) - (then < SANE_MS || now < then ? 0 : now - then);
 }
 
 /* Seals the segment that is written to. */
@@ -116,7 +138,7 @@ add_found(struct spool_writer *w, uint64_t first, struct fault *f)
 	if (fstatat(w->dir, name, &about, AT_SYMLINK_NOFOLLOW) < 0)
 		return fault_errno(f, "cannot look at the spool's segment %s", name);
 	segment.bytes = about.st_size;
-	segment.newest_ms = (int64_t)about.st_mtim.tv_sec * 1000 + about.st_mtim.tv_nsec / 1000000;
+	segment.newest_ms = written_ms(&about);
 	return add_segment(w, &segment, f);
 }
 
@@ -317,8 +339,6 @@ make_room(struct spool_writer *w, int64_t len, bool *ret_room, struct fault *f)
 		return 0;
 	if (find_held(w, &held, f) || reclaim(w, held, f))
 		return -1;
-	if (w->n == 1 && w->next <= held && delete_oldest(w, f))
-		return -1;
 	while (w->options.when_full == SPOOL_DROP_OLDEST && w->n &&
 		w->bytes + len > w->options.max_bytes) {
 		if (drop_oldest(w, held, "full", f))
@@ -330,9 +350,9 @@ make_room(struct spool_writer *w, int64_t len, bool *ret_room, struct fault *f)
 
 /* Begins a segment. One that is there by that name was begun, and nothing came into it. */
 static int
-begin(struct spool_writer *w, int64_t now, struct fault *f)
+begin(struct spool_writer *w, struct fault *f)
 {
-	struct segment segment = {.first = w->next, .bytes = SEGMENT_HEAD_LEN, .newest_ms = now};
+	struct segment segment = {.first = w->next, .bytes = SEGMENT_HEAD_LEN};
 	unsigned char head[SEGMENT_HEAD_LEN];
 	char name[SEGMENT_NAME_LEN + 1];
 
@@ -355,7 +375,7 @@ begin(struct spool_writer *w, int64_t now, struct fault *f)
 		seal(w);
 		return -1;
 	}
-	w->opened_ms = now;
+	w->opened_ms = now_ms(CLOCK_BOOTTIME);
 	return 0;
 }
 
@@ -395,7 +415,7 @@ write_record(struct spool_writer *w, const struct spool_message *m, struct fault
 		return -1;
 	}
 	w->segments[w->n - 1].bytes += (int64_t)len;
-	w->segments[w->n - 1].newest_ms = m->time_ms;
+	w->segments[w->n - 1].newest_ms = now_ms(CLOCK_BOOTTIME);
 	w->bytes += (int64_t)len;
 	return 0;
 }
@@ -410,7 +430,7 @@ spool_append(struct spool_writer *w, const struct spool_message *message, struct
 	if (record_check(&m, f))
 		return -1;
 	m.seq = w->next;
-	m.time_ms = now_ms();
+	m.time_ms = now_ms(CLOCK_REALTIME);
 	len = (int64_t)(RECORD_HEAD_LEN + strlen(m.device) + strlen(m.topic) + 2 + m.len);
 	if (make_room(w, len + SEGMENT_HEAD_LEN, &room, f))
 		return -1;
@@ -423,13 +443,12 @@ spool_append(struct spool_writer *w, const struct spool_message *message, struct
 			"the spool is full: %lld bytes wait for the cloud", (long long)w->bytes);
 	if (w->fd >= 0 && w->segments[w->n - 1].bytes + len > w->segment_max)
 		seal(w);
-	if ((w->fd < 0 && begin(w, m.time_ms, f)) || write_record(w, &m, f))
+	if ((w->fd < 0 && begin(w, f)) || write_record(w, &m, f))
 		return -1;
 	w->next++;
 	return 0;
 }
 
-/* Whatever was taken before then is too old. A clock that was set back makes nothing older. */
 static int
 drop_aged(struct spool_writer *w, uint64_t held, int64_t now, struct fault *f)
 {
@@ -451,7 +470,7 @@ spool_tick(struct spool_writer *w, int64_t now, struct fault *f)
 {
 	uint64_t held;
 
-	if (now >= w->ticked_ms && now - w->ticked_ms < TICK_EVERY_MS)
+	if (now - w->ticked_ms < TICK_EVERY_MS)
 		return 0;
 	w->ticked_ms = now;
 	if (find_held(w, &held, f) || reclaim(w, held, f) || drop_aged(w, held, now, f))

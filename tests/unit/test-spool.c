@@ -199,9 +199,9 @@ messages_are_read_as_they_were_written(void **state)
 	(void)state;
 	memset(topic, 't', SPOOL_TOPIC_MAX);
 	memset(large, 'x', sizeof(large));
-	for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++)
+	for (size_t i = 0; i < N_ELEMENTS(in); i++)
 		assert_ok(spool_append(writer, &in[i], &f), &f);
-	for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++) {
+	for (size_t i = 0; i < N_ELEMENTS(in); i++) {
 		struct spool_message out;
 		bool any;
 
@@ -395,7 +395,10 @@ assert_drops(const char *expected)
 static int64_t
 now_ms(void)
 {
-	return (int64_t)time(NULL) * 1000;
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void
@@ -497,6 +500,42 @@ what_is_too_old_is_dropped(void **state)
 	assert_ok(spool_tick(writer, now_ms() + 165000, &f), &f);
 	assert_drops("dev age 2\nlater age 1\n");
 	assert_int_equal(spool_writer_bytes(writer), 0);
+}
+
+/* set_written(SECONDS): as if the first segment had been written then, Unix time */
+static void
+set_written(time_t seconds)
+{
+	struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+	char path[128];
+
+	path_of(1, path, sizeof(path));
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+/* What was written before the writer began is as old as its file, unless a clock was wrong. */
+static void
+a_wrong_clock_makes_nothing_old(void **state)
+{
+	struct spool_options options = {.max_bytes = SPOOL_SIZE_MIN, .max_age_s = 1000};
+	const struct {
+		time_t written;
+		const char *drops;
+	} rows[] = {{0, ""}, {time(NULL) + 86400, ""}, {time(NULL) - 900, ""},
+		{time(NULL) - 1100, "dev age 1\n"}};
+	struct spool_writer *writer = writer_with(&options);
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	append(writer, "one");
+	spool_writer_close(writer);
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		set_written(rows[i].written);
+		writer = writer_with(&options);
+		assert_ok(spool_tick(writer, now_ms(), &f), &f);
+		assert_drops(rows[i].drops);
+		spool_writer_close(writer);
+	}
 }
 
 static void
@@ -695,6 +734,7 @@ main(void)
 		TEST(the_oldest_are_dropped_and_counted),
 		TEST(the_newest_are_dropped_and_counted),
 		TEST(what_is_too_old_is_dropped),
+		TEST(a_wrong_clock_makes_nothing_old),
 		TEST(a_cursor_ahead_of_the_log_loses_nothing),
 		TEST(a_torn_cursor_is_the_last_good_one),
 		TEST(a_disk_that_is_full_loses_nothing),
