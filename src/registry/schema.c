@@ -224,7 +224,7 @@ schema_open(struct registry *r, struct fault *f)
 	if (sqlite3_exec(r->db,
 		    "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
 		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-		    "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384;",
+		    "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536;",
 		    NULL, NULL, NULL) != SQLITE_OK)
 		return db_fault(r, "cannot open the registry", f);
 	/* Only a file that must change is locked: the broker may be writing to it. */
