@@ -641,7 +641,7 @@ there_is_one_writer_and_one_reader_of_a_name(void **state)
 	struct spool_reader *other = NULL;
 	struct fault f = FAULT_INIT;
 
-	(void)state;
+	(void)state, (void)writer;
 	assert_int_equal(spool_writer_open(dir, &defaults, &second, &f), -1);
 	assert_int_equal(f.code, FAULT_CONFIG);
 	assert_int_equal(spool_reader_open(dir, "cloud", &other, &f), -1);
