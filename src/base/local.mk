@@ -6,9 +6,11 @@ src_base_libbase_la_SOURCES = \
 	src/base/command.c src/base/command.h \
 	src/base/fault.c src/base/fault.h \
 	src/base/file.c src/base/file.h \
+	src/base/list.c src/base/list.h \
 	src/base/log.c src/base/log.h \
 	src/base/process.c src/base/process.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/setting.c src/base/setting.h \
+	src/base/table.c src/base/table.h \
 	src/base/times.c src/base/times.h
 src_base_libbase_la_LIBADD = $(CRYPTO_LIBS)

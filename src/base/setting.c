@@ -33,36 +33,63 @@ is_word(const char *words, const char *text)
 	return false;
 }
 
+/* What may stand behind a number, and what it then counts. */
+struct unit {
+	const char *suffix;
+	long factor;
+};
+
+static const struct unit plain[] = {{"", 1}, {NULL}};
+static const struct unit seconds[] = {
+	{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {NULL}};
+static const struct unit bytes[] = {
+	{"", 1}, {"K", 1L << 10}, {"M", 1L << 20}, {"G", 1L << 30}, {"T", 1L << 40}, {NULL}};
+
+/* units, and in words: behind a range, and behind what a value must be */
+struct measure {
+	const struct unit *units;
+	const char *name, *example;
+};
+
+static struct measure
+measure_of(const struct setting *row)
+{
+	switch (row->type) {
+	case SETTING_DURATION:
+		return (struct measure){seconds, " seconds", " of seconds (90, 90s, 15m, 12h, 7d)"};
+	case SETTING_SIZE:
+		return (struct measure){bytes, " bytes", " of bytes (4096, 64K, 512M, 2G)"};
+	default:
+		return (struct measure){plain, "", ""};
+	}
+}
+
 static int
 parse_number(const struct setting *row, const char *text, long *ret, struct fault *f)
 {
-	static const struct {
-		const char *suffix;
-		long factor;
-	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
-	size_t n_units = row->type == SETTING_DURATION ? 5 : 1;
+	const struct measure measure = measure_of(row);
 	char *end;
 	long n;
 
 	errno = 0;
 	n = strtol(text, &end, 10);
 	if (end == text || errno || isspace((unsigned char)*text))
-		return fault_set(f, FAULT_USAGE, "--%s: '%s' is not a number", row->name, text);
-	for (size_t i = 0; i < n_units; i++) {
+		return fault_set(f, FAULT_USAGE, "--%s: '%s' is not a number%s", row->name, text,
+			measure.example);
+	for (const struct unit *unit = measure.units; unit->suffix; unit++) {
 		long scaled;
 
-		if (strcmp(end, units[i].suffix) != 0)
+		if (strcmp(end, unit->suffix) != 0)
 			continue;
-		if (__builtin_mul_overflow(n, units[i].factor, &scaled) || scaled < row->min ||
+		if (__builtin_mul_overflow(n, unit->factor, &scaled) || scaled < row->min ||
 			scaled > row->max)
 			return fault_set(f, FAULT_USAGE, "--%s: '%s' is not within %ld..%ld%s",
-				row->name, text, row->min, row->max,
-				row->type == SETTING_DURATION ? " seconds" : "");
+				row->name, text, row->min, row->max, measure.name);
 		*ret = scaled;
 		return 0;
 	}
-	return fault_set(f, FAULT_USAGE, "--%s: '%s' is not a number%s", row->name, text,
-		row->type == SETTING_DURATION ? " of seconds (90, 90s, 15m, 12h, 7d)" : "");
+	return fault_set(
+		f, FAULT_USAGE, "--%s: '%s' is not a number%s", row->name, text, measure.example);
 }
 
 static int
@@ -136,6 +163,7 @@ setting_set(const struct setting *row, void *values, const char *text, struct fa
 		return set_text(place(row, values), text, f);
 	case SETTING_NUMBER:
 	case SETTING_DURATION:
+	case SETTING_SIZE:
 		return parse_number(row, text, place(row, values), f);
 	case SETTING_LIST:
 		return add_item(row, place(row, values), text, f);

@@ -16,6 +16,7 @@ enum setting_type {
 	SETTING_CHOICE,	  /* char *, one of the words in `words` */
 	SETTING_NUMBER,	  /* long within min..max */
 	SETTING_DURATION, /* long, seconds within min..max; written 90, 90s, 15m, 12h or 7d */
+	SETTING_SIZE,	  /* long, bytes within min..max; written 4096, 64K, 512M or 2G */
 	SETTING_LIST,	  /* struct setting_list: may be given several times */
 };
 

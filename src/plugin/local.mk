@@ -4,9 +4,7 @@ noinst_LTLIBRARIES += src/plugin/libsessions.la
 src_plugin_libsessions_la_SOURCES = \
 	src/plugin/attributes.c src/plugin/attributes.h \
 	src/plugin/roster.c src/plugin/roster.h \
-	src/plugin/list.c src/plugin/list.h \
 	src/plugin/sessions.c src/plugin/sessions.h \
-	src/plugin/table.c src/plugin/table.h \
 	src/plugin/version.c src/plugin/version.h
 
 src_plugin_p11_registry_la_SOURCES = \
@@ -17,6 +15,7 @@ src_plugin_p11_registry_la_SOURCES = \
 	src/plugin/options.c src/plugin/options.h \
 	src/plugin/plugin.h \
 	src/plugin/registry.c \
+	src/plugin/registry_options.c src/plugin/registry_options.h \
 	src/plugin/uplink.c \
 	src/plugin/waker.c src/plugin/waker.h \
 	src/plugin/watch.c

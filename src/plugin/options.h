@@ -1,4 +1,4 @@
-/* options: what plugin_opt_NAME lines in mosquitto.conf set, by one table. */
+/* options: what plugin_opt_NAME lines in mosquitto.conf set, by a table of settings. */
 #ifndef PLUGIN_OPTIONS_H
 #define PLUGIN_OPTIONS_H
 
@@ -8,30 +8,17 @@
 
 #include "base/setting.h"
 
-/* Rates are in a second, averaged over LIMITS_WINDOW_S; 0 is no limit. */
-struct options {
-	char *db_file;
-	struct setting_list crl_file;
-	long max_event_bytes;
-	long max_state_bytes;
-	long max_attached;
-	long max_messages_per_s;
-	long max_bytes_per_s;
-	long max_states_per_s;
-	long idle_s;
-	bool attributes;
-};
-
 /*
- * Reads mosquitto's options, presets where there are none.
+ * Reads mosquitto's options into a struct of values, presets where there are none.
  *
- * options  zeroed before; empty it with options_clear() in any case
+ * table   of settings; their names have dashes where mosquitto's have underscores, and three
+ *         letters or more, for mosquitto 2.0 takes no shorter ones
+ * values  zeroed before; to be emptied with setting_clear() in any case
+ * page    the man page that knows them, for the fault
  *
- * Returns 0; else FAULT_CONFIG naming the option.
+ * Returns 0; else FAULT_CONFIG naming the option, FAULT_NOMEM.
  */
-int options_read(
-	struct options *options, const struct mosquitto_opt *given, int n, struct fault *f);
-
-void options_clear(struct options *options);
+int options_read(const struct setting *table, void *values, const struct mosquitto_opt *given,
+	int n, const char *page, struct fault *f);
 
 #endif

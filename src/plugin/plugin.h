@@ -10,7 +10,7 @@
 #include <mosquitto_plugin.h>
 
 #include "plugin/journal.h"
-#include "plugin/options.h"
+#include "plugin/registry_options.h"
 #include "plugin/sessions.h"
 #include "plugin/waker.h"
 #include "registry/registry.h"
@@ -30,7 +30,7 @@
  */
 struct plugin {
 	mosquitto_plugin_id_t *id;
-	struct options options;
+	struct registry_options options;
 	struct registry *registry;
 	struct sessions *sessions;
 	struct roster *roster;

@@ -24,7 +24,7 @@ plugin_free(struct plugin *plugin)
 	journal_free(plugin->journal);
 	sessions_free(plugin->sessions);
 	registry_close(plugin->registry);
-	options_clear(&plugin->options);
+	registry_options_clear(&plugin->options);
 	free(plugin);
 }
 
@@ -315,7 +315,7 @@ unregister(struct plugin *plugin)
 static int
 start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct fault *f)
 {
-	if (options_read(&plugin->options, options, n, f) ||
+	if (registry_options_read(&plugin->options, options, n, f) ||
 		registry_open(plugin->options.db_file, &plugin->registry, f) ||
 		sessions_new(&plugin->sessions, f))
 		return -1;

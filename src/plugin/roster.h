@@ -8,8 +8,8 @@
 
 #include "base/auto.h"
 #include "base/fault.h"
-#include "plugin/list.h"
-#include "plugin/table.h"
+#include "base/list.h"
+#include "base/table.h"
 #include "registry/limits.h"
 #include "registry/registry.h"
 

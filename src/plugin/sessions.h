@@ -9,8 +9,8 @@
 #include "base/auto.h"
 #include "base/fault.h"
 #include "plugin/roster.h"
-#include "plugin/list.h"
-#include "plugin/table.h"
+#include "base/list.h"
+#include "base/table.h"
 
 /* SHA-256. */
 #define SESSION_DIGEST_LEN 32

@@ -53,7 +53,7 @@ refuse(struct plugin *plugin, struct device *device, const char *reason)
 static int
 check_rates(struct plugin *plugin, struct session *session, size_t len, struct fault *f)
 {
-	const struct options *o = &plugin->options;
+	const struct registry_options *o = &plugin->options;
 	long now_ms = plugin_now_ms();
 
 	if (!limits_take(&session->messages, o->max_messages_per_s, 1, now_ms))
@@ -69,7 +69,7 @@ static int
 check_message(struct plugin *plugin, struct device *device, const struct topic *topic,
 	const struct mosquitto_evt_acl_check *acl, struct fault *f)
 {
-	const struct options *o = &plugin->options;
+	const struct registry_options *o = &plugin->options;
 	long max = topic->kind == TOPIC_STATE ? o->max_state_bytes : o->max_event_bytes;
 
 	if (topic_check_publish(topic, acl->topic, acl->payloadlen, (size_t)max, acl->qos, f))

@@ -13,6 +13,7 @@ struct values {
 	char *choice;
 	long number;
 	long duration_s;
+	long size;
 	struct setting_list list;
 	int on_off;
 };
@@ -27,6 +28,8 @@ static const struct setting table[] = {
 		.max = 100, .value = "N", .help = "a number"},
 	{"duration", 0, SETTING_DURATION, offsetof(struct values, duration_s), .min = 1,
 		.max = 86400, .value = "TIME", .help = "a time"},
+	{"size", 0, SETTING_SIZE, offsetof(struct values, size), .min = 10, .max = 1L << 40,
+		.value = "BYTES", .help = "a size"},
 	{"list", 'l', SETTING_LIST, offsetof(struct values, list), .value = "ITEM",
 		.help = "items"},
 	{"switch", 0, SETTING_SWITCH, offsetof(struct values, on_off), .help = "on or off"},
@@ -61,17 +64,19 @@ every_form_of_an_option_is_read(void **state)
 	int first;
 
 	(void)state;
-	assert_ok(PARSE(&v, &first, &f, "operand", "--text=a", "-n", "42", "--choice", "green",
-			  "-lx", "--list=y", "--flag", "--duration", "15m", "--", "--text"),
+	assert_ok(
+		PARSE(&v, &first, &f, "operand", "--text=a", "-n", "42", "--choice", "green", "-lx",
+			"--list=y", "--flag", "--duration", "15m", "--size=3M", "--", "--text"),
 		&f);
 	assert_true(v.flag);
 	assert_string_equal(v.text, "a");
 	assert_string_equal(v.choice, "green");
 	assert_int_equal(v.number, 42);
 	assert_int_equal(v.duration_s, 900);
+	assert_int_equal(v.size, 3 * 1024 * 1024);
 	assert_int_equal(v.list.n, 2);
 	assert_string_equal(v.list.items[1], "y");
-	assert_int_equal(first, 12); /* two operands, moved last */
+	assert_int_equal(first, 13); /* two operands, moved last */
 }
 
 static void
@@ -129,6 +134,9 @@ bad_values_are_refused_by_name(void **state)
 		{"--number=-6", "--number"},
 		{"--number=5s", "--number"},
 		{"--number= 5", "--number"},
+		{"--size=9", "--size"},
+		{"--size=2T", "--size"},
+		{"--size=1m", "--size"},
 		{"--duration=0", "--duration"},
 		{"--duration=2d", "--duration"},
 		{"--duration=1w", "--duration"},
@@ -163,8 +171,8 @@ list_is_bounded(void **state)
 
 	(void)state;
 	for (int i = 0; i < SETTING_LIST_MAX; i++)
-		assert_ok(setting_set(&table[5], &v, "x", &f), &f);
-	assert_fault(setting_set(&table[5], &v, "x", &f), &f, FAULT_USAGE);
+		assert_ok(setting_set(&table[6], &v, "x", &f), &f);
+	assert_fault(setting_set(&table[6], &v, "x", &f), &f, FAULT_USAGE);
 	assert_int_equal(v.list.n, SETTING_LIST_MAX);
 }
 

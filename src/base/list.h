@@ -1,6 +1,6 @@
 /* list: a doubly linked list of links that stand inside what they chain. */
-#ifndef PLUGIN_LIST_H
-#define PLUGIN_LIST_H
+#ifndef BASE_LIST_H
+#define BASE_LIST_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* table: a hash table of links that stand inside what they find. Knows only hashes. */
-#ifndef PLUGIN_TABLE_H
-#define PLUGIN_TABLE_H
+#ifndef BASE_TABLE_H
+#define BASE_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>

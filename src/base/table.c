@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "plugin/table.h"
+#include "base/table.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "plugin/list.h"
+#include "base/list.h"
 
 void
 list_remove(struct list_link *link)
