@@ -24,3 +24,19 @@ src_plugin_p11_registry_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -share
 src_plugin_p11_registry_la_LIBADD = src/plugin/libsessions.la src/registry/libregistry.la \
 	src/registry/librules.la src/jwt/libjwt.la src/pki/libpki.la src/base/libbase.la \
 	$(SQLITE_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
+
+# the site's
+plugin_LTLIBRARIES += src/plugin/p11_site.la
+noinst_LTLIBRARIES += src/plugin/libspeakers.la
+src_plugin_libspeakers_la_SOURCES = \
+	src/plugin/door.c src/plugin/door.h \
+	src/plugin/speakers.c src/plugin/speakers.h
+src_plugin_p11_site_la_SOURCES = \
+	src/plugin/broker.c src/plugin/broker.h \
+	src/plugin/options.c src/plugin/options.h \
+	src/plugin/site.c \
+	src/plugin/site_options.c src/plugin/site_options.h \
+	src/plugin/version.c src/plugin/version.h
+src_plugin_p11_site_la_LDFLAGS = $(src_plugin_p11_registry_la_LDFLAGS)
+src_plugin_p11_site_la_LIBADD = src/plugin/libspeakers.la src/site/libsite.la src/spool/libspool.la \
+	src/registry/librules.la src/base/libbase.la $(JANSSON_LIBS) $(CRYPTO_LIBS)

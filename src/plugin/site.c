@@ -1,0 +1,488 @@
+/* The site's broker: takes local devices' messages into the spool, and brings them what comes. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <mosquitto.h>
+#include <mosquitto_broker.h>
+#include <mosquitto_plugin.h>
+
+#include "plugin/broker.h"
+#include "plugin/door.h"
+#include "plugin/site_options.h"
+#include "plugin/speakers.h"
+#include "registry/rules.h"
+#include "registry/topic.h"
+#include "site/filter.h"
+#include "spool/spool.h"
+
+#define NAME "p11_site"
+
+/* How often the socket is looked at, at most. */
+#define POLL_MS 4
+
+/* A spool that refuses, or fails, is said once and then so often. */
+#define COMPLAIN_MS 60000
+
+/*
+ * polled_ms      when the socket was last looked at
+ * complained_ms  when it was last said that messages are not taken; 0 when they are
+ * refused        how many were not since then
+ * tick_failed    the spool's housekeeping failed, which was said
+ * has_clock      the broker ticks, or it was said that it does not
+ */
+struct site {
+	mosquitto_plugin_id_t *id;
+	struct site_options options;
+	struct spool_writer *spool;
+	struct speakers *speakers;
+	struct door *door;
+	long polled_ms;
+	long complained_ms;
+	unsigned long refused;
+	bool tick_failed;
+	bool has_clock;
+};
+
+static void
+site_free(struct site *site)
+{
+	if (!site)
+		return;
+	door_free(site->door);
+	speakers_free(site->speakers);
+	spool_writer_close(site->spool);
+	site_options_clear(&site->options);
+	free(site);
+}
+
+AUTO_DEFINE(site, struct site, site_free);
+
+static long
+clock_ms(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Which device a client says it is, or NULL. */
+static const char *
+name_of(const struct site *site, const struct mosquitto *client)
+{
+	return !strcmp(site->options.identity, "username") ? mosquitto_client_username(client)
+							   : mosquitto_client_id(client);
+}
+
+static bool
+is_trusted(const struct site *site, const struct mosquitto *client)
+{
+	const char *username = mosquitto_client_username(client);
+
+	for (size_t i = 0; username && i < site->options.trusted.n; i++) {
+		if (!strcmp(site->options.trusted.items[i], username))
+			return true;
+	}
+	return false;
+}
+
+/* NULL when memory ran out, or the client has no id. */
+static struct speaker *
+meet(struct site *site, const struct mosquitto *client)
+{
+	const char *id = mosquitto_client_id(client);
+	struct speaker *speaker;
+	struct fault f = FAULT_INIT;
+
+	if (!id)
+		return NULL;
+	speaker = speakers_find(site->speakers, client, id);
+	if (speaker)
+		return speaker;
+	if (speakers_add(site->speakers, client, id, name_of(site, client),
+		    is_trusted(site, client), &speaker, &f)) {
+		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": %s", f.text);
+		return NULL;
+	}
+	if (speaker->device && speaker->device->connections == 1)
+		door_tell(site->door, FRAME_PRESENT, speaker->device->name, NULL, 0);
+	return speaker;
+}
+
+/*
+ * What is not taken must not look as if it were: MQTT 5 can say so in the PUBACK, for 3.1.1 there
+ * is only the end of the connection. A message of QoS 0 is given up by who sends it.
+ */
+static int
+refuse(const struct mosquitto *client, int qos)
+{
+	bool can_tell = mosquitto_client_protocol_version(client) == 5;
+
+	return can_tell || qos == 0 ? MOSQ_ERR_ACL_DENIED : MOSQ_ERR_AUTH;
+}
+
+static int
+refuse_because(const struct mosquitto *client, int qos, const char *topic, const char *why)
+{
+	const char *id = mosquitto_client_id(client);
+
+	mosquitto_log_printf(MOSQ_LOG_NOTICE, NAME ": refused client=%s topic=%s reason=%s",
+		id ? id : "", topic, why);
+	return refuse(client, qos);
+}
+
+/* The spool's own refusals may come by the thousand. */
+static int
+refuse_full(struct site *site, const struct mosquitto *client, int qos, const char *why)
+{
+	long now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
+
+	site->refused++;
+	if (!site->complained_ms || now_ms - site->complained_ms >= COMPLAIN_MS) {
+		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": messages are not taken: %s refused=%lu",
+			why, site->refused);
+		site->complained_ms = now_ms;
+	}
+	return refuse(client, qos);
+}
+
+static void
+say_taken_again(struct site *site)
+{
+	mosquitto_log_printf(
+		MOSQ_LOG_NOTICE, NAME ": messages are taken again refused=%lu", site->refused);
+	site->complained_ms = 0;
+	site->refused = 0;
+}
+
+static size_t
+max_of(const struct topic *topic)
+{
+	return topic->kind == TOPIC_EVENTS ? RULES_TELEMETRY_MAX : RULES_STATE_MAX;
+}
+
+static int
+on_write(struct site *site, const struct mosquitto_evt_acl_check *acl, const struct topic *topic)
+{
+	const char *name = name_of(site, acl->client);
+	struct fault f = FAULT_INIT;
+
+	switch (speaker_may_publish(name, is_trusted(site, acl->client), acl->topic, topic)) {
+	case SPEAKER_DEFERRED:
+		return MOSQ_ERR_PLUGIN_DEFER;
+	case SPEAKER_DENIED:
+		return refuse_because(
+			acl->client, acl->qos, acl->topic, "it is not this client's to publish to");
+	case SPEAKER_ALLOWED:
+		break;
+	}
+	/* What the cloud would end the gateway's connection for must not get that far. */
+	if (topic_check_publish(topic, acl->topic, acl->payloadlen, max_of(topic), acl->qos, &f))
+		return refuse_because(acl->client, acl->qos, acl->topic, f.text);
+	return MOSQ_ERR_SUCCESS;
+}
+
+static int
+on_acl_check(int event, void *event_data, void *userdata)
+{
+	struct mosquitto_evt_acl_check *acl = event_data;
+	struct site *site = userdata;
+	const char *name = name_of(site, acl->client);
+	enum speaker_verdict verdict;
+	struct topic topic;
+
+	(void)event;
+	topic_parse(acl->topic, &topic);
+	switch (acl->access) {
+	case MOSQ_ACL_WRITE:
+		return on_write(site, acl, &topic);
+	case MOSQ_ACL_SUBSCRIBE:
+		meet(site, acl->client);
+		verdict = speaker_may_subscribe(
+			name, is_trusted(site, acl->client), acl->topic, &topic);
+		break;
+	case MOSQ_ACL_UNSUBSCRIBE:
+		return MOSQ_ERR_SUCCESS;
+	default:
+		verdict = speaker_may_read(name, is_trusted(site, acl->client), acl->topic, &topic);
+		break;
+	}
+	switch (verdict) {
+	case SPEAKER_ALLOWED:
+		return MOSQ_ERR_SUCCESS;
+	case SPEAKER_DENIED:
+		return MOSQ_ERR_ACL_DENIED;
+	default:
+		return MOSQ_ERR_PLUGIN_DEFER;
+	}
+}
+
+static int
+append(struct site *site, const struct mosquitto_evt_message *message, const char *device)
+{
+	const struct spool_message record = {
+		.qos = message->qos ? 1 : 0,
+		.device = device,
+		.topic = message->topic,
+		.payload = message->payload,
+		.len = message->payloadlen,
+	};
+	struct fault f = FAULT_INIT;
+
+	if (spool_append(site->spool, &record, &f))
+		return refuse_full(site, message->client, message->qos, f.text);
+	if (site->complained_ms)
+		say_taken_again(site);
+	return MOSQ_ERR_SUCCESS;
+}
+
+/*
+ * Who is to be attached is told to the gateways at once, and kept for those that come later: by
+ * the time a backlog has gone, what it says may be over.
+ */
+static int
+take_wish(struct site *site, struct mosquitto_evt_message *message, struct speaker *speaker,
+	enum topic_kind kind, const char *device)
+{
+	bool attach = kind == TOPIC_ATTACH;
+	struct fault f = FAULT_INIT;
+
+	if (speaker->device && !strcmp(speaker->device->name, device) &&
+		speakers_note_attach(
+			speaker->device, attach ? message->payload : NULL, message->payloadlen, &f))
+		return MOSQ_ERR_NOMEM;
+	door_tell(site->door, attach ? FRAME_ATTACH : FRAME_DETACH, device, message->payload,
+		message->payloadlen);
+	return broker_swallow(message, &f) ? MOSQ_ERR_NOMEM : MOSQ_ERR_SUCCESS;
+}
+
+static int
+take_device(struct site *site, struct mosquitto_evt_message *message, const struct topic *topic)
+{
+	struct speaker *speaker = meet(site, message->client);
+	const char *name = speaker && speaker->device ? speaker->device->name : NULL;
+
+	if (!speaker)
+		return refuse(message->client, message->qos);
+	/* A bridge's messages come here without having been asked about. */
+	if (speaker_may_publish(name, speaker->trusted, message->topic, topic) != SPEAKER_ALLOWED ||
+		topic_check_publish(topic, message->topic, message->payloadlen, max_of(topic),
+			message->qos, NULL))
+		return refuse_because(message->client, message->qos, message->topic,
+			"it is not this client's to publish");
+	if (topic->kind == TOPIC_ATTACH || topic->kind == TOPIC_DETACH)
+		return take_wish(site, message, speaker, topic->kind, topic->device);
+	message->retain = false;
+	return append(site, message, topic->device);
+}
+
+/* What a gateway brings is published as the broker's own: no client can be taken for it. */
+static void
+deliver(void *with, const struct frame *frame)
+{
+	void *copy = NULL;
+
+	(void)with;
+	if (!filter_is_topic(frame->topic)) {
+		mosquitto_log_printf(MOSQ_LOG_ERR,
+			NAME ": a gateway brought a message for '%s', which is no topic",
+			frame->topic);
+		return;
+	}
+	if (frame->len) {
+		copy = mosquitto_malloc(frame->len);
+		if (copy)
+			memcpy(copy, frame->payload, frame->len);
+	}
+	if ((frame->len && !copy) || mosquitto_broker_publish(NULL, frame->topic, (int)frame->len,
+					     copy, frame->qos, frame->retain, NULL)) {
+		mosquitto_free(copy);
+		mosquitto_log_printf(
+			MOSQ_LOG_ERR, NAME ": no memory to deliver to %s", frame->topic);
+	}
+}
+
+static void
+say(void *with, bool good, const char *text)
+{
+	(void)with;
+	mosquitto_log_printf(good ? MOSQ_LOG_INFO : MOSQ_LOG_NOTICE, NAME ": %s", text);
+}
+
+static void
+keep_house(struct site *site)
+{
+	struct fault f = FAULT_INIT;
+	bool failed = spool_tick(site->spool, clock_ms(CLOCK_BOOTTIME), &f) != 0;
+
+	if (failed && !site->tick_failed)
+		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": %s", f.text);
+	site->tick_failed = failed;
+}
+
+/* Called up to 100,000 times a second: nearly always for nothing. */
+static void
+look(struct site *site)
+{
+	long now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
+
+	if (now_ms - site->polled_ms < POLL_MS)
+		return;
+	site->polled_ms = now_ms;
+	door_poll(site->door);
+	keep_house(site);
+}
+
+static int
+on_tick(int event, void *event_data, void *userdata)
+{
+	struct site *site = userdata;
+
+	(void)event;
+	(void)event_data;
+	site->has_clock = true;
+	look(site);
+	return MOSQ_ERR_SUCCESS;
+}
+
+/* A connection is accepted in one pass of the broker's loop, and read in a later one. */
+static void
+say_no_clock(struct site *site)
+{
+	site->has_clock = true;
+	mosquitto_log_printf(MOSQ_LOG_ERR,
+		NAME ": this broker gives plugins no time with per_listener_settings true (2.0.15 "
+		     "and later do): config and commands wait for a message to come");
+}
+
+/* The message is in the spool before its sender has its PUBACK. */
+static int
+on_message(int event, void *event_data, void *userdata)
+{
+	struct mosquitto_evt_message *message = event_data;
+	struct site *site = userdata;
+	struct topic topic;
+
+	(void)event;
+	if (!site->has_clock)
+		say_no_clock(site);
+	look(site);
+	if (!strncmp(message->topic, "/devices/", strlen("/devices/"))) {
+		topic_parse(message->topic, &topic);
+		return take_device(site, message, &topic);
+	}
+	for (size_t i = 0; i < site->options.topic.n; i++) {
+		if (filter_matches(site->options.topic.items[i], message->topic)) {
+			struct speaker *speaker = meet(site, message->client);
+
+			return append(site, message,
+				speaker && speaker->device ? speaker->device->name : "");
+		}
+	}
+	return MOSQ_ERR_SUCCESS;
+}
+
+static int
+on_disconnect(int event, void *event_data, void *userdata)
+{
+	struct mosquitto_evt_disconnect *disconnect = event_data;
+	struct site *site = userdata;
+	char gone[RULES_ID_MAX + 1];
+
+	(void)event;
+	speakers_remove(site->speakers, disconnect->client, gone);
+	if (*gone)
+		door_tell(site->door, FRAME_GONE, gone, NULL, 0);
+	return MOSQ_ERR_SUCCESS;
+}
+
+static const struct {
+	int event;
+	MOSQ_FUNC_generic_callback callback;
+} callbacks[] = {
+	{MOSQ_EVT_ACL_CHECK, on_acl_check},
+	{MOSQ_EVT_MESSAGE, on_message},
+	{MOSQ_EVT_TICK, on_tick},
+	{MOSQ_EVT_DISCONNECT, on_disconnect},
+};
+
+#define N_CALLBACKS (sizeof(callbacks) / sizeof(callbacks[0]))
+
+static void
+unregister(struct site *site)
+{
+	for (size_t i = 0; i < N_CALLBACKS; i++)
+		mosquitto_callback_unregister(
+			site->id, callbacks[i].event, callbacks[i].callback, NULL);
+}
+
+static int
+start(struct site *site, const struct mosquitto_opt *options, int n, struct fault *f)
+{
+	struct spool_options spool;
+
+	if (site_options_read(&site->options, options, n, f))
+		return -1;
+	spool = site_options_spool(&site->options);
+	if (spool_writer_open(site->options.spool, &spool, &site->spool, f) ||
+		speakers_new(&site->speakers, f) ||
+		door_new(site->options.socket, site->speakers, deliver, say, site, &site->door, f))
+		return -1;
+	for (size_t i = 0; i < N_CALLBACKS; i++) {
+		int rc = mosquitto_callback_register(
+			site->id, callbacks[i].event, callbacks[i].callback, NULL, site);
+
+		if (rc) {
+			unregister(site);
+			return fault_set(f, FAULT_CONFIG,
+				"the broker takes no callback for event %d", callbacks[i].event);
+		}
+	}
+	mosquitto_log_printf(MOSQ_LOG_INFO, NAME ": messages go to %s, gateways come to %s",
+		site->options.spool, site->options.socket);
+	return 0;
+}
+
+int
+mosquitto_plugin_version(int supported_version_count, const int *supported_versions)
+{
+	for (int i = 0; i < supported_version_count; i++) {
+		if (supported_versions[i] == MOSQ_PLUGIN_VERSION)
+			return MOSQ_PLUGIN_VERSION;
+	}
+	return -1;
+}
+
+int
+mosquitto_plugin_init(mosquitto_plugin_id_t *identifier, void **userdata,
+	struct mosquitto_opt *options, int option_count)
+{
+	AUTO(auto_site) struct site *site = calloc(1, sizeof(*site));
+	struct fault f = FAULT_INIT;
+
+	if (!site)
+		return MOSQ_ERR_NOMEM;
+	site->id = identifier;
+	if (start(site, options, option_count, &f)) {
+		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": %s", f.text);
+		return MOSQ_ERR_UNKNOWN;
+	}
+	*userdata = TAKE(site);
+	return MOSQ_ERR_SUCCESS;
+}
+
+int
+mosquitto_plugin_cleanup(void *userdata, struct mosquitto_opt *options, int option_count)
+{
+	struct site *site = userdata;
+
+	(void)options;
+	(void)option_count;
+	if (site)
+		unregister(site);
+	site_free(site);
+	return MOSQ_ERR_SUCCESS;
+}
