@@ -1,5 +1,6 @@
 # the running broker with p11_registry.so
-check_PROGRAMS += tests/integration/attack tests/integration/crowd tests/integration/free-port \
+check_PROGRAMS += tests/integration/attack tests/integration/crowd tests/integration/door \
+	tests/integration/free-port \
 	tests/integration/make-token tests/integration/topics
 tests_integration_attack_SOURCES = tests/integration/attack.c \
 	tests/integration/raw-mqtt.c tests/integration/raw-mqtt.h \
@@ -9,6 +10,7 @@ tests_integration_crowd_SOURCES = tests/integration/crowd.c \
 	tests/integration/raw-mqtt.c tests/integration/raw-mqtt.h \
 	tests/integration/broker-token.c tests/integration/broker-token.h
 tests_integration_crowd_LDADD = src/base/libbase.la $(CRYPTO_LIBS)
+tests_integration_door_LDADD = src/spool/libspool.la src/site/libsite.la src/base/libbase.la $(CRYPTO_LIBS)
 tests_integration_topics_SOURCES = tests/integration/topics.c \
 	tests/integration/raw-mqtt.c tests/integration/raw-mqtt.h \
 	tests/integration/broker-token.c tests/integration/broker-token.h
@@ -20,6 +22,7 @@ tests_integration_make_token_LDADD = src/base/libbase.la $(CRYPTO_LIBS)
 BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.sh \
 	tests/integration/broker-crowd.sh tests/integration/broker-damage.sh tests/integration/broker-limits.sh \
 	tests/integration/broker-per-listener.sh \
+	tests/integration/broker-site.sh \
 	tests/integration/broker-start.sh \
 	tests/integration/iot-core.sh \
 	tests/integration/jit.sh

@@ -1,0 +1,252 @@
+#!/bin/sh
+# The site's broker with p11_site.so: what devices send is in the spool before they are told so,
+# each speaks only for itself, and what a gateway brings reaches them.
+set -eu
+
+# shellcheck source=tests/integration/lib.sh
+. "${top_srcdir:-.}/tests/integration/lib.sh"
+# shellcheck source=tests/integration/broker-lib.sh
+. "${top_srcdir:-.}/tests/integration/broker-lib.sh"
+
+plugin=$build/src/plugin/.libs/p11_site.so
+
+# started_with LINE...: a broker with these options besides where everything is
+started_with()
+{
+	[ -z "$broker_pid" ] || end_broker
+	start_plain_broker "plugin_opt_spool $work/spool" "plugin_opt_socket $work/site.sock" "$@"
+}
+
+# device NAME TOOL OPTION...: mosquitto's tool as a local device; every one has the same password
+device()
+{
+	name=$1 tool=$2
+	shift 2
+	${in_place:-} "$tool" -h 127.0.0.1 -p "$port" -i "$name" -u "${user:-$name}" -P secret "$@"
+}
+
+publishes()
+{
+	name=$1
+	shift
+	device "$name" mosquitto_pub -V "${version:-mqttv311}" -q 1 "$@"
+}
+
+# spooled LINE: whether the spool has this message: DEVICE QOS TOPIC LENGTH TEXT
+spooled()
+{
+	"$helpers/door" read "$work/spool" >spooled
+	grep -Fxq -- "$1" spooled
+}
+
+n_spooled()
+{
+	"$helpers/door" read "$work/spool" | wc -l
+}
+
+# subscribe NAME FILTER [OPTION...]: in the background, into NAME.sub
+subscribe()
+{
+	name=$1 filter=$2
+	shift 2
+	: >"$name.sub"
+	mark
+	(in_place=exec && device "$name" mosquitto_sub -q 1 -t "$filter" -F '%t %r %p' "$@") \
+		>"$name.sub" 2>&1 &
+	subscriber=$!
+	pids="$pids $subscriber"
+	wait_for 20 since "Sending SUBACK to $name\$" || die "$name cannot subscribe"
+}
+
+# enter: a gateway at the socket; it says what it hears in `heard`, and delivers what is put there
+enter()
+{
+	rm -f orders
+	mkfifo orders
+	: >heard
+	"$helpers/door" "$work/site.sock" <orders >heard 2>&1 &
+	door=$!
+	pids="$pids $door"
+	exec 3>orders
+}
+
+leave()
+{
+	kill "$door"
+	wait "$door" || true
+	exec 3>&-
+}
+
+heard()
+{
+	wait_for 20 says "$1" heard
+}
+
+takes()
+{
+	started_with
+	check "an event is taken" publishes one -t /devices/one/events/in -m hello
+	check "and is in the spool" spooled 'one 1 /devices/one/events/in 5 hello'
+	check "a state too" publishes one -q 0 -t /devices/one/state -m warm
+	check "with its QoS" wait_for 20 spooled 'one 0 /devices/one/state 4 warm'
+	check "other topics are the broker's own affair" publishes one -t building/light -m on
+	check "and not in the spool" not spooled 'one 1 building/light 2 on'
+	head -c 262144 /dev/zero | tr '\0' x >largest
+	check "the largest is taken" publishes one -t /devices/one/events -f largest
+	check "whole" spooled 'one 1 /devices/one/events 262144 '
+}
+
+# Nothing that is refused looks as if it were taken: 3.1.1 has no other way to say so than the end.
+speaks_for_itself()
+{
+	before=$(n_spooled)
+	for topic in /devices/two/events /devices/two/state /devices/one/config /devices/two/attach \
+		/devices/one/events/bad//folder "/devices/one/events/sp ace" /devices/one /devices//events; do
+		mark
+		check "'$topic' is refused" not publishes one -t "$topic" -m planted
+		check "and said to be" logged 'p11_site: refused client=one topic='
+		version=mqttv5
+		publishes one -t "$topic" -m planted >answer 2>&1 || true
+		unset version
+		check "MQTT 5 hears so" says 'Not authorized' answer
+	done
+	check "QoS 2 is refused" not publishes one -q 2 -t /devices/one/events -m planted
+	head -c 262145 /dev/zero | tr '\0' x >too-large
+	check "an event too large is refused" not publishes one -t /devices/one/events -f too-large
+	head -c 65537 largest >too-large
+	check "a state too large is refused" not publishes one -t /devices/one/state -f too-large
+	check "nothing of it is in the spool" same "$(n_spooled)" "$before"
+}
+
+listens_to_itself()
+{
+	subscribe one '/devices/one/commands/#'
+	subscribe two '#'
+	listener=$subscriber
+	device any mosquitto_sub -W 2 -t '/devices/one/config' >refused.sub 2>&1 || true
+	check "another's config cannot be subscribed to" says 'All subscription requests were denied' \
+		refused.sub
+	subscribe bridge '#'
+	check "an event is taken" publishes any -t /devices/any/events -m seen
+	check "one who is trusted sees it" wait_for 20 says '^/devices/any/events 0 seen' bridge.sub
+	enter
+	echo '/devices/one/commands/go 1 pass now' >&3
+	check "a command reaches its device" wait_for 20 says '^/devices/one/commands/go 0 now' one.sub
+	echo '/devices/two/config 1 keep blue' >&3
+	echo 'building/light 0 pass off' >&3
+	check "any topic can be delivered to" wait_for 20 says '^building/light 0 off' two.sub
+	check "and what is its own" says '^/devices/two/config 0 blue' two.sub
+	check "nobody saw another's command, or event" not says 'devices/(one|any)' two.sub
+	kill "$listener"
+	subscribe two /devices/two/config
+	check "a config is kept for who subscribes later" \
+		wait_for 20 says '^/devices/two/config 1 blue' two.sub
+	leave
+}
+
+tells_who_is_there()
+{
+	subscribe one '/devices/one/commands/#'
+	enter
+	check "a gateway hears who is there" heard '^present one '
+	check "an attach is taken" publishes two -t /devices/two/attach -m '{"authorization":"secret"}'
+	check "the gateway hears it" heard '^attach two {"authorization":"secret"}'
+	check "and that it has gone" heard '^gone two '
+	check "it is not in the spool" not says attach spooled
+	subscribe two '/devices/two/config'
+	check "and there again" heard '^present two '
+	leave
+	enter
+	check "one that comes later hears the same" heard '^present one '
+	leave
+}
+
+bridges()
+{
+	check "one who is trusted speaks for others" \
+		publishes bridge -t /devices/far/events -m bridged
+	check "by their names" spooled 'far 1 /devices/far/events 7 bridged'
+	started_with "plugin_opt_topic building/+/temperature" "plugin_opt_identity username" \
+		"plugin_opt_trusted bridge"
+	check "a topic of the map is taken" publishes one -t building/1/temperature -m 21
+	check "for who published it" spooled 'one 1 building/1/temperature 2 21'
+	check "another is not" publishes one -t building/1/light -m on
+	check "so it is" not spooled 'one 1 building/1/light 2 on'
+	user=two
+	check "a user name may say who a client is" publishes any -t /devices/two/events -m two
+	check "and its id does not" not publishes any -t /devices/any/events -m any
+	unset user
+}
+
+# The least a spool may have is four segments; each message a quarter of a megabyte.
+full()
+{
+	rm -rf "$work/spool"
+	started_with "plugin_opt_max_size 4M"
+	n=0
+	while [ "$n" -lt 40 ] && publishes one -t /devices/one/events -f largest 2>>full.err; do
+		n=$((n + 1))
+	done
+	check "a full spool takes no more" test "$n" -ge 4 -a "$n" -lt 17
+	check "which is said" log_says 'p11_site: messages are not taken: .*full'
+	version=mqttv5
+	publishes one -t /devices/one/events -f largest >answer 2>&1 || true
+	unset version
+	check "MQTT 5 hears so" says 'Not authorized' answer
+	check "what was taken is there" same "$(n_spooled)" "$n"
+	end_broker
+	start_plain_broker "plugin_opt_spool $work/spool" "plugin_opt_socket $work/site.sock" \
+		"plugin_opt_max_size 4M" "plugin_opt_when_full drop-oldest"
+	check "with another policy there is room" publishes one -t /devices/one/events -f largest
+}
+
+# refuses_to_start PATTERN LINE...: with these options
+refuses_to_start()
+{
+	pattern=$1
+	shift
+	write_settings "$@"
+	run_broker && die "it starts with '$*'"
+	wait "$broker_pid" || true
+	broker_pid=
+	check "it does not start with '$*'" log_says "p11_site: .*$pattern"
+}
+
+options_are_checked()
+{
+	where="plugin_opt_spool $work/spool"
+	refuses_to_start 'max-size' "$where" 'plugin_opt_max_size 1M'
+	refuses_to_start 'when-full' "$where" 'plugin_opt_when_full wait'
+	refuses_to_start 'durability' "$where" 'plugin_opt_durability none'
+	refuses_to_start 'identity' "$where" 'plugin_opt_identity name'
+	refuses_to_start 'is no filter' "$where" 'plugin_opt_topic a/#/b'
+	refuses_to_start 'are taken anyway' "$where" 'plugin_opt_topic /devices/#'
+	refuses_to_start 'unknown option' "$where" 'plugin_opt_unknown 1'
+	refuses_to_start 'no/such' "plugin_opt_spool $work/no/such/spool"
+	refuses_to_start 'socket' "$where" "plugin_opt_socket $work/no/such/socket"
+}
+
+main()
+{
+	need mosquitto mosquitto_passwd
+	begin_broker_test
+	for name in one two any bridge; do
+		mosquitto_passwd -b ${made--c} "$work/passwd" "$name" secret
+		made=''
+	done
+	printf 'pattern readwrite #\n' >"$work/acl"
+	started_with "plugin_opt_trusted bridge"
+	end_broker
+	takes
+	started_with "plugin_opt_trusted bridge"
+	speaks_for_itself
+	listens_to_itself
+	tells_who_is_there
+	bridges
+	full
+	end_broker
+	options_are_checked
+	end
+}
+
+main "$@"
