@@ -281,6 +281,47 @@ setting_parse(const struct setting *table, void *values, int argc, char **argv, 
 	return 0;
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool
+same_list(const struct setting_list *a, const struct setting_list *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool
+setting_same(const struct setting *row, const void *a, const void *b)
+{
+	const void *at_a = (const char *)a + row->offset, *at_b = (const char *)b + row->offset;
+
+	switch (row->type) {
+	case SETTING_FLAG:
+		return *(const bool *)at_a == *(const bool *)at_b;
+	case SETTING_SWITCH:
+		return *(const int *)at_a == *(const int *)at_b;
+	case SETTING_TEXT:
+	case SETTING_CHOICE:
+		return same_text(*(char *const *)at_a, *(char *const *)at_b);
+	case SETTING_NUMBER:
+	case SETTING_DURATION:
+	case SETTING_SIZE:
+		return *(const long *)at_a == *(const long *)at_b;
+	case SETTING_LIST:
+		return same_list(at_a, at_b);
+	}
+	return false;
+}
+
 void
 setting_clear(const struct setting *table, void *values)
 {

@@ -83,6 +83,9 @@ int setting_preset(const struct setting *table, void *values, struct fault *f);
 int setting_parse(const struct setting *table, void *values, int argc, char **argv,
 	int *ret_operands, struct fault *f);
 
+/* Whether a row's value is the same in two structs of values. */
+bool setting_same(const struct setting *row, const void *a, const void *b);
+
 /* Frees what the values own. */
 void setting_clear(const struct setting *table, void *values);
 

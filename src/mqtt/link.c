@@ -7,11 +7,21 @@
 #include "mqtt/inside.h"
 
 void
+mqtt_rouse(struct mqtt *m)
+{
+	pthread_cond_signal(&m->woken);
+	if (!m->wake || m->roused)
+		return;
+	m->roused = true;
+	m->wake(m->wake_with);
+}
+
+void
 mqtt_set_link(struct mqtt *m, enum link link)
 {
 	pthread_mutex_lock(&m->mutex);
 	m->link = link;
-	pthread_cond_signal(&m->woken);
+	mqtt_rouse(m);
 	pthread_mutex_unlock(&m->mutex);
 }
 
@@ -124,16 +134,6 @@ on_end_failed_v5(void *with, MQTTAsync_failureData5 *data)
 	mqtt_set_link(with, DOWN);
 }
 
-/* Nothing is subscribed to; paho wants one all the same. */
-static int
-on_message(void *with, char *topic, int len, MQTTAsync_message *message)
-{
-	(void)with, (void)len;
-	MQTTAsync_freeMessage(&message);
-	MQTTAsync_free(topic);
-	return 1;
-}
-
 int64_t
 mqtt_now_ms(void)
 {
@@ -163,7 +163,7 @@ mqtt_check_cancelled(const struct mqtt *m, struct fault *f)
 int
 mqtt_watch(struct mqtt *m)
 {
-	int rc = MQTTAsync_setCallbacks(m->client, m, on_lost, on_message, NULL);
+	int rc = MQTTAsync_setCallbacks(m->client, m, on_lost, mqtt_take, NULL);
 
 	if (rc == MQTTASYNC_SUCCESS && m->version == 5)
 		rc = MQTTAsync_setDisconnected(m->client, m, on_disconnected);

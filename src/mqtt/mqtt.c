@@ -16,6 +16,7 @@
 /* What the protocol has room for. */
 #define STRING_MAX     65535
 #define KEEP_ALIVE_MAX 65535
+#define ALPN_MAX       255
 
 /* How long diagnosing, or a polite end after the user cancelled, may take. */
 #define DIAGNOSE_MAX_S	10
@@ -61,6 +62,7 @@ start(struct mqtt *m, const struct mqtt_url *url, const struct mqtt_options *o, 
 	const MQTTAsync_connectOptions v5 = MQTTAsync_connectOptions_initializer5;
 	MQTTAsync_connectOptions connect = o->version == 5 ? v5 : v4;
 	MQTTAsync_SSLOptions ssl = MQTTAsync_SSLOptions_initializer;
+	char protos[ALPN_MAX + 2];
 	int rc;
 
 	connect.MQTTVersion = o->version == 5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
@@ -81,51 +83,18 @@ start(struct mqtt *m, const struct mqtt_url *url, const struct mqtt_options *o, 
 		ssl.sslVersion = MQTT_SSL_VERSION_TLS_1_2;
 		ssl.trustStore = o->ca_file;
 		ssl.disableDefaultTrustStore = o->ca_file != NULL;
+		if (o->alpn) {
+			protos[0] = (char)strlen(o->alpn);
+			memcpy(protos + 1, o->alpn, strlen(o->alpn) + 1);
+			ssl.protos = (const unsigned char *)protos;
+			ssl.protos_len = (unsigned)strlen(protos);
+		}
 		connect.ssl = &ssl;
 	}
 	rc = MQTTAsync_connect(m->client, &connect);
 	if (rc != MQTTASYNC_SUCCESS)
 		return fault_set(f, FAULT_NET, "paho cannot connect: %s", MQTTAsync_strerror(rc));
 	return 0;
-}
-
-/* A signal that interrupts the diagnosis was meant to stop us, and is no finding. */
-static int
-explain(const struct mqtt *m, const struct mqtt_url *url, const char *ca_file, struct fault *f)
-{
-	mqtt_diagnose(
-		url, ca_file, m->timeout_s < DIAGNOSE_MAX_S ? m->timeout_s : DIAGNOSE_MAX_S, f);
-	mqtt_check_cancelled(m, f);
-	return -1;
-}
-
-/* Waits for the CONNACK. */
-static int
-wait_for_link(struct mqtt *m, const struct mqtt_url *url, const char *ca_file, struct fault *f)
-{
-	int64_t deadline = mqtt_now_ms() + (int64_t)m->timeout_s * 1000;
-	enum link link;
-	int connack;
-
-	for (;;) {
-		pthread_mutex_lock(&m->mutex);
-		if (m->link == CONNECTING)
-			mqtt_wait_slice(m);
-		link = m->link;
-		connack = m->connack;
-		pthread_mutex_unlock(&m->mutex);
-		if (link == UP)
-			return 0;
-		if (mqtt_check_cancelled(m, f))
-			return -1;
-		if (link == DOWN && connack > 0)
-			return mqtt_fault_connack(m->version, connack, f);
-		if (link == DOWN)
-			return explain(m, url, ca_file, f);
-		if (mqtt_now_ms() > deadline)
-			return fault_set(f, FAULT_NET, "no answer from '%s' port %s within %d s",
-				url->host, url->port, m->timeout_s);
-	}
 }
 
 static struct mqtt *
@@ -148,10 +117,18 @@ make(const struct mqtt_options *options)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&m->woken, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	for (int i = 0; i < MQTT_WINDOW_MAX; i++) {
-		m->slots[i].mqtt = m;
-		m->idle[m->n_idle++] = &m->slots[i];
+	for (int i = 0; i < SLOTS; i++) {
+		struct slot *slot = &m->slots[i];
+		struct idle *idle;
+
+		slot->mqtt = m;
+		slot->subscribes = i >= MQTT_WINDOW_MAX;
+		idle = slot->subscribes ? &m->idle_subscriptions : &m->idle_messages;
+		idle->slots[idle->n++] = slot;
 	}
+	m->wake = options->wake;
+	m->wake_with = options->wake_with;
+	m->deadline_ms = mqtt_now_ms() + (int64_t)m->timeout_s * 1000;
 	return m;
 }
 
@@ -167,6 +144,9 @@ check(const struct mqtt_options *o, struct fault *f)
 	if (!fits(o->client_id) || !fits(o->username) || !fits(o->password))
 		return fault_set(f, FAULT_USAGE,
 			"client id, user name and password may have %d bytes each", STRING_MAX);
+	if (o->alpn && (!*o->alpn || strlen(o->alpn) > ALPN_MAX))
+		return fault_set(
+			f, FAULT_USAGE, "a protocol's name in TLS has 1 to %d bytes", ALPN_MAX);
 	if ((o->version != 4 && o->version != 5) || o->keep_alive_s < 0 ||
 		o->keep_alive_s > KEEP_ALIVE_MAX || o->timeout_s < 1)
 		return fault_set(f, FAULT_USAGE,
@@ -177,7 +157,7 @@ check(const struct mqtt_options *o, struct fault *f)
 }
 
 int
-mqtt_connect(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct fault *f)
+mqtt_start(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct fault *f)
 {
 	AUTO(auto_mqtt) struct mqtt *m = NULL;
 	struct mqtt_url url;
@@ -194,27 +174,92 @@ mqtt_connect(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct 
 	m = make(options);
 	if (!m)
 		return fault_nomem(f);
-	if (create(m, &url, options, f) || start(m, &url, options, f) ||
-		wait_for_link(m, &url, options->ca_file, f))
+	if (create(m, &url, options, f) || start(m, &url, options, f))
 		return -1;
 	*ret_mqtt = TAKE(m);
 	return 0;
+}
+
+static void
+say_why(const struct mqtt *m, int connack, int goodbye, bool was_up, struct fault *ret_why)
+{
+	*ret_why = (struct fault)FAULT_INIT;
+	if (m->stopping)
+		return;
+	if (connack > 0)
+		mqtt_fault_connack(m->version, connack, ret_why);
+	else if (goodbye == MQTT_OVERRUN)
+		fault_set(ret_why, FAULT_NET,
+			"messages come from the broker faster than they can be handed on");
+	else if (was_up)
+		mqtt_fault_lost(goodbye, ret_why);
+	else if (m->timed_out)
+		fault_set(
+			ret_why, FAULT_NET, "the broker gave no answer within %d s", m->timeout_s);
+	else
+		fault_set(ret_why, FAULT_NET, "the broker cannot be reached, or gives no answer");
+}
+
+enum mqtt_state
+mqtt_poll(struct mqtt *mqtt, struct fault *ret_why)
+{
+	enum link link;
+	int connack, goodbye;
+
+	pthread_mutex_lock(&mqtt->mutex);
+	mqtt->roused = false;
+	if (mqtt->link == UP)
+		mqtt->was_up = true;
+	else if (mqtt->link == CONNECTING && mqtt_now_ms() > mqtt->deadline_ms) {
+		mqtt->link = DOWN;
+		mqtt->timed_out = true;
+	}
+	if (mqtt->stopping && mqtt_now_ms() > mqtt->deadline_ms)
+		mqtt->link = DOWN;
+	connack = mqtt->connack;
+	pthread_mutex_unlock(&mqtt->mutex);
+	mqtt_hand_on(mqtt);
+	mqtt_reap(mqtt, &link, &goodbye);
+	if (link == DOWN)
+		say_why(mqtt, connack, goodbye, mqtt->was_up, ret_why);
+	return link == CONNECTING ? MQTT_CONNECTING : link == UP ? MQTT_UP : MQTT_DOWN;
+}
+
+int
+mqtt_explain(const char *url, const char *ca_file, int timeout_s, struct fault *f)
+{
+	struct mqtt_url parsed;
+
+	if (mqtt_url_parse(url, &parsed, f))
+		return -1;
+	return mqtt_diagnose(
+		&parsed, ca_file, timeout_s < DIAGNOSE_MAX_S ? timeout_s : DIAGNOSE_MAX_S, f);
+}
+
+void
+mqtt_stop(struct mqtt *mqtt)
+{
+	const MQTTAsync_disconnectOptions v4 = MQTTAsync_disconnectOptions_initializer;
+	const MQTTAsync_disconnectOptions v5 = MQTTAsync_disconnectOptions_initializer5;
+	MQTTAsync_disconnectOptions options = mqtt->version == 5 ? v5 : v4;
+
+	mqtt->stopping = true;
+	mqtt->deadline_ms = mqtt_now_ms() + (int64_t)mqtt->timeout_s * 1000;
+	mqtt_watch_end(mqtt, &options);
+	if (MQTTAsync_disconnect(mqtt->client, &options) != MQTTASYNC_SUCCESS)
+		mqtt_set_link(mqtt, DOWN);
 }
 
 /* Without waiting for what is in flight: who wants that drains. */
 static void
 disconnect(struct mqtt *m)
 {
-	const MQTTAsync_disconnectOptions v4 = MQTTAsync_disconnectOptions_initializer;
-	const MQTTAsync_disconnectOptions v5 = MQTTAsync_disconnectOptions_initializer5;
-	MQTTAsync_disconnectOptions options = m->version == 5 ? v5 : v4;
 	bool cancelled = m->cancelled && m->cancelled();
 	int64_t deadline =
 		mqtt_now_ms() + (int64_t)(cancelled ? CANCELLED_MAX_S : m->timeout_s) * 1000;
 
-	mqtt_watch_end(m, &options);
-	if (MQTTAsync_disconnect(m->client, &options) != MQTTASYNC_SUCCESS)
-		return;
+	if (!m->stopping)
+		mqtt_stop(m);
 	pthread_mutex_lock(&m->mutex);
 	while (m->link == UP && mqtt_now_ms() < deadline)
 		mqtt_wait_slice(m);
@@ -231,6 +276,7 @@ mqtt_free(struct mqtt *mqtt)
 			disconnect(mqtt);
 		MQTTAsync_destroy(&mqtt->client);
 	}
+	mqtt_drop_inbox(mqtt);
 	pthread_cond_destroy(&mqtt->woken);
 	pthread_mutex_destroy(&mqtt->mutex);
 	free(mqtt);

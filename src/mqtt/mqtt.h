@@ -1,4 +1,10 @@
-/* mqtt: one connection to a broker: connect, publish in a bounded window. Knows paho. */
+/*
+ * mqtt: one connection to a broker: connect, publish in a bounded window, subscribe. Knows paho.
+ *
+ * Two ways to use it. A program that does one thing waits: mqtt_connect(), mqtt_publish(),
+ * mqtt_drain(). One with an event loop never does: mqtt_start(), mqtt_send(), mqtt_subscribe(), and
+ * mqtt_poll() whenever `wake` was called.
+ */
 #ifndef MQTT_MQTT_H
 #define MQTT_MQTT_H
 
@@ -15,6 +21,13 @@
 /* Messages in flight at most: more costs paho quadratically. */
 #define MQTT_WINDOW_MAX 100
 
+/* Subscriptions that wait for their answer at most, and filters in one. */
+#define MQTT_SUBSCRIBING_MAX 64
+#define MQTT_FILTERS_MAX     8
+
+/* Bytes of messages that came and wait for mqtt_poll() at most: past that the connection is ended. */
+#define MQTT_RECEIVED_MAX (32 * 1024 * 1024)
+
 /*
  * url           mqtt://HOST[:1883] or mqtts://HOST[:8883]
  * client_id     at most 65535 bytes of UTF-8
@@ -22,9 +35,12 @@
  * password      or NULL; a secret; borrowed until mqtt_connect() returns
  * version       4 (3.1.1) or 5
  * ca_file       PEM bundle; NULL: the system's
+ * alpn          the protocol's name in TLS, 1..255 bytes; or NULL
  * keep_alive_s  0..65535
  * timeout_s     for connect and disconnect
  * cancelled     asked while waiting; returning true ends the wait with FAULT_CANCELLED; or NULL
+ * wake          called from other threads, once until the next mqtt_poll(), when that has something
+ *               to tell; must only post, and not call mqtt_*; or NULL
  */
 struct mqtt_options {
 	const char *url;
@@ -33,9 +49,12 @@ struct mqtt_options {
 	const char *password;
 	int version;
 	const char *ca_file;
+	const char *alpn;
 	int keep_alive_s;
 	int timeout_s;
 	bool (*cancelled)(void);
+	void (*wake)(void *with);
+	void *wake_with;
 };
 
 struct mqtt;
@@ -58,7 +77,7 @@ int mqtt_connect(const struct mqtt_options *options, struct mqtt **ret_mqtt, str
 
 /*
  * A message whose fate is known. tag is mqtt_publish()'s; failed is NULL when it arrived, else has
- * the broker's reason in `native`, or 0 there when the connection went. Must not call mqtt_*.
+ * the broker's reason in `native`, or 0 there when the connection went.
  */
 typedef void mqtt_done(void *with, uint64_t tag, const struct fault *failed);
 
@@ -90,6 +109,79 @@ void mqtt_on_done(struct mqtt *mqtt, mqtt_done *done, void *with);
  * without any progress (the rest is reported to `done`), FAULT_CANCELLED (the rest is in flight).
  */
 int mqtt_drain(struct mqtt *mqtt, struct fault *f);
+
+/*
+ * Begins to connect, as mqtt_connect() does, and does not wait.
+ *
+ * Returns 0; else as mqtt_connect(), but for what the broker and the network say: mqtt_poll() has
+ * that.  Threads: main only.
+ */
+int mqtt_start(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct fault *f);
+
+enum mqtt_state { MQTT_CONNECTING, MQTT_UP, MQTT_DOWN };
+
+/*
+ * Tells `done` what became of messages and subscriptions, hands on what came, and says how the
+ * connection is. To be called when `wake` was, and once a second: an answer that does not come
+ * wakes nobody.
+ *
+ * ret_why  for MQTT_DOWN, which is for good: FAULT_NONE after mqtt_stop(); FAULT_AUTH with the
+ *          CONNACK code in `native`; FAULT_NET
+ *
+ * `done` and the receiver must not call mqtt_free(); anything else they may.
+ */
+enum mqtt_state mqtt_poll(struct mqtt *mqtt, struct fault *ret_why);
+
+/* How many messages mqtt_send() takes now; how many it takes when none is in flight. */
+int mqtt_room(const struct mqtt *mqtt);
+int mqtt_window(const struct mqtt *mqtt);
+
+/*
+ * As mqtt_publish(), and does not wait.
+ *
+ * Returns 0 when `done` will hear of it; else FAULT_PRECONDITION when there is no room or the
+ * connection is not up, FAULT_USAGE, FAULT_NET.
+ */
+int mqtt_send(struct mqtt *mqtt, const char *topic, const void *payload, size_t len, int qos,
+	uint64_t tag, struct fault *f);
+
+/*
+ * Subscribes to filters, or unsubscribes. `done` hears when the broker has answered; that it refused
+ * one of them, when it did.
+ *
+ * qos  of all of them: 0 or 1
+ *
+ * Returns as mqtt_send(), FAULT_PRECONDITION when MQTT_SUBSCRIBING_MAX wait for their answers.
+ */
+int mqtt_subscribe(struct mqtt *mqtt, const char *const *filters, size_t n, int qos, uint64_t tag,
+	struct fault *f);
+int mqtt_unsubscribe(
+	struct mqtt *mqtt, const char *const *filters, size_t n, uint64_t tag, struct fault *f);
+
+/* A message that came; valid until the receiver returns. */
+struct mqtt_message {
+	const char *topic;
+	const void *payload;
+	size_t len;
+	int qos;
+	bool retained;
+};
+
+typedef void mqtt_receive(void *with, const struct mqtt_message *message);
+
+/* Sets who is handed what comes; NULL, as at first, for nobody: it is dropped then. */
+void mqtt_on_message(struct mqtt *mqtt, mqtt_receive *receive, void *with);
+
+/* Begins to disconnect politely; MQTT_DOWN within timeout_s. What is in flight is not waited for. */
+void mqtt_stop(struct mqtt *mqtt);
+
+/*
+ * Says why a broker cannot be reached, which paho does not tell: connects once more, up to TLS.
+ *
+ * Returns -1, always: FAULT_NET, FAULT_CONFIG when the CA file cannot be used, FAULT_USAGE for a
+ * bad URL.  Blocks: up to twice timeout_s, and while the system looks for the name.  Threads: any.
+ */
+int mqtt_explain(const char *url, const char *ca_file, int timeout_s, struct fault *f);
 
 /*
  * Disconnects politely when connected, and frees; what is in flight is forgotten, and `done` not

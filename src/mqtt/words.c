@@ -57,6 +57,16 @@ static const struct words puback_v5[] = {
 	{0, FAULT_NET, NULL},
 };
 
+static const struct words suback_v5[] = {
+	{0x80, FAULT_AUTH, "not authorised, or a reason it does not name"},
+	{0x83, FAULT_NET, "its own reason"},
+	{0x87, FAULT_AUTH, "not authorised for this topic"},
+	{0x8f, FAULT_AUTH, "it does not take this filter"},
+	{0x91, FAULT_NET, "the packet id is in use"},
+	{0x97, FAULT_NET, "a quota is exceeded"},
+	{0, FAULT_NET, NULL},
+};
+
 static const struct words disconnect_v5[] = {
 	{0x81, FAULT_NET, "a malformed packet"},
 	{0x82, FAULT_NET, "a protocol error"},
@@ -98,6 +108,12 @@ int
 mqtt_fault_puback(int code, struct fault *f)
 {
 	return say(puback_v5, "refuses the message", code, f);
+}
+
+int
+mqtt_fault_suback(int code, struct fault *f)
+{
+	return say(suback_v5, "refuses the subscription", code, f);
 }
 
 int

@@ -17,6 +17,9 @@ int mqtt_fault_connack(int version, int code, struct fault *f);
 /* Why the broker did not take a message (MQTT 5 section 3.4.2.1); as above. */
 int mqtt_fault_puback(int code, struct fault *f);
 
+/* Why the broker did not take a subscription (MQTT 5 section 3.9.3; 0x80 in 3.1.1); as above. */
+int mqtt_fault_suback(int code, struct fault *f);
+
 /* Why the connection went: DISCONNECT's code (MQTT 5 section 3.14.2.1), 0 without; as above. */
 int mqtt_fault_lost(int code, struct fault *f);
 

@@ -190,7 +190,7 @@ start_broker()
 	printf 'user backend\ntopic read /devices/#\ntopic read projects/#\n' >"$work/acl"
 	if [ -z "$with_plugin" ]; then
 		mosquitto_passwd -b "$work/passwd" device device
-		printf 'user device\ntopic write /devices/d/#\n' >>"$work/acl"
+		printf 'user device\ntopic write /devices/d/#\ntopic readwrite /devices/e/#\n' >>"$work/acl"
 	fi
 	attempts=0
 	until try_broker "$@"; do

@@ -10,9 +10,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "mqtt/inside.h"
@@ -82,7 +85,7 @@ window_is_the_brokers_receive_maximum(void **state)
 	assert_int_equal(mqtt->window, 7);
 	for (uint64_t tag = 1; tag <= MANY; tag++) {
 		assert_ok(publish(mqtt, 10, 1, tag, &f), &f);
-		assert_true(MQTT_WINDOW_MAX - mqtt->n_idle <= 7);
+		assert_true(mqtt_in_flight(mqtt) <= 7);
 	}
 	assert_ok(mqtt_drain(mqtt, &f), &f);
 	assert_int_equal(told.arrived, MANY);
@@ -268,6 +271,151 @@ topic_that_cannot_be_is_refused(void **state)
 	assert_int_equal(told.failed, 0);
 }
 
+/* A loop as a daemon has it: woken by others' threads through a descriptor, and once a second. */
+struct loop {
+	int fd;
+	struct mqtt *mqtt;
+	struct told told;
+	unsigned received;
+	bool in_order;
+};
+
+static void
+on_wake(void *with)
+{
+	const struct loop *loop = with;
+	const uint64_t one = 1;
+
+	if (write(loop->fd, &one, sizeof(one)) < 0)
+		abort();
+}
+
+static void
+on_received(void *with, const struct mqtt_message *message)
+{
+	struct loop *loop = with;
+	char wanted[16];
+	int len = snprintf(wanted, sizeof(wanted), "n%u", loop->received);
+
+	loop->in_order &= message->len == (size_t)len &&
+			  !memcmp(message->payload, wanted, message->len) &&
+			  !strcmp(message->topic, "/devices/e/limits") && message->qos == 1;
+	loop->received++;
+}
+
+static enum mqtt_state
+turn(struct loop *loop, struct fault *why)
+{
+	struct pollfd fd = {loop->fd, POLLIN, 0};
+	uint64_t n;
+
+	if (poll(&fd, 1, 1000) == 1)
+		assert_int_equal(read(loop->fd, &n, sizeof(n)), sizeof(n));
+	return mqtt_poll(loop->mqtt, why);
+}
+
+static void
+loop_open(struct loop *loop, const char *id, int version)
+{
+	const struct mqtt_options options = {
+		.url = getenv("TEST_URL"),
+		.client_id = id,
+		.username = "device",
+		.password = "device",
+		.version = version,
+		.ca_file = getenv("TEST_CA"),
+		.keep_alive_s = 60,
+		.timeout_s = 20,
+		.wake = on_wake,
+		.wake_with = loop,
+	};
+	enum mqtt_state state;
+	struct fault f = FAULT_INIT;
+
+	*loop = (struct loop){.fd = eventfd(0, EFD_NONBLOCK), .in_order = true};
+	assert_ok(mqtt_start(&options, &loop->mqtt, &f), &f);
+	mqtt_on_done(loop->mqtt, on_done, &loop->told);
+	mqtt_on_message(loop->mqtt, on_received, loop);
+	while ((state = turn(loop, &f)) == MQTT_CONNECTING)
+		continue;
+	assert_int_equal(state, MQTT_UP);
+}
+
+static void
+loop_close(struct loop *loop)
+{
+	mqtt_free(loop->mqtt);
+	close(loop->fd);
+}
+
+/* Until so much is told, and came. */
+static void
+run_until(struct loop *loop, unsigned told, unsigned received)
+{
+	struct fault f = FAULT_INIT;
+
+	for (int i = 0; i < 2000; i++) {
+		if (loop->told.arrived + loop->told.failed >= told && loop->received >= received)
+			return;
+		assert_int_equal(turn(loop, &f), MQTT_UP);
+	}
+	fail_msg("told %u, received %u", loop->told.arrived + loop->told.failed, loop->received);
+}
+
+static void
+subscribe_to(struct loop *loop, const char *filter, uint64_t tag)
+{
+	const char *const filters[] = {filter, "/devices/e/other"};
+	struct fault f = FAULT_INIT;
+
+	assert_ok(mqtt_subscribe(loop->mqtt, filters, 2, 1, tag, &f), &f);
+}
+
+static void
+loop_sends_and_receives(int version)
+{
+	struct loop loop;
+	struct fault f = FAULT_INIT;
+	unsigned sent = 0;
+
+	loop_open(&loop, "e", version);
+	subscribe_to(&loop, "/devices/e/limits", MANY);
+	run_until(&loop, 1, 0);
+	assert_int_equal(loop.told.arrived, 1);
+	while (sent < MANY - 1) {
+		char text[16];
+		int len = snprintf(text, sizeof(text), "n%u", sent);
+		int rc = mqtt_send(
+			loop.mqtt, "/devices/e/limits", text, (size_t)len, 1, sent + 1, &f);
+
+		if (rc) {
+			assert_int_equal(f.code, FAULT_PRECONDITION);
+			assert_int_equal(mqtt_room(loop.mqtt), 0);
+			turn(&loop, &f);
+		}
+		sent += !rc;
+	}
+	run_until(&loop, MANY, MANY - 1);
+	assert_true(loop.in_order);
+	assert_int_equal(loop.told.arrived, MANY);
+	for (uint64_t tag = 1; tag <= MANY; tag++)
+		assert_int_equal(loop.told.times[tag], 1);
+	assert_int_equal(mqtt_room(loop.mqtt), mqtt_window(loop.mqtt));
+	mqtt_stop(loop.mqtt);
+	while (turn(&loop, &f) != MQTT_DOWN)
+		continue;
+	assert_int_equal(f.code, FAULT_NONE);
+	loop_close(&loop);
+}
+
+static void
+loop_sends_and_receives_in_both_versions(void **state)
+{
+	(void)state;
+	loop_sends_and_receives(4);
+	loop_sends_and_receives(5);
+}
+
 int
 main(void)
 {
@@ -277,6 +425,7 @@ main(void)
 		cmocka_unit_test(qos_that_the_broker_does_not_take_is_refused_alone),
 		cmocka_unit_test(lost_connection_tells_each_message_once),
 		cmocka_unit_test(lost_connection_says_why_in_mqtt_5),
+		cmocka_unit_test(loop_sends_and_receives_in_both_versions),
 		cmocka_unit_test(silent_peer_ends_in_a_timeout_or_when_cancelled),
 		cmocka_unit_test(proxy_of_the_environment_is_not_used),
 		cmocka_unit_test(topic_that_cannot_be_is_refused),

@@ -1,0 +1,137 @@
+#include "config.h"
+
+#include "mqtt/mqtt.h"
+
+#include "mqtt/inside.h"
+
+static void
+answered(void *with, int worst)
+{
+	if (worst >= MQTT_REASON_REFUSING)
+		mqtt_set_fate(with, REFUSED, worst);
+	else
+		mqtt_set_fate(with, ARRIVED, 0);
+}
+
+/* How many filters it had is in the slot's code until it is settled. */
+static void
+on_subscribed(void *with, MQTTAsync_successData *data)
+{
+	const struct slot *slot = with;
+	int worst = 0;
+
+	if (data && slot->code == 1)
+		worst = data->alt.qos;
+	for (int i = 0; data && slot->code > 1 && i < slot->code; i++) {
+		if (data->alt.qosList[i] > worst)
+			worst = data->alt.qosList[i];
+	}
+	answered(with, worst);
+}
+
+static void
+on_subscribed_v5(void *with, MQTTAsync_successData5 *data)
+{
+	int worst = data ? (int)data->reasonCode : 0;
+
+	for (int i = 0;
+		data && data->alt.sub.reasonCodeCount > 1 && i < data->alt.sub.reasonCodeCount;
+		i++) {
+		if ((int)data->alt.sub.reasonCodes[i] > worst)
+			worst = (int)data->alt.sub.reasonCodes[i];
+	}
+	answered(with, worst);
+}
+
+/* paho's own failures have negative codes: the connection went. */
+static void
+on_failed(void *with, MQTTAsync_failureData *data)
+{
+	int code = data ? data->code : 0;
+
+	mqtt_set_fate(with, REFUSED, code >= MQTT_REASON_REFUSING ? code : MQTT_NO_REASON);
+}
+
+static void
+on_failed_v5(void *with, MQTTAsync_failureData5 *data)
+{
+	int code = data ? (int)data->reasonCode : 0;
+
+	mqtt_set_fate(with, REFUSED, code >= MQTT_REASON_REFUSING ? code : MQTT_NO_REASON);
+}
+
+static void
+on_unsubscribed(void *with, MQTTAsync_successData *data)
+{
+	(void)data;
+	mqtt_set_fate(with, ARRIVED, 0);
+}
+
+static void
+on_unsubscribed_v5(void *with, MQTTAsync_successData5 *data)
+{
+	(void)data;
+	mqtt_set_fate(with, ARRIVED, 0);
+}
+
+static MQTTAsync_responseOptions
+response_for(const struct mqtt *m, struct slot *slot, bool subscribes)
+{
+	MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
+
+	response.context = slot;
+	if (m->version == 5) {
+		response.onSuccess5 = subscribes ? on_subscribed_v5 : on_unsubscribed_v5;
+		response.onFailure5 = on_failed_v5;
+	} else {
+		response.onSuccess = subscribes ? on_subscribed : on_unsubscribed;
+		response.onFailure = on_failed;
+	}
+	return response;
+}
+
+static int
+ask(struct mqtt *m, const char *const *filters, size_t n, const int *qos, uint64_t tag,
+	struct fault *f)
+{
+	char *texts[MQTT_FILTERS_MAX];
+	int all[MQTT_FILTERS_MAX];
+	MQTTAsync_responseOptions response;
+	struct slot *slot;
+	int rc;
+
+	if (n < 1 || n > MQTT_FILTERS_MAX)
+		return fault_set(f, FAULT_USAGE, "1 to %d filters", MQTT_FILTERS_MAX);
+	slot = mqtt_take_slot(m, &m->idle_subscriptions, tag);
+	if (!slot)
+		return fault_set(f, FAULT_PRECONDITION, "%d subscriptions wait for their answer",
+			MQTT_SUBSCRIBING_MAX);
+	slot->code = (int)n;
+	for (size_t i = 0; i < n; i++) {
+		texts[i] = (char *)(uintptr_t)filters[i]; /* paho copies them */
+		all[i] = qos ? *qos : 0;
+	}
+	response = response_for(m, slot, qos != NULL);
+	if (qos)
+		rc = MQTTAsync_subscribeMany(m->client, (int)n, texts, all, &response);
+	else
+		rc = MQTTAsync_unsubscribeMany(m->client, (int)n, texts, &response);
+	if (rc == MQTTASYNC_SUCCESS)
+		return 0;
+	mqtt_put_back(m, &m->idle_subscriptions, slot);
+	return mqtt_send_refused(m, rc, f);
+}
+
+int
+mqtt_subscribe(struct mqtt *mqtt, const char *const *filters, size_t n, int qos, uint64_t tag,
+	struct fault *f)
+{
+	return ask(mqtt, filters, n, &qos, tag, f);
+}
+
+int
+mqtt_unsubscribe(
+	struct mqtt *mqtt, const char *const *filters, size_t n, uint64_t tag, struct fault *f)
+{
+	return ask(mqtt, filters, n, NULL, tag, f);
+}
