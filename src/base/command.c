@@ -116,9 +116,9 @@ run(const struct program *program, const struct command *c, int argc, char **arg
 
 	if (!values)
 		return fault_nomem(f);
-	rc = setting_preset(c->settings, values, f);
-	if (rc == 0)
-		rc = setting_parse(c->settings, values, argc, argv, &first, f);
+	rc = c->load ? c->load(values, argc, argv, &first, f)
+		     : setting_preset(c->settings, values, f) ||
+			       setting_parse(c->settings, values, argc, argv, &first, f);
 	if (rc == 0) {
 		n = argc - first;
 		if (n < c->min || n > c->max)
@@ -129,7 +129,7 @@ run(const struct program *program, const struct command *c, int argc, char **arg
 			rc = c->run(values, n, argv + first, f);
 	}
 	setting_clear(c->settings, values);
-	return rc;
+	return rc ? -1 : 0;
 }
 
 int

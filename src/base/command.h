@@ -15,6 +15,8 @@
  * values_size  bytes of the struct of values
  * summary      one line, for the list of commands
  * description  paragraphs for its --help; NULL when the summary says it all
+ * load         reads the settings in its own way, as setting_preset() and setting_parse() do
+ *              together; NULL for these two
  * run          does it; operands are borrowed
  */
 struct command {
@@ -25,6 +27,7 @@ struct command {
 	size_t values_size;
 	const char *summary;
 	const char *description;
+	int (*load)(void *values, int argc, char **argv, int *ret_operands, struct fault *f);
 	int (*run)(void *values, int argc, char **argv, struct fault *f);
 };
 

@@ -8,6 +8,7 @@ src_base_libbase_la_SOURCES = \
 	src/base/file.c src/base/file.h \
 	src/base/list.c src/base/list.h \
 	src/base/log.c src/base/log.h \
+	src/base/notify.c src/base/notify.h \
 	src/base/process.c src/base/process.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/setting.c src/base/setting.h \

@@ -9,6 +9,12 @@
 
 #define SANE_CLOCK 1704067200 /* 2024-01-01T00:00:00Z */
 
+bool
+jwt_clock_is_sane(time_t now)
+{
+	return now >= SANE_CLOCK;
+}
+
 int
 jwt_claims(const char *aud, long lifetime_s, time_t now, json_t **ret_claims, struct fault *f)
 {
@@ -16,7 +22,7 @@ jwt_claims(const char *aud, long lifetime_s, time_t now, json_t **ret_claims, st
 	char date[32];
 	struct tm tm;
 
-	if (now < SANE_CLOCK) {
+	if (!jwt_clock_is_sane(now)) {
 		if (!gmtime_r(&now, &tm) || !strftime(date, sizeof(date), "%Y-%m-%d", &tm))
 			strcpy(date, "an impossible date");
 		return fault_set(f, FAULT_CONFIG,

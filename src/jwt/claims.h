@@ -2,6 +2,7 @@
 #ifndef JWT_CLAIMS_H
 #define JWT_CLAIMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -11,6 +12,9 @@
 
 /* A token's lifetime at most: what Cloud IoT Core takes. */
 #define JWT_LIFETIME_MAX_S 86400
+
+/* Whether the clock can be right: a device that booted without one is before 2024. */
+bool jwt_clock_is_sane(time_t now);
 
 /*
  * A claims set with aud, iat and exp.

@@ -20,6 +20,9 @@
 
 #define TICK_EVERY_MS 1000
 
+/* Readers are other users of the same group, whatever the umask; what they make is the group's. */
+#define CURSOR_DIR_MODE 02770
+
 /* A spool's bound is given back in such parts, and no segment is larger. */
 #define SEGMENTS_A_SPOOL 16
 #define SEGMENT_LEN_MAX	 (8 * 1024 * 1024)
@@ -187,8 +190,12 @@ open_dir(struct spool_writer *w, const char *dir, struct fault *f)
 	w->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w->dir < 0)
 		return fault_errno(f, "cannot open the spool %s", dir);
-	if (mkdirat(w->dir, CURSOR_DIR, 0770) < 0 && errno != EEXIST)
-		return fault_errno(f, "cannot make %s/" CURSOR_DIR, dir);
+	if (mkdirat(w->dir, CURSOR_DIR, CURSOR_DIR_MODE) < 0) {
+		if (errno != EEXIST)
+			return fault_errno(f, "cannot make %s/" CURSOR_DIR, dir);
+	} else if (fchmodat(w->dir, CURSOR_DIR, CURSOR_DIR_MODE, 0) < 0) {
+		return fault_errno(f, "cannot open %s/" CURSOR_DIR " to its group", dir);
+	}
 	w->lock = openat(w->dir, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (w->lock < 0)
 		return fault_errno(f, "cannot write to the spool %s", dir);

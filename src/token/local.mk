@@ -13,6 +13,7 @@ src_token_libtoken_la_SOURCES = \
 	src/token/pin.c \
 	src/token/public.c \
 	src/token/token.c src/token/token.h \
-	src/token/uri.c
+	src/token/uri.c \
+	src/token/use.c
 src_token_libtoken_la_CFLAGS = $(AM_CFLAGS) $(P11KIT_CFLAGS) $(LIBP11_CFLAGS)
 src_token_libtoken_la_LIBADD = src/base/libbase.la $(P11KIT_LIBS) $(LIBP11_LIBS) $(CRYPTO_LIBS)

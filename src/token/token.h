@@ -96,6 +96,19 @@ int token_explain(struct fault *f);
 #define token_explain(f) fault_failed(token_explain(f))
 
 /*
+ * Opens the token that a URI names, borrows its private key, does something with it and closes;
+ * once more after a new login when the token failed, for a TPM may have lost what it had loaded.
+ * Whatever became of the token since the last time is healed by this: nothing is kept.
+ *
+ * use   does it; `with` is the caller's
+ *
+ * Returns 0; else as token_open(), token_private_key() and `use`.
+ * Blocks: on the module.  Threads: one at a time for a process.
+ */
+int token_use_key(const char *uri, const struct token_source *source,
+	int (*use)(EVP_PKEY *key, void *with, struct fault *f), void *with, struct fault *f);
+
+/*
  * Makes a key pair inside the token, private half sensitive and not extractable, and reads that
  * back. Label and id are the URI's; without an id a random one of 16 bytes is made.
  *

@@ -33,47 +33,35 @@ require(const char *name, const char *value, struct fault *f)
 	return fault_set(f, FAULT_USAGE, "--%s is missing", name);
 }
 
+static int
+require_key(const struct token_options *options, struct fault *f)
+{
+	if (options->key && *options->key)
+		return 0;
+	return fault_set(f, FAULT_USAGE,
+		"--key is missing: name the key, as in --key "
+		"'pkcs11:token=gw;object=device'");
+}
+
 int
 open_token(const struct token_options *options, struct token **ret_token, struct fault *f)
 {
 	const struct token_source source = token_source_of(options);
 
-	if (!options->key || !*options->key)
-		return fault_set(f, FAULT_USAGE,
-			"--key is missing: name the key, as in --key "
-			"'pkcs11:token=gw;object=device'");
-	return token_open(options->key, &source, ret_token, f);
-}
-
-static int
-use_once(struct token *token, int (*use)(EVP_PKEY *key, void *with, struct fault *f), void *with,
-	struct fault *f)
-{
-	AUTO(auto_pkey) EVP_PKEY *key = NULL;
-
-	if (token_private_key(token, &key, f))
+	if (require_key(options, f))
 		return -1;
-	if (use(key, with, f))
-		return token_explain(f);
-	return 0;
+	return token_open(options->key, &source, ret_token, f);
 }
 
 int
 use_key(const struct token_options *options, int (*use)(EVP_PKEY *key, void *with, struct fault *f),
 	void *with, struct fault *f)
 {
-	AUTO(auto_token) struct token *token = NULL;
+	const struct token_source source = token_source_of(options);
 
-	if (open_token(options, &token, f))
+	if (require_key(options, f))
 		return -1;
-	if (use_once(token, use, with, f) == 0)
-		return 0;
-	if (f->code != FAULT_TOKEN)
-		return -1;
-	log_debug("%s: once more after a new login", f->text);
-	if (token_relogin(token, f))
-		return -1;
-	return use_once(token, use, with, f);
+	return token_use_key(options->key, &source, use, with, f);
 }
 
 int

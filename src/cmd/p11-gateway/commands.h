@@ -23,6 +23,10 @@ extern const struct command command_cert_show;
 extern const struct command command_cert_delete;
 extern const struct command command_jwt;
 extern const struct command command_publish;
+extern const struct command command_status;
+
+/* Its table is filled from the gateway's when it is called. */
+struct command command_run(void);
 
 /* Where the key is, and how to get at it; the first member of every command's values. */
 struct token_options {
@@ -58,12 +62,11 @@ struct token_source token_source_of(const struct token_options *options);
 int open_token(const struct token_options *options, struct token **ret_token, struct fault *f);
 
 /*
- * Borrows the private key that --key names and does something with it; once more after a new login
- * when the token failed, for a TPM may have lost what it had loaded.
+ * Does something with the private key that --key names, as token_use_key() does.
  *
  * use   does it; `with` is the caller's
  *
- * Returns 0; else as token_open(), token_private_key() and `use`.
+ * Returns 0; else as token_use_key(); FAULT_USAGE without --key.
  */
 int use_key(const struct token_options *options,
 	int (*use)(EVP_PKEY *key, void *with, struct fault *f), void *with, struct fault *f);

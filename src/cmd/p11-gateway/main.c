@@ -19,6 +19,8 @@ main(int argc, char **argv)
 		command_cert_delete,
 		command_jwt,
 		command_publish,
+		command_run(),
+		command_status,
 		{NULL},
 	};
 	const struct program program = {

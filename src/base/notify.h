@@ -1,0 +1,17 @@
+/* notify: what systemd is told of a service (sd_notify(3)); nothing without systemd. */
+#ifndef BASE_NOTIFY_H
+#define BASE_NOTIFY_H
+
+#include <stdint.h>
+
+/*
+ * Sends lines of NAME=VALUE to $NOTIFY_SOCKET, if there is one.
+ *
+ * Threads: any.  Blocks: never.
+ */
+void notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* How often systemd wants to hear WATCHDOG=1 at least, from $WATCHDOG_USEC; 0 when it does not. */
+int64_t notify_watchdog_ms(void);
+
+#endif

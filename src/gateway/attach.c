@@ -1,0 +1,201 @@
+/* Devices to the cloud: attached, subscribed for, detached; and what the cloud says of them. */
+#include "config.h"
+
+#include "gateway/inside.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/auto.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "gateway/template.h"
+#include "jwt/jwt.h"
+#include "registry/topic.h"
+
+#define TOPIC_SIZE (sizeof("/devices//commands/#") + DEVICE_NAME_MAX)
+
+static void
+topic_of(const char *device, const char *what, char *ret)
+{
+	snprintf(ret, TOPIC_SIZE, "/devices/%s/%s", device, what);
+}
+
+int
+attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct fault *f)
+{
+	char config[TOPIC_SIZE], commands[TOPIC_SIZE];
+	const char *const filters[] = {config, commands};
+
+	topic_of(device, "config", config);
+	topic_of(device, "commands/#", commands);
+	return mqtt_subscribe(g->cloud.mqtt, filters, 2, 1, tag, f);
+}
+
+static void
+refuse(struct gateway *g, struct device *device, const char *reason)
+{
+	/* Each reason once, not at each attempt. */
+	if (*reason && strcmp(device->reason, reason))
+		log_warn("not attached device=%s: %s", device->name, reason);
+	devices_refused(g->devices, device, reason, gateway_now_ms(g), gateway_random());
+}
+
+/*
+ * The attach and the subscription behind it: a broker that does not let the device in says so in
+ * the SUBACK, whatever it does with the PUBACK.
+ */
+static void
+ask(struct gateway *g, struct device *device, const void *body, size_t len)
+{
+	char topic[TOPIC_SIZE];
+	struct fault f = FAULT_INIT;
+	int flight = pump_take_flight(g, FLIGHT_ATTACH, 0, device->id);
+
+	topic_of(device->name, "attach", topic);
+	if (flight >= 0 &&
+		mqtt_send(g->cloud.mqtt, topic, body, len, 1, (uint64_t)flight, &f) == 0) {
+		if (attach_subscribe(g, device->name, TAG_DEVICE | device->id, &f) == 0)
+			return;
+	} else if (flight >= 0) {
+		g->pump.flights[flight].kind = FLIGHT_FREE;
+	}
+	refuse(g, device, f.text);
+}
+
+static bool
+is_signed_for(const struct gateway *g, const struct device *device)
+{
+	return g->settings.token.device_key && !(device->asked && device->body_len > 0);
+}
+
+static void
+detach(struct gateway *g, const struct device *device)
+{
+	char topic[TOPIC_SIZE], config[TOPIC_SIZE], commands[TOPIC_SIZE];
+	const char *const filters[] = {config, commands};
+	int flight = pump_take_flight(g, FLIGHT_DETACH, 0, device->id);
+
+	topic_of(device->name, "config", config);
+	topic_of(device->name, "commands/#", commands);
+	topic_of(device->name, "detach", topic);
+	log_info("detached device=%s", device->name);
+	mqtt_unsubscribe(g->cloud.mqtt, filters, 2, TAG_OWN, NULL);
+	if (flight >= 0 && mqtt_send(g->cloud.mqtt, topic, "{}", 2, 1, (uint64_t)flight, NULL) != 0)
+		g->pump.flights[flight].kind = FLIGHT_FREE;
+}
+
+/* The site's broker came anew and knows no configs: each is asked for again. */
+static void
+renew_configs(struct gateway *g)
+{
+	if (g->local.own_due)
+		g->local.own_due = attach_subscribe(g, g->settings.uplink.device, TAG_OWN, NULL);
+	for (struct device *d = NULL; (d = devices_next(g->devices, d));) {
+		if (!d->config_due || d->state != DEVICE_ATTACHED)
+			continue;
+		if (attach_subscribe(g, d->name, TAG_OWN, NULL))
+			return;
+		d->config_due = false;
+	}
+}
+
+void
+attach_work(struct gateway *g)
+{
+	static const char nothing[] = "{\"authorization\":\"\"}";
+	int64_t now_ms = gateway_now_ms(g);
+	struct device *device;
+
+	if (g->cloud.state != CLOUD_UP || !gateway_settings_attaches(&g->settings))
+		return;
+	while (mqtt_room(g->cloud.mqtt) > 0 && g->n_sign_queue < SIGN_QUEUE_MAX &&
+		(device = devices_take_attach(g->devices, now_ms))) {
+		if (is_signed_for(g, device))
+			cloud_sign_for(g, device->id);
+		else if (device->asked && device->body_len)
+			ask(g, device, device->body, device->body_len);
+		else
+			ask(g, device, nothing, strlen(nothing));
+	}
+}
+
+/* Once a second: what is not urgent. */
+void
+attach_tick(struct gateway *g)
+{
+	int64_t now_ms = gateway_now_ms(g);
+	struct device *device;
+
+	devices_tick(g->devices, now_ms, gateway_random());
+	if (g->cloud.state != CLOUD_UP || !gateway_settings_attaches(&g->settings))
+		return;
+	while (mqtt_room(g->cloud.mqtt) > 0 && (device = devices_take_detach(g->devices, now_ms)))
+		detach(g, device);
+	renew_configs(g);
+	attach_work(g);
+}
+
+void
+attach_signed(struct gateway *g, uint32_t id, const char *jwt, const struct fault *failed)
+{
+	struct device *device = devices_by_id(g->devices, id);
+	AUTO(auto_secret) char *body = NULL;
+	size_t size;
+
+	if (!device || device->state != DEVICE_ATTACHING || g->cloud.state != CLOUD_UP)
+		return;
+	if (failed) {
+		refuse(g, device, failed->text);
+		return;
+	}
+	size = strlen(jwt) + sizeof("{\"authorization\":\"\"}");
+	body = secret_alloc(size);
+	if (!body) {
+		refuse(g, device, "memory ran out");
+		return;
+	}
+	/* A token has no character that JSON would want escaped. */
+	snprintf(body, size, "{\"authorization\":\"%s\"}", jwt);
+	ask(g, device, body, strlen(body));
+}
+
+void
+attach_answered(struct gateway *g, uint32_t id, const struct fault *failed)
+{
+	struct device *device = devices_by_id(g->devices, id);
+
+	if (!device || device->state != DEVICE_ATTACHING)
+		return;
+	if (failed && !failed->native)
+		return; /* the connection went, which is said elsewhere */
+	if (failed) {
+		refuse(g, device, failed->text);
+	} else if (devices_answered(g->devices, device, gateway_now_ms(g))) {
+		log_info("attached device=%s", device->name);
+		pump_run(g);
+	}
+}
+
+void
+attach_errors(struct gateway *g, const struct mqtt_message *message)
+{
+	json_t *error = json_loadb(message->payload, message->len, 0, NULL);
+	const char *type = json_string_value(json_object_get(error, "error_type"));
+	const char *name = json_string_value(json_object_get(error, "device_id"));
+	const char *words = json_string_value(json_object_get(error, "description"));
+	struct device *device = name ? devices_find(g->devices, name) : NULL;
+	char topic[TOPIC_SIZE], reason[DEVICE_REASON_MAX];
+
+	snprintf(reason, sizeof(reason), "%s: %s", type ? type : "an error", words ? words : "");
+	if (device) {
+		topic_of(device->name, "errors", topic);
+		local_deliver(g, device->name, topic, message->payload, message->len, 0, false);
+		refuse(g, device, reason);
+	} else {
+		log_warn("the cloud reports device=%s: %s", name ? name : "", reason);
+	}
+	json_decref(error);
+}

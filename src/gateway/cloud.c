@@ -1,0 +1,603 @@
+/* The connection to the cloud: begun, kept, renewed before its token ends, begun again. */
+#include "config.h"
+
+#include "gateway/inside.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "base/secret.h"
+#include "gateway/route.h"
+#include "gateway/template.h"
+#include "jwt/claims.h"
+
+/* Where each kind of failure begins to wait; all but the clock's grow from there. */
+#define NETWORK_FIRST_MS 1000
+#define REFUSED_FIRST_MS 5000
+#define TOKEN_FIRST_MS	 2000
+#define TOKEN_MOST_MS	 60000
+#define CLOCK_MS	 5000
+
+/* What is in flight has so long to arrive when the connection is ended on purpose. */
+#define DRAIN_MS 5000
+
+const char *
+cloud_state_name(enum cloud_state state)
+{
+	static const char *const names[] = {"waiting", "signing", "connecting", "connecting", "up",
+		"renewing", "renewing", "waiting"};
+
+	return names[state];
+}
+
+static void
+set_state(struct gateway *g, enum cloud_state state)
+{
+	g->cloud.state = state;
+	notify("STATUS=%s", cloud_state_name(state));
+}
+
+/* Each reason is said when it is new; the same again only when debugging. */
+static void
+say(struct gateway *g, const struct fault *why, int64_t wait_ms)
+{
+	struct cloud *c = &g->cloud;
+	bool again = !strcmp(c->said_why, why->text);
+
+	c->why = *why;
+	log_line(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+		"not connected: %s: trying again in %" PRId64 " s", why->text,
+		(wait_ms + 500) / 1000);
+	snprintf(c->said_why, sizeof(c->said_why), "%s", why->text);
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	cloud_begin(timer->data);
+}
+
+static void
+wait_for(struct gateway *g, int64_t ms)
+{
+	set_state(g, CLOUD_WAITING);
+	if (g->leaving)
+		gateway_cloud_is_quiet(g);
+	else
+		uv_timer_start(&g->cloud.timer, on_timer, (uint64_t)ms, 0);
+}
+
+/* What only the operator can mend; the clock's own fault is told from it before. */
+static bool
+is_fatal(const struct fault *f)
+{
+	switch (f->code) {
+	case FAULT_PIN:
+	case FAULT_LOCKED:
+	case FAULT_REFUSED:
+	case FAULT_CONFIG:
+	case FAULT_USAGE:
+	case FAULT_AMBIGUOUS:
+	case FAULT_INVALID:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A failure before, or instead of, a connection. */
+static void
+fail(struct gateway *g, const struct fault *why)
+{
+	struct cloud *c = &g->cloud;
+	int64_t most_ms = g->settings.uplink.retry_max_s * 1000, first_ms = NETWORK_FIRST_MS;
+	int64_t wait_ms;
+
+	if (why->code == FAULT_AUTH)
+		first_ms = REFUSED_FIRST_MS;
+	else if (why->code == FAULT_TOKEN || why->code == FAULT_NOTFOUND)
+		first_ms = TOKEN_FIRST_MS, most_ms = TOKEN_MOST_MS;
+	if (first_ms > most_ms)
+		first_ms = most_ms;
+	/* The next broker has its turn at once; each round of them counts as one failure. */
+	c->url = (c->url + 1) % g->settings.uplink.url.n;
+	if (c->url && why->code == FAULT_NET)
+		wait_ms = 100;
+	else
+		wait_ms = backoff_next(&c->backoff, first_ms, most_ms, gateway_random());
+	say(g, why, wait_ms);
+	wait_for(g, wait_ms);
+}
+
+/* --- the token ------------------------------------------------------------------------------- */
+
+static int64_t
+margin_s(const struct gateway *g)
+{
+	int64_t tenth = g->settings.uplink.lifetime_s / 10;
+
+	return tenth < 10 ? 10 : tenth > 300 ? 300 : tenth;
+}
+
+/* In the worker: `signing` keeps the loop's thread from what is used here. */
+static void
+sign(uv_work_t *work)
+{
+	struct gateway *g = work->data;
+	struct cloud *c = &g->cloud;
+	AUTO(auto_free) char *uri = NULL;
+	const char *device = NULL;
+
+	c->sign_fault = (struct fault)FAULT_INIT;
+	if (g->signing_device) {
+		const struct template_value names[] = {{"device", g->signing_name}, {NULL}};
+
+		device = g->signing_name;
+		if (template_expand(g->settings.token.device_key, names, &uri, &c->sign_fault))
+			return;
+	}
+	if (credential_sign(
+		    &g->settings, device ? uri : g->settings.token.key, &c->fresh, &c->sign_fault))
+		credential_clear(&c->fresh);
+}
+
+static void on_signed(uv_work_t *work, int status);
+
+static void
+begin_signing(struct gateway *g, uint32_t device)
+{
+	struct cloud *c = &g->cloud;
+	const struct device *of = device ? devices_by_id(g->devices, device) : NULL;
+
+	c->signing = true;
+	g->signing_device = device;
+	snprintf(g->signing_name, sizeof(g->signing_name), "%s", of ? of->name : "");
+	c->sign_work.data = g;
+	uv_queue_work(&g->loop, &c->sign_work, sign, on_signed);
+}
+
+static void
+sign_next(struct gateway *g)
+{
+	uint32_t device;
+
+	if (g->cloud.signing || !g->n_sign_queue || g->leaving)
+		return;
+	device = g->sign_queue[0];
+	memmove(g->sign_queue, g->sign_queue + 1, --g->n_sign_queue * sizeof(*g->sign_queue));
+	begin_signing(g, device);
+}
+
+void
+cloud_sign_for(struct gateway *g, uint32_t device)
+{
+	if (g->n_sign_queue < SIGN_QUEUE_MAX)
+		g->sign_queue[g->n_sign_queue++] = device;
+	sign_next(g);
+}
+
+static void connect_now(struct gateway *g);
+static void drain(struct gateway *g);
+
+static void
+take_credential(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+
+	if (c->sign_fault.code) {
+		c->sign_failures++;
+		if (c->state == CLOUD_SIGNING)
+			fail(g, &c->sign_fault);
+		else
+			log_warn("no newer token: %s", c->sign_fault.text);
+		return;
+	}
+	c->signatures++;
+	credential_clear(&c->credential);
+	c->credential = c->fresh;
+	c->fresh = (struct credential){0};
+	if (c->state == CLOUD_SIGNING)
+		connect_now(g);
+	else if (c->state == CLOUD_UP)
+		drain(g); /* the new one is at hand before the old one's connection is given up */
+}
+
+static void
+on_signed(uv_work_t *work, int status)
+{
+	struct gateway *g = work->data;
+	struct cloud *c = &g->cloud;
+	uint32_t device = g->signing_device;
+
+	(void)status;
+	c->signing = false;
+	if (c->sign_fault.code && is_fatal(&c->sign_fault) && !device) {
+		gateway_fail(g, &c->sign_fault);
+	} else if (device &&
+		   (c->sign_fault.code == FAULT_PIN || c->sign_fault.code == FAULT_LOCKED)) {
+		gateway_fail(g, &c->sign_fault);
+	} else if (device) {
+		attach_signed(g, device, c->fresh.jwt, c->sign_fault.code ? &c->sign_fault : NULL);
+		credential_clear(&c->fresh);
+	} else if (!g->leaving) {
+		take_credential(g);
+	}
+	if (g->leaving && c->state == CLOUD_SIGNING)
+		set_state(g, CLOUD_WAITING);
+	gateway_cloud_is_quiet(g);
+	sign_next(g);
+}
+
+/* --- the connection -------------------------------------------------------------------------- */
+
+static void
+on_wake(void *with)
+{
+	struct gateway *g = with;
+
+	uv_async_send(&g->cloud.woken);
+}
+
+static void
+on_done(void *with, uint64_t tag, const struct fault *failed)
+{
+	struct gateway *g = with;
+	struct cloud *c = &g->cloud;
+
+	if (tag & TAG_DEVICE) {
+		attach_answered(g, (uint32_t)tag, failed);
+	} else if (tag & TAG_OWN) {
+		if (failed && failed->native)
+			log_warn("a subscription of the gateway's own: %s", failed->text);
+		if (c->greetings)
+			c->greetings--;
+	} else {
+		pump_done(g, tag, failed);
+	}
+}
+
+/* Room for a password with the token in it. */
+static int
+make_password(struct gateway *g, char **ret_secret, struct fault *f)
+{
+	const struct template_value names[] = {{"jwt", g->cloud.credential.jwt}, {NULL}};
+	char *text = NULL;
+
+	if (template_expand(g->settings.uplink.password, names, &text, f))
+		return -1;
+	*ret_secret = secret_dup(text);
+	OPENSSL_cleanse(text, strlen(text));
+	free(text);
+	return *ret_secret ? 0 : fault_nomem(f);
+}
+
+static int
+start(struct gateway *g, struct fault *f)
+{
+	const struct gateway_settings *s = &g->settings;
+	AUTO(auto_secret) char *password = NULL;
+	struct mqtt_options options = {
+		.url = s->uplink.url.items[g->cloud.url],
+		.client_id = s->uplink.client_id,
+		.username = s->uplink.username,
+		.version = strcmp(s->uplink.mqtt_version, "5") ? 4 : 5,
+		.ca_file = s->uplink.ca_file,
+		.alpn = s->uplink.alpn,
+		.keep_alive_s = (int)s->uplink.keep_alive_s,
+		.timeout_s = (int)s->uplink.timeout_s,
+		.wake = on_wake,
+		.wake_with = g,
+	};
+
+	if (make_password(g, &password, f))
+		return -1;
+	options.password = password;
+	return mqtt_start(&options, &g->cloud.mqtt, f);
+}
+
+static void
+connect_now(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+	struct fault f = FAULT_INIT;
+
+	if (start(g, &f)) {
+		if (is_fatal(&f))
+			gateway_fail(g, &f);
+		else
+			fail(g, &f);
+		return;
+	}
+	mqtt_on_done(c->mqtt, on_done, g);
+	mqtt_on_message(c->mqtt, down_take, g);
+	set_state(g, CLOUD_CONNECTING);
+	log_debug("connecting url=%s", g->settings.uplink.url.items[c->url]);
+}
+
+void
+cloud_begin(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+	time_t now = time(NULL);
+
+	if (c->signing) { /* for a device: the token does one thing at a time */
+		wait_for(g, 100);
+		return;
+	}
+	if (!jwt_clock_is_sane(now)) {
+		struct fault f = FAULT_INIT;
+
+		fault_set(&f, FAULT_PRECONDITION,
+			"the clock is not set: nothing is signed before it is");
+		say(g, &f, CLOCK_MS);
+		wait_for(g, CLOCK_MS);
+		return;
+	}
+	/* One that was issued in what is now the future was so by a clock that was wrong. */
+	if (c->credential.jwt && c->credential.issued <= now + margin_s(g) &&
+		c->credential.expires - now > margin_s(g)) {
+		connect_now(g);
+		return;
+	}
+	set_state(g, CLOUD_SIGNING);
+	begin_signing(g, 0);
+}
+
+/* In the worker: paho may take its time to be done with a connection, and so may the diagnosis. */
+static void
+clear(uv_work_t *work)
+{
+	struct gateway *g = work->data;
+	struct cloud *c = &g->cloud;
+
+	mqtt_free(TAKE(c->cleared));
+	c->explained = (struct fault)FAULT_INIT;
+	if (c->explain)
+		mqtt_explain(g->settings.uplink.url.items[c->url], g->settings.uplink.ca_file,
+			(int)g->settings.uplink.timeout_s, &c->explained);
+}
+
+static void
+on_cleared(uv_work_t *work, int status)
+{
+	struct gateway *g = work->data;
+	struct cloud *c = &g->cloud;
+
+	(void)status;
+	c->clearing = false;
+	if (g->leaving || c->why.code == FAULT_NONE) {
+		wait_for(g, 0);
+		return;
+	}
+	fail(g, c->explain ? &c->explained : &c->why);
+}
+
+/* The connection has ended: by itself, or as we wanted. */
+static void
+lost(struct gateway *g, const struct fault *why)
+{
+	struct cloud *c = &g->cloud;
+	bool was_up = c->state >= CLOUD_GREETING;
+
+	uv_timer_stop(&c->timer);
+	if (!g->leaving)
+		devices_cloud_lost(g->devices);
+	pump_cloud_lost(g);
+	c->why = *why;
+	c->explain = why->code == FAULT_NET && !was_up && why->native == 0 && !g->leaving &&
+		     c->backoff.failures % 8 == 0;
+	/* What the broker refused is not offered to it again. */
+	if (why->code == FAULT_AUTH)
+		credential_clear(&c->credential);
+	if (was_up && why->code)
+		log_warn("disconnected: %s", why->text);
+	c->cleared = TAKE(c->mqtt);
+	c->clearing = true;
+	set_state(g, CLOUD_CLEARING);
+	c->clear_work.data = g;
+	uv_queue_work(&g->loop, &c->clear_work, clear, on_cleared);
+}
+
+static void
+on_renew(uv_timer_t *timer)
+{
+	struct gateway *g = timer->data;
+
+	if (g->cloud.state != CLOUD_UP)
+		return;
+	if (g->cloud.signing)
+		uv_timer_start(&g->cloud.timer, on_renew, 100, 0);
+	else
+		begin_signing(g, 0);
+}
+
+/* Some time before the token ends: another for each gateway of a fleet. */
+static void
+plan_renewal(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+	int64_t margin_ms = margin_s(g) * 1000;
+	int64_t left_ms = (c->credential.expires - time(NULL)) * 1000 - margin_ms;
+	int64_t jitter_ms = (int64_t)((uint64_t)margin_ms * gateway_random() / UINT32_MAX);
+
+	left_ms -= jitter_ms;
+	uv_timer_start(&c->timer, on_renew, left_ms > 0 ? (uint64_t)left_ms : 0, 0);
+}
+
+static void
+come_up(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+
+	c->connects++;
+	c->since_ms = gateway_now_ms(g);
+	c->renewing = false;
+	c->said_why[0] = '\0';
+	c->why = (struct fault)FAULT_INIT;
+	backoff_reset(&c->backoff);
+	set_state(g, CLOUD_UP);
+	log_info("connected url=%s", g->settings.uplink.url.items[c->url]);
+	plan_renewal(g);
+	pump_run(g);
+}
+
+static int
+subscribe(struct gateway *g, const char *filter, int qos, struct fault *f)
+{
+	if (mqtt_subscribe(g->cloud.mqtt, &filter, 1, qos, TAG_OWN, f))
+		return -1;
+	g->cloud.greetings++;
+	return 0;
+}
+
+static int
+greet(struct gateway *g, struct fault *f)
+{
+	const struct setting_list *in = &g->settings.site.in;
+	const char *device = g->settings.uplink.device;
+	char filter[2 * ROUTE_TEXT_MAX];
+
+	g->cloud.greetings = 0;
+	if (gateway_settings_attaches(&g->settings)) {
+		snprintf(filter, sizeof(filter), "/devices/%s/errors", device);
+		if (subscribe(g, filter, 0, f) || attach_subscribe(g, device, TAG_OWN, f))
+			return -1;
+		g->cloud.greetings++;
+	}
+	for (size_t i = 0; i < in->n; i++) {
+		struct route route;
+
+		if (route_parse(in->items[i], &route, f))
+			return -1;
+		route_filter(&route, ROUTE_IN, filter, sizeof(filter));
+		if (subscribe(g, filter, route.qos, f))
+			return -1;
+	}
+	return 0;
+}
+
+static bool
+is_in_flight(const struct gateway *g)
+{
+	return mqtt_room(g->cloud.mqtt) < mqtt_window(g->cloud.mqtt);
+}
+
+static void
+move_on(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+	struct fault f = FAULT_INIT;
+
+	if (c->state == CLOUD_CONNECTING) {
+		set_state(g, CLOUD_GREETING);
+		if (greet(g, &f))
+			log_warn("cannot subscribe: %s", f.text);
+	}
+	if (c->state == CLOUD_GREETING && !c->greetings)
+		come_up(g);
+	if (c->state == CLOUD_DRAINING &&
+		(!is_in_flight(g) || gateway_now_ms(g) >= c->drain_until_ms)) {
+		set_state(g, CLOUD_STOPPING);
+		mqtt_stop(c->mqtt);
+	}
+	if (c->state == CLOUD_UP)
+		pump_run(g);
+}
+
+static void
+poll_now(struct gateway *g)
+{
+	struct fault why = FAULT_INIT;
+
+	if (!g->cloud.mqtt)
+		return;
+	switch (mqtt_poll(g->cloud.mqtt, &why)) {
+	case MQTT_DOWN:
+		lost(g, &why);
+		break;
+	case MQTT_UP:
+		move_on(g);
+		break;
+	case MQTT_CONNECTING:
+		break;
+	}
+}
+
+static void
+on_woken(uv_async_t *woken)
+{
+	poll_now(woken->data);
+}
+
+/* Sends nothing more, waits for what is in flight, and ends the connection. */
+static void
+drain(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+
+	uv_timer_stop(&c->timer);
+	c->renewing = !g->leaving;
+	c->drain_until_ms = gateway_now_ms(g) + DRAIN_MS;
+	set_state(g, CLOUD_DRAINING);
+	move_on(g);
+}
+
+void
+cloud_end(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+
+	switch (c->state) {
+	case CLOUD_UP:
+		drain(g);
+		break;
+	case CLOUD_CONNECTING:
+	case CLOUD_GREETING:
+		set_state(g, CLOUD_STOPPING);
+		mqtt_stop(c->mqtt);
+		uv_async_send(&c->woken);
+		break;
+	case CLOUD_WAITING:
+		if (g->leaving) {
+			uv_timer_stop(&c->timer);
+			gateway_cloud_is_quiet(g);
+		} else {
+			wait_for(g, 0);
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+void
+cloud_tick(struct gateway *g)
+{
+	poll_now(g);
+}
+
+int
+cloud_open(struct gateway *g, struct fault *f)
+{
+	struct cloud *c = &g->cloud;
+
+	if (uv_async_init(&g->loop, &c->woken, on_woken))
+		return fault_set(f, FAULT_IO, "the system has no descriptor left");
+	uv_timer_init(&g->loop, &c->timer);
+	c->woken.data = c->timer.data = g;
+	return 0;
+}
+
+void
+cloud_close(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+
+	mqtt_free(TAKE(c->mqtt));
+	credential_clear(&c->credential);
+	credential_clear(&c->fresh);
+}

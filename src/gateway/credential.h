@@ -1,0 +1,35 @@
+/* credential: the JSON Web Token that the token's key signs. */
+#ifndef GATEWAY_CREDENTIAL_H
+#define GATEWAY_CREDENTIAL_H
+
+#include <time.h>
+
+#include "base/fault.h"
+#include "gateway/settings.h"
+
+/*
+ * jwt      a secret; NULL before the first
+ * expires  Unix seconds
+ * took_ms  what signing took, login and all
+ */
+struct credential {
+	char *jwt;
+	time_t issued, expires;
+	long took_ms;
+};
+
+/*
+ * Signs one.
+ *
+ * key  its URI
+ * ret  receives it; empty it with credential_clear()
+ *
+ * Returns 0; else as token_use_key(), jwt_claims() and jwt_sign().
+ * Blocks: on the token, for seconds perhaps.  Threads: one at a time for a process.
+ */
+int credential_sign(const struct gateway_settings *settings, const char *key,
+	struct credential *ret, struct fault *f);
+
+void credential_clear(struct credential *credential);
+
+#endif

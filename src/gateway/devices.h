@@ -1,0 +1,169 @@
+/* devices: who speaks through the gateway, whether the cloud lets them, and what is to be done. Pure. */
+#ifndef GATEWAY_DEVICES_H
+#define GATEWAY_DEVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/auto.h"
+#include "base/fault.h"
+#include "base/list.h"
+#include "base/table.h"
+#include "gateway/backoff.h"
+
+#define DEVICE_NAME_MAX	  255
+#define DEVICE_REASON_MAX 160
+
+/* Devices that are remembered at once; past that the one that was silent longest is forgotten. */
+#define DEVICES_MAX 100000
+
+/* When a device is attached: see [site] attach. */
+enum devices_policy { ATTACH_FIRST_MESSAGE, ATTACH_CONNECT, ATTACH_OWN };
+
+/*
+ * attaches           devices are attached at all; without that all may send
+ * gateway            its own id: it needs no attaching
+ * attach_max         devices attached at once
+ * attach_rate        attached in a second at most
+ * idle_ms            without connection and message, until a device is detached
+ * hold_ms            how long a refused device's messages are held
+ * state_interval_ms  between two states of a device
+ * timeout_ms         for an answer to an attach
+ */
+struct devices_options {
+	bool attaches;
+	const char *gateway;
+	enum devices_policy policy;
+	long attach_max, attach_rate;
+	int64_t idle_ms, hold_ms, state_interval_ms, timeout_ms;
+};
+
+enum device_state {
+	DEVICE_DETACHED,
+	DEVICE_ATTACHING, /* asked the cloud, which has not answered all of it */
+	DEVICE_ATTACHED,
+};
+
+/*
+ * present       connected to the site's broker
+ * asked         it asked to be attached itself, with body, a secret of body_len bytes
+ * kept          it was attached, and is to be again when the connection to the cloud comes back
+ * refused       what the cloud said last was no: reason has its words, refused_ms since when
+ * config_due    its config is to be asked for once more
+ * used_ms       when something of it, or for it, passed last
+ * sent, received, dropped  messages to the cloud, from it, and given up because it was refused
+ * the rest is private to devices.c
+ */
+struct device {
+	char name[DEVICE_NAME_MAX + 1];
+	uint32_t id;
+	enum device_state state;
+	bool present, asked, kept, refused, config_due;
+	char *body;
+	size_t body_len;
+	char reason[DEVICE_REASON_MAX];
+	int64_t refused_ms, used_ms;
+	uint64_t sent, received, dropped;
+	uint64_t stubborn; /* the message that the cloud refused last, and how often in a row */
+	unsigned times;
+
+	struct backoff backoff;
+	int64_t retry_ms, since_ms, state_ms, resume_ms;
+	uint64_t held_in;
+	unsigned answers;
+	struct table_link by_name, by_id;
+	struct list_link among, queue;
+};
+
+struct devices;
+
+/* Returns 0; else FAULT_NOMEM. All functions here: one thread; times are of a clock that only runs. */
+int devices_new(const struct devices_options *options, struct devices **ret, struct fault *f);
+
+/* NULL is allowed. */
+void devices_free(struct devices *devices);
+
+AUTO_DEFINE(devices, struct devices, devices_free);
+
+/* Other options from now on. */
+void devices_configure(struct devices *devices, const struct devices_options *options);
+
+/* NULL when it is not known. */
+struct device *devices_find(const struct devices *devices, const char *name);
+struct device *devices_by_id(const struct devices *devices, uint32_t id);
+
+/* Makes it when it is not known; NULL when memory ran out, or for a name that is too long. */
+struct device *devices_meet(struct devices *devices, const char *name, int64_t now_ms);
+
+/* All of them: NULL begins, NULL ends. The next one may be forgotten by no other call in between. */
+struct device *devices_next(const struct devices *devices, const struct device *after);
+
+size_t devices_count(const struct devices *devices);
+size_t devices_attached(const struct devices *devices);
+
+/* What the site says of a device. */
+void devices_present(struct devices *devices, const char *name, int64_t now_ms);
+void devices_gone(struct devices *devices, const char *name, int64_t now_ms);
+void devices_ask(
+	struct devices *devices, const char *name, const void *body, size_t len, int64_t now_ms);
+void devices_ask_not(struct devices *devices, const char *name);
+
+/* The site's broker is gone, and with it whoever was present. */
+void devices_site_lost(struct devices *devices);
+
+enum device_verdict {
+	DEVICE_SEND,
+	DEVICE_HOLD, /* not now: devices_begin_pass() and another try, when devices_ready() says so */
+	DEVICE_DROP, /* never: the cloud refuses the device, and has done so for long */
+};
+
+/*
+ * Whether a message of a device may go to the cloud. One that is held holds those behind it, until
+ * the next pass over the spool.
+ *
+ * is_state  a state, of which the cloud takes only so many
+ */
+enum device_verdict devices_judge(
+	struct devices *devices, struct device *device, bool is_state, int64_t now_ms);
+
+/* Notes that a message of it was handed to the cloud. */
+void devices_sent(struct devices *devices, struct device *device, bool is_state, int64_t now_ms);
+
+/* Whether messages that were held may go now, so that another pass is worth its while. */
+bool devices_ready(struct devices *devices, int64_t now_ms);
+
+/* When that is to be asked again though nothing happened; INT64_MAX for never. */
+int64_t devices_next_ms(const struct devices *devices);
+
+/* The spool is read again from the first message that is not done with. */
+void devices_begin_pass(struct devices *devices);
+
+/*
+ * The next device to attach now, which is ATTACHING then; NULL when there is none, too many are
+ * asked about, or the rate is used up. Two answers are waited for.
+ */
+struct device *devices_take_attach(struct devices *devices, int64_t now_ms);
+
+/* The next device to detach, which is DETACHED then; NULL when there is none. */
+struct device *devices_take_detach(struct devices *devices, int64_t now_ms);
+
+/* One of the answers to an attach came, and says yes. Returns whether the device is attached now. */
+bool devices_answered(struct devices *devices, struct device *device, int64_t now_ms);
+
+/*
+ * The cloud says no, or took an attached device away.
+ *
+ * reason  its words; "" keeps those that are there
+ * random  any number
+ */
+void devices_refused(struct devices *devices, struct device *device, const char *reason,
+	int64_t now_ms, uint32_t random);
+
+/* The connection to the cloud is gone: nobody is attached. */
+void devices_cloud_lost(struct devices *devices);
+
+/* What only time brings: answers that did not come, devices that are forgotten. Once a second. */
+void devices_tick(struct devices *devices, int64_t now_ms, uint32_t random);
+
+#endif

@@ -1,0 +1,61 @@
+/* What comes from the cloud, on its way to the site. */
+#include "config.h"
+
+#include "gateway/inside.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "gateway/route.h"
+#include "registry/topic.h"
+
+#define TOPIC_SIZE_MAX 2048
+
+static void
+note(struct gateway *g, const char *name)
+{
+	struct device *device = devices_find(g->devices, name);
+
+	if (!device)
+		return;
+	device->received++;
+	device->used_ms = gateway_now_ms(g);
+}
+
+static void
+take_other(struct gateway *g, const struct mqtt_message *m)
+{
+	char topic[TOPIC_SIZE_MAX];
+	int qos = route_map(&g->settings.site.in, ROUTE_IN, m->topic, topic, sizeof(topic));
+
+	if (qos < 0)
+		log_debug("nobody asked for topic=%s", m->topic);
+	else
+		local_deliver(
+			g, "", topic, m->payload, m->len, qos < m->qos ? qos : m->qos, m->retained);
+}
+
+/* The newest config is kept by the site's broker for devices that come later. */
+void
+down_take(void *with, const struct mqtt_message *m)
+{
+	struct gateway *g = with;
+	struct topic topic;
+
+	topic_parse(m->topic, &topic);
+	switch (topic.kind) {
+	case TOPIC_CONFIG:
+	case TOPIC_COMMANDS:
+		note(g, topic.device);
+		local_deliver(g, topic.device, m->topic, m->payload, m->len, 1,
+			topic.kind == TOPIC_CONFIG);
+		break;
+	case TOPIC_ERRORS:
+		if (!strcmp(topic.device, g->settings.uplink.device))
+			attach_errors(g, m);
+		break;
+	default:
+		take_other(g, m);
+		break;
+	}
+}

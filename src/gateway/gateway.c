@@ -1,0 +1,265 @@
+#include "config.h"
+
+#include "gateway/gateway.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "gateway/inside.h"
+
+#define TICK_MS 1000
+
+/* What other users of the gateway's group may do with what we make: read it. */
+#define UMASK 027
+
+int64_t
+gateway_now_ms(const struct gateway *g)
+{
+	return (int64_t)uv_now(&g->loop);
+}
+
+uint32_t
+gateway_random(void)
+{
+	uint32_t number = 0;
+
+	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
+		number = (uint32_t)clock();
+	return number;
+}
+
+static void
+close_each(uv_handle_t *handle, void *with)
+{
+	(void)with;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+/* Everything is closed that has the loop run; what is under way was waited for. */
+void
+gateway_cloud_is_quiet(struct gateway *g)
+{
+	if (!g->leaving || g->left || g->cloud.state != CLOUD_WAITING || g->cloud.signing ||
+		g->cloud.clearing)
+		return;
+	g->left = true;
+	local_drop(g);
+	status_close(g);
+	uv_walk(&g->loop, close_each, NULL);
+}
+
+void
+gateway_leave(struct gateway *g)
+{
+	if (g->leaving)
+		return;
+	g->leaving = true;
+	notify("STOPPING=1");
+	cloud_end(g);
+	gateway_cloud_is_quiet(g);
+}
+
+void
+gateway_fail(struct gateway *g, const struct fault *f)
+{
+	if (!g->fatal.code)
+		g->fatal = *f;
+	if (g->cloud.state == CLOUD_SIGNING)
+		g->cloud.state = CLOUD_WAITING;
+	gateway_leave(g);
+}
+
+static void
+set_level(const char *name)
+{
+	log_set_level(!strcmp(name, "error")  ? LOG_LEVEL_ERROR
+		      : !strcmp(name, "warn") ? LOG_LEVEL_WARN
+		      : !strcmp(name, "info") ? LOG_LEVEL_INFO
+					      : LOG_LEVEL_DEBUG);
+}
+
+static struct devices_options
+devices_options(const struct gateway_settings *s)
+{
+	return (struct devices_options){
+		.attaches = gateway_settings_attaches(s),
+		.gateway = s->uplink.device,
+		.policy = !strcmp(s->site.attach, "own")       ? ATTACH_OWN
+			  : !strcmp(s->site.attach, "connect") ? ATTACH_CONNECT
+							       : ATTACH_FIRST_MESSAGE,
+		.attach_max = s->site.attach_max,
+		.attach_rate = s->site.attach_rate,
+		.idle_ms = s->site.idle_s * 1000,
+		.hold_ms = s->site.refused_hold_s * 1000,
+		.state_interval_ms = s->site.state_interval_ms,
+		.timeout_ms = s->uplink.timeout_s * 1000,
+	};
+}
+
+/* What changed is begun anew, and nothing else; where things are cannot change while we run. */
+static void
+apply(struct gateway *g, struct gateway_settings *newer)
+{
+	struct gateway_settings older = g->settings;
+	struct devices_options options;
+	bool cloud = !gateway_settings_same(&older, newer, "uplink") ||
+		     !gateway_settings_same(&older, newer, "token");
+	bool site = !gateway_settings_same(&older, newer, "site");
+
+	g->settings = *newer;
+	*newer = (struct gateway_settings){0};
+	options = devices_options(&g->settings);
+	devices_configure(g->devices, &options);
+	set_level(g->settings.log.level);
+	if (cloud || site) {
+		log_info("the settings changed: connecting anew");
+		credential_clear(&g->cloud.credential);
+		g->cloud.url = 0;
+		cloud_end(g);
+	} else {
+		log_info("the settings were read again: nothing to begin anew");
+	}
+	if (strcmp(older.site.socket, g->settings.site.socket))
+		local_drop(g);
+	gateway_settings_clear(&older);
+}
+
+static void
+reload(struct gateway *g)
+{
+	struct gateway_settings newer = {0};
+	struct fault f = FAULT_INIT;
+	struct timespec now;
+
+	/* A worker reads the settings: they stay until it has done. */
+	if (g->cloud.signing || g->cloud.clearing) {
+		g->reload_due = true;
+		return;
+	}
+	g->reload_due = false;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	notify("RELOADING=1\nMONOTONIC_USEC=%lld",
+		(long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	if (g->reload(g->reload_with, &newer, &f))
+		log_error("the old settings stay: %s", f.text);
+	else if (!gateway_settings_same(&g->settings, &newer, "spool") ||
+		 !gateway_settings_same(&g->settings, &newer, "status") ||
+		 strcmp(g->settings.uplink.name, newer.uplink.name))
+		log_error("the old settings stay: [spool], [status] and the uplink's name take a "
+			  "restart");
+	else
+		apply(g, &newer);
+	gateway_settings_clear(&newer);
+	notify("READY=1");
+}
+
+static void
+on_signal(uv_signal_t *handle, int number)
+{
+	struct gateway *g = handle->data;
+
+	if (number == SIGHUP && !g->leaving) {
+		reload(g);
+	} else if (number != SIGHUP) {
+		log_info("stopping");
+		gateway_leave(g);
+	}
+}
+
+static void
+on_tick(uv_timer_t *timer)
+{
+	struct gateway *g = timer->data;
+
+	notify("WATCHDOG=1");
+	cloud_tick(g);
+	if (g->leaving)
+		return;
+	local_tick(g);
+	attach_tick(g);
+	pump_run(g);
+	pump_acknowledge(g);
+	if (g->reload_due)
+		reload(g);
+}
+
+static void
+watch_signal(struct gateway *g, uv_signal_t *handle, int number)
+{
+	uv_signal_init(&g->loop, handle);
+	handle->data = g;
+	uv_signal_start(handle, on_signal, number);
+}
+
+static int
+open_all(struct gateway *g, struct fault *f)
+{
+	const struct devices_options options = devices_options(&g->settings);
+
+	if (devices_new(&options, &g->devices, f) || cloud_open(g, f) || pump_open(g, f) ||
+		status_open(g, f) || local_open(g, f))
+		return -1;
+	watch_signal(g, &g->hup, SIGHUP);
+	watch_signal(g, &g->term, SIGTERM);
+	watch_signal(g, &g->interrupt, SIGINT);
+	uv_timer_init(&g->loop, &g->tick);
+	g->tick.data = g;
+	uv_timer_start(&g->tick, on_tick, TICK_MS, TICK_MS);
+	return 0;
+}
+
+static void
+close_all(struct gateway *g)
+{
+	local_drop(g);
+	status_close(g);
+	uv_walk(&g->loop, close_each, NULL);
+	uv_run(&g->loop, UV_RUN_DEFAULT);
+	cloud_close(g);
+	pump_close(g);
+	devices_free(g->devices);
+	uv_loop_close(&g->loop);
+	gateway_settings_clear(&g->settings);
+}
+
+int
+gateway_run(struct gateway_settings *settings, gateway_reload_fn *reload_with_name, void *with,
+	struct fault *f)
+{
+	AUTO(auto_free) struct gateway *g = calloc(1, sizeof(*g));
+	int rc;
+
+	if (!g)
+		return fault_nomem(f);
+	umask(UMASK);
+	if (uv_loop_init(&g->loop))
+		return fault_set(f, FAULT_IO, "the system has no descriptor left");
+	g->settings = *settings;
+	*settings = (struct gateway_settings){0};
+	g->reload = reload_with_name;
+	g->reload_with = with;
+	g->started = time(NULL);
+	set_level(g->settings.log.level);
+	rc = open_all(g, f);
+	if (!rc) {
+		notify("READY=1");
+		cloud_begin(g);
+		uv_run(&g->loop, UV_RUN_DEFAULT);
+	}
+	close_all(g);
+	if (!rc && g->fatal.code) {
+		if (f)
+			*f = g->fatal;
+		rc = -1;
+	}
+	return rc;
+}

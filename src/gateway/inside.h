@@ -1,0 +1,189 @@
+/* inside: the parts of a running gateway, and what they ask of each other. Private to gateway/. */
+#ifndef GATEWAY_INSIDE_H
+#define GATEWAY_INSIDE_H
+
+#include <uv.h>
+
+#include "gateway/backoff.h"
+#include "gateway/credential.h"
+#include "gateway/devices.h"
+#include "gateway/gateway.h"
+#include "gateway/ledger.h"
+#include "gateway/settings.h"
+#include "mqtt/mqtt.h"
+#include "site/channel.h"
+#include "spool/spool.h"
+
+enum cloud_state {
+	CLOUD_WAITING,	  /* for the timer */
+	CLOUD_SIGNING,	  /* for the token */
+	CLOUD_CONNECTING, /* for the CONNACK */
+	CLOUD_GREETING,	  /* for the answers to our own subscriptions */
+	CLOUD_UP,
+	CLOUD_DRAINING, /* for what is in flight, to end the connection then */
+	CLOUD_STOPPING, /* for its end */
+	CLOUD_CLEARING, /* for paho to have done with it */
+};
+
+/*
+ * The connection to the cloud.
+ *
+ * timer       tries again, or renews
+ * signing     a worker has the token; `fresh` and `sign_fault` are its own meanwhile
+ * clearing    a worker has the connection that ended; `explained` is its own
+ * url         which of them is tried
+ * greetings   answers that are waited for
+ * why         why it ended, or could not begin; said_why was logged already
+ * renewing    it ends to begin again with a newer token
+ */
+struct cloud {
+	enum cloud_state state;
+	struct mqtt *mqtt;
+	uv_async_t woken;
+	uv_timer_t timer;
+	uv_work_t sign_work, clear_work;
+	bool signing, clearing, renewing, explain;
+	struct credential credential, fresh;
+	struct fault sign_fault, explained;
+	struct mqtt *cleared;
+	struct backoff backoff;
+	size_t url;
+	unsigned greetings;
+	struct fault why;
+	char said_why[256];
+	int64_t since_ms, drain_until_ms;
+	uint64_t connects, signatures, sign_failures;
+};
+
+/* What is in flight: a message of the spool, or an attach. */
+enum flight_kind { FLIGHT_FREE, FLIGHT_MESSAGE, FLIGHT_ATTACH, FLIGHT_DETACH };
+
+struct flight {
+	enum flight_kind kind;
+	uint64_t seq;
+	uint32_t device; /* 0: none */
+};
+
+#define FLIGHTS MQTT_WINDOW_MAX
+
+/*
+ * What takes messages from the spool to the cloud.
+ *
+ * expected    the number that comes next in this pass
+ * again       another pass is to begin
+ * passed_ms   when this one did
+ * acked       what the spool was told
+ */
+struct pump {
+	struct spool_reader *reader;
+	uv_poll_t readable;
+	uv_idle_t more;
+	bool has_more;
+	struct ledger *ledger;
+	struct flight flights[FLIGHTS];
+	uint64_t expected, acked;
+	bool again, failed;
+	int64_t passed_ms;
+	int64_t tokens_ms, tokens;
+	uint64_t sent, arrived, refused, unrouted, lost;
+};
+
+/*
+ * The way to the site's broker.
+ *
+ * said     that it is not there was logged
+ * own_due  the gateway's own config is to be asked for once more
+ */
+struct local {
+	struct channel *channel;
+	uv_poll_t *poll;
+	bool said, own_due;
+	uint64_t delivered, undelivered;
+};
+
+/* A device's own key signs for it: one at a time, as the token does. */
+#define SIGN_QUEUE_MAX 32
+
+struct gateway {
+	uv_loop_t loop;
+	struct gateway_settings settings;
+	gateway_reload_fn *reload;
+	void *reload_with;
+	struct devices *devices;
+	struct cloud cloud;
+	struct pump pump;
+	struct local local;
+	uint32_t sign_queue[SIGN_QUEUE_MAX];
+	size_t n_sign_queue;
+	uint32_t signing_device; /* 0: the gateway itself */
+	char signing_name[DEVICE_NAME_MAX + 1];
+	struct status *status;
+	uv_timer_t tick;
+	uv_signal_t hup, term, interrupt;
+	bool leaving, left, reload_due;
+	struct fault fatal;
+	time_t started;
+};
+
+/* Monotonic milliseconds, and any number. */
+int64_t gateway_now_ms(const struct gateway *g);
+uint32_t gateway_random(void);
+
+/* Ends the program for a reason that only the operator can mend, or because it was told to. */
+void gateway_fail(struct gateway *g, const struct fault *f);
+void gateway_leave(struct gateway *g);
+/* Called when the cloud's side has nothing under way any more. */
+void gateway_cloud_is_quiet(struct gateway *g);
+
+/* cloud: the connection. */
+int cloud_open(struct gateway *g, struct fault *f);
+void cloud_begin(struct gateway *g);
+void cloud_tick(struct gateway *g);
+/* Ends it, when it is there: for good when the gateway leaves, else to begin again. */
+void cloud_end(struct gateway *g);
+void cloud_close(struct gateway *g);
+const char *cloud_state_name(enum cloud_state state);
+
+/* attach: devices to the cloud and from it; also what came of it. */
+void attach_work(struct gateway *g);
+void attach_tick(struct gateway *g);
+void attach_answered(struct gateway *g, uint32_t device, const struct fault *failed);
+void attach_signed(struct gateway *g, uint32_t device, const char *jwt, const struct fault *failed);
+void attach_errors(struct gateway *g, const struct mqtt_message *message);
+
+/* The text of what was subscribed to for a device; sends one SUBSCRIBE. */
+int attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct fault *f);
+
+/* Signs for a device, as soon as the token is free. */
+void cloud_sign_for(struct gateway *g, uint32_t device);
+
+/* Tags of subscriptions: a device's, or our own. */
+#define TAG_DEVICE (UINT64_C(1) << 62)
+#define TAG_OWN	   (UINT64_C(1) << 63)
+
+/* pump */
+int pump_open(struct gateway *g, struct fault *f);
+void pump_run(struct gateway *g);
+void pump_done(struct gateway *g, uint64_t tag, const struct fault *failed);
+/* A flight for a message or an attach; -1 when there is none. */
+int pump_take_flight(struct gateway *g, enum flight_kind kind, uint64_t seq, uint32_t device);
+/* The cloud is gone: everything under way is to be sent again. */
+void pump_cloud_lost(struct gateway *g);
+void pump_acknowledge(struct gateway *g);
+void pump_close(struct gateway *g);
+
+/* local */
+int local_open(struct gateway *g, struct fault *f);
+void local_tick(struct gateway *g);
+void local_deliver(struct gateway *g, const char *device, const char *topic, const void *payload,
+	size_t len, int qos, bool retain);
+void local_drop(struct gateway *g);
+
+/* down: what came from the cloud. */
+void down_take(void *with, const struct mqtt_message *message);
+
+/* status */
+int status_open(struct gateway *g, struct fault *f);
+void status_close(struct gateway *g);
+
+#endif

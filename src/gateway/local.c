@@ -1,0 +1,184 @@
+/* The way to the site's broker: who is there, and what is brought to them. */
+#include "config.h"
+
+#include "gateway/inside.h"
+
+#include <stdlib.h>
+
+#include "base/auto.h"
+#include "base/log.h"
+
+static void watch(struct gateway *g);
+
+/* A handle is the loop's until it says that it is closed. */
+static void
+free_handle(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+void
+local_drop(struct gateway *g)
+{
+	struct local *local = &g->local;
+
+	if (!local->channel)
+		return;
+	uv_close((uv_handle_t *)TAKE(local->poll), free_handle);
+	channel_close(local->channel);
+	local->channel = NULL;
+	devices_site_lost(g->devices);
+}
+
+static void
+lose(struct gateway *g, const struct fault *f)
+{
+	log_warn("the site's broker is not there: %s", f->text);
+	g->local.said = true;
+	local_drop(g);
+}
+
+static void
+hear(struct gateway *g, const struct frame *frame)
+{
+	int64_t now_ms = gateway_now_ms(g);
+
+	switch (frame->kind) {
+	case FRAME_PRESENT:
+		devices_present(g->devices, frame->device, now_ms);
+		break;
+	case FRAME_GONE:
+		devices_gone(g->devices, frame->device, now_ms);
+		break;
+	case FRAME_ATTACH:
+		devices_ask(g->devices, frame->device, frame->payload, frame->len, now_ms);
+		break;
+	case FRAME_DETACH:
+		devices_ask_not(g->devices, frame->device);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct gateway *g = poll->data;
+	struct channel *channel = g->local.channel;
+	struct frame frame;
+	struct fault f = FAULT_INIT;
+	bool any = true;
+	int rc = 0;
+
+	(void)status, (void)events;
+	if (channel_is_waiting(channel))
+		rc = channel_flush(channel, &f);
+	while (!rc && any) {
+		rc = channel_next(channel, &frame, &any, &f);
+		if (!rc && any)
+			hear(g, &frame);
+	}
+	if (rc && f.code == FAULT_CONFIG)
+		gateway_fail(g, &f);
+	if (rc)
+		lose(g, &f);
+	else
+		watch(g);
+	attach_work(g);
+}
+
+static void
+watch(struct gateway *g)
+{
+	struct local *local = &g->local;
+	int events = UV_READABLE | (channel_is_waiting(local->channel) ? UV_WRITABLE : 0);
+
+	uv_poll_start(local->poll, events, on_poll);
+}
+
+static int
+enter(struct gateway *g, struct fault *f)
+{
+	struct local *local = &g->local;
+
+	local->poll = malloc(sizeof(*local->poll));
+	if (!local->poll)
+		return fault_nomem(f);
+	if (channel_connect(g->settings.site.socket, &local->channel, f)) {
+		free(TAKE(local->poll));
+		return -1;
+	}
+	uv_poll_init(&g->loop, local->poll, channel_fd(local->channel));
+	local->poll->data = g;
+	watch(g);
+	log_info("the site's broker is there socket=%s", g->settings.site.socket);
+	local->said = false;
+	for (struct device *d = NULL; (d = devices_next(g->devices, d));)
+		d->config_due = d->state == DEVICE_ATTACHED;
+	local->own_due = true;
+	return 0;
+}
+
+/* Nobody there yet is no failure: it is tried each second. */
+int
+local_open(struct gateway *g, struct fault *f)
+{
+	struct fault why = FAULT_INIT;
+
+	if (!*g->settings.site.socket || enter(g, &why) == 0)
+		return 0;
+	if (why.code == FAULT_CONFIG) {
+		if (f)
+			*f = why;
+		return -1;
+	}
+	log_warn("the site's broker is not there yet: %s", why.text);
+	g->local.said = true;
+	return 0;
+}
+
+void
+local_tick(struct gateway *g)
+{
+	struct fault f = FAULT_INIT;
+
+	if (g->local.channel || !*g->settings.site.socket || g->leaving)
+		return;
+	if (enter(g, &f) && !g->local.said)
+		lose(g, &f);
+}
+
+void
+local_deliver(struct gateway *g, const char *device, const char *topic, const void *payload,
+	size_t len, int qos, bool retain)
+{
+	const struct frame frame = {
+		.kind = FRAME_DELIVER,
+		.qos = qos,
+		.retain = retain,
+		.device = device,
+		.topic = topic,
+		.payload = payload,
+		.len = len,
+	};
+	struct local *local = &g->local;
+	struct fault f = FAULT_INIT;
+
+	if (!local->channel) {
+		if (!local->undelivered++)
+			log_warn("a message for topic=%s is dropped: the site's broker is not "
+				 "there",
+				topic);
+		return;
+	}
+	if (channel_send(local->channel, &frame, &f) == 0) {
+		local->delivered++;
+		watch(g);
+		return;
+	}
+	local->undelivered++;
+	log_warn("a message for topic=%s is dropped: %s", topic, f.text);
+	if (f.code == FAULT_NET)
+		lose(g, &f);
+}

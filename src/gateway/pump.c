@@ -1,0 +1,395 @@
+/* From the spool to the cloud: each message in its device's order, until the cloud has it. */
+#include "config.h"
+
+#include "gateway/inside.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "gateway/route.h"
+#include "registry/topic.h"
+
+/* Messages that are looked at before the loop has its turn, and a topic's room. */
+#define AT_ONCE	       2000
+#define TOPIC_SIZE_MAX 2048
+
+/* The spool is told how far we are after so many messages; the rest each second. */
+#define ACKNOWLEDGE_EACH 64
+
+/*
+ * A pass begins this long after the one before it, and longer the more there is to be passed over:
+ * looking at a million messages takes about a fifth of a second.
+ */
+#define PASS_MS		      200
+#define PASS_MS_EACH_THOUSAND 2
+
+/* A message that the cloud refused so often is given up. */
+#define REFUSED_MAX 3
+
+static void
+on_readable(uv_poll_t *poll, int status, int events)
+{
+	(void)status, (void)events;
+	pump_run(poll->data);
+}
+
+static void
+on_more(uv_idle_t *idle)
+{
+	pump_run(idle->data);
+}
+
+int
+pump_open(struct gateway *g, struct fault *f)
+{
+	struct pump *p = &g->pump;
+	struct spool_message message;
+	bool any = false;
+
+	if (spool_reader_open(g->settings.spool.path, g->settings.uplink.name, &p->reader, f)) {
+		if (f && f->code == FAULT_NOTFOUND)
+			return fault_prefix(f,
+				"the site's broker with p11_site.so makes the spool: start it "
+				"first");
+		return -1;
+	}
+	/* Where the cursor stands: the first message tells, and is read again. */
+	if (spool_next(p->reader, &message, &any, NULL) == 0 && any)
+		p->expected = message.seq;
+	spool_rewind(p->reader);
+	if (ledger_new(p->expected, &p->ledger, f))
+		return -1;
+	p->acked = p->expected;
+	uv_poll_init(&g->loop, &p->readable, spool_reader_fd(p->reader));
+	p->readable.data = g;
+	uv_poll_start(&p->readable, UV_READABLE, on_readable);
+	uv_idle_init(&g->loop, &p->more);
+	p->more.data = g;
+	return 0;
+}
+
+/* Has the loop come back at once when there is more to be looked at. */
+static void
+set_more(struct pump *p, bool more)
+{
+	if (more == p->has_more)
+		return;
+	p->has_more = more;
+	if (more)
+		uv_idle_start(&p->more, on_more);
+	else
+		uv_idle_stop(&p->more);
+}
+
+int
+pump_take_flight(struct gateway *g, enum flight_kind kind, uint64_t seq, uint32_t device)
+{
+	for (int i = 0; i < FLIGHTS; i++) {
+		struct flight *flight = &g->pump.flights[i];
+
+		if (flight->kind == FLIGHT_FREE) {
+			*flight = (struct flight){kind, seq, device};
+			return i;
+		}
+	}
+	return -1;
+}
+
+void
+pump_acknowledge(struct gateway *g)
+{
+	struct pump *p = &g->pump;
+	uint64_t first = ledger_first(p->ledger);
+	struct fault f = FAULT_INIT;
+
+	if (first == p->acked)
+		return;
+	if (spool_acknowledge(p->reader, first, &f) == 0) {
+		p->acked = first;
+		p->failed = false;
+	} else if (!p->failed) {
+		log_error("messages may be sent twice: %s", f.text);
+		p->failed = true;
+	}
+}
+
+static void
+begin_pass(struct gateway *g, int64_t now_ms)
+{
+	struct pump *p = &g->pump;
+
+	pump_acknowledge(g);
+	spool_rewind(p->reader);
+	p->expected = ledger_first(p->ledger);
+	p->again = false;
+	p->passed_ms = now_ms;
+	devices_begin_pass(g->devices);
+}
+
+/* Begins another pass when one is wanted and its time has come. */
+static void
+consider_pass(struct gateway *g)
+{
+	struct pump *p = &g->pump;
+	int64_t now_ms = gateway_now_ms(g);
+	int64_t span = (int64_t)(p->expected - ledger_first(p->ledger));
+
+	if (!p->again && !devices_ready(g->devices, now_ms))
+		return;
+	if (now_ms - p->passed_ms >= PASS_MS + span / 1000 * PASS_MS_EACH_THOUSAND)
+		begin_pass(g, now_ms);
+}
+
+/* A rate that is bounded has room for a tenth of a second's messages at once. */
+static bool
+take_token(struct gateway *g)
+{
+	struct pump *p = &g->pump;
+	int64_t rate = g->settings.uplink.drain_rate, now_ms = gateway_now_ms(g);
+	int64_t most = rate * 100 > 1000 ? rate * 100 : 1000;
+
+	if (!rate)
+		return true;
+	p->tokens += (now_ms - p->tokens_ms) * rate;
+	p->tokens_ms = now_ms;
+	if (p->tokens > most)
+		p->tokens = most;
+	if (p->tokens < 1000)
+		return false;
+	p->tokens -= 1000;
+	return true;
+}
+
+/* Done with a message without sending it. */
+static int
+give_up(struct gateway *g, uint64_t seq, struct fault *f)
+{
+	if (ledger_take(g->pump.ledger, seq, f))
+		return -1;
+	ledger_done(g->pump.ledger, seq);
+	return 0;
+}
+
+/* What a message is to the cloud: `topic` is what it has there, empty when it has none. */
+struct outgoing {
+	struct device *device;
+	bool is_state;
+	int qos;
+	char topic[TOPIC_SIZE_MAX];
+};
+
+static void
+prepare(struct gateway *g, const struct spool_message *m, struct outgoing *out)
+{
+	struct topic topic;
+	int qos;
+
+	*out->topic = '\0';
+	out->device = *m->device ? devices_meet(g->devices, m->device, gateway_now_ms(g)) : NULL;
+	topic_parse(m->topic, &topic);
+	out->is_state = topic.kind == TOPIC_STATE;
+	out->qos = m->qos ? 1 : 0;
+	if (topic.kind != TOPIC_OTHER) {
+		snprintf(out->topic, sizeof(out->topic), "%s", m->topic);
+		return;
+	}
+	out->device = NULL;
+	qos = route_map(&g->settings.site.out, ROUTE_OUT, m->topic, out->topic, sizeof(out->topic));
+	if (qos < 0)
+		*out->topic = '\0';
+	else if (qos < out->qos)
+		out->qos = qos;
+}
+
+static int
+send_one(struct gateway *g, const struct spool_message *m, const struct outgoing *out,
+	struct fault *f)
+{
+	struct pump *p = &g->pump;
+	int flight;
+
+	if (ledger_take(p->ledger, m->seq, f))
+		return -1;
+	flight = pump_take_flight(g, FLIGHT_MESSAGE, m->seq, out->device ? out->device->id : 0);
+	if (flight < 0 || mqtt_send(g->cloud.mqtt, out->topic, m->payload, m->len, out->qos,
+				  (uint64_t)flight, f)) {
+		ledger_return(p->ledger, m->seq);
+		if (flight >= 0)
+			p->flights[flight].kind = FLIGHT_FREE;
+		return flight < 0 ? fault_set(f, FAULT_PRECONDITION, "no flight") : -1;
+	}
+	p->sent++;
+	if (out->device)
+		devices_sent(g->devices, out->device, out->is_state, gateway_now_ms(g));
+	return 0;
+}
+
+/* Returns 0 when the next one may be looked at. */
+static int
+take(struct gateway *g, const struct spool_message *m, struct fault *f)
+{
+	struct pump *p = &g->pump;
+	struct outgoing out;
+
+	if (m->seq > p->expected && ledger_lose(p->ledger, p->expected, m->seq, f))
+		return -1;
+	p->expected = m->seq + 1;
+	if (ledger_has(p->ledger, m->seq))
+		return 0;
+	prepare(g, m, &out);
+	if (!*out.topic) {
+		if (!p->unrouted++)
+			log_warn("no [site] out rule has a place for topic=%s: it is dropped, and "
+				 "so are others that have none",
+				m->topic);
+		return give_up(g, m->seq, f);
+	}
+	if (out.device) {
+		switch (devices_judge(g->devices, out.device, out.is_state, gateway_now_ms(g))) {
+		case DEVICE_HOLD:
+			return 0;
+		case DEVICE_DROP:
+			return give_up(g, m->seq, f);
+		case DEVICE_SEND:
+			break;
+		}
+	}
+	if (!send_one(g, m, &out, f))
+		return 0;
+	if (f->code != FAULT_USAGE)
+		return -1;
+	log_warn("a message cannot be sent and is dropped: %s topic=%s", f->text, out.topic);
+	p->refused++;
+	return give_up(g, m->seq, f);
+}
+
+/* Returns whether there may be more at once. */
+static bool
+look(struct gateway *g)
+{
+	struct pump *p = &g->pump;
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	bool any;
+
+	if (spool_next(p->reader, &message, &any, &f)) {
+		if (f.code == FAULT_INVALID)
+			p->lost++;
+		if (f.code == FAULT_INVALID || !p->failed)
+			log_error("%s", f.text);
+		p->failed = f.code != FAULT_INVALID;
+		return f.code == FAULT_INVALID;
+	}
+	p->failed = false;
+	if (!any)
+		return false;
+	if (take(g, &message, &f)) {
+		/* It comes again in the next pass. */
+		p->again = true;
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Fills the window up when half of it is empty: paho handles what comes in bursts at half the
+ * price.
+ */
+void
+pump_run(struct gateway *g)
+{
+	struct pump *p = &g->pump;
+	int n = 0;
+
+	if (g->cloud.state != CLOUD_UP) {
+		set_more(p, false);
+		return;
+	}
+	consider_pass(g);
+	attach_work(g);
+	if (mqtt_room(g->cloud.mqtt) * 2 < mqtt_window(g->cloud.mqtt)) {
+		set_more(p, false);
+		return;
+	}
+	while (n < AT_ONCE && mqtt_room(g->cloud.mqtt) > 0 && take_token(g) && look(g))
+		n++;
+	attach_work(g);
+	set_more(p, n == AT_ONCE);
+}
+
+/* The cloud says no to one message, and the connection stays. */
+static void
+refused(struct gateway *g, const struct flight *flight, const struct fault *why)
+{
+	struct pump *p = &g->pump;
+	struct device *device = devices_by_id(g->devices, flight->device);
+	unsigned times = 1;
+
+	if (device) {
+		device->times = device->stubborn == flight->seq ? device->times + 1 : 1;
+		device->stubborn = flight->seq;
+		times = device->times;
+	}
+	if (!device || !strcmp(device->name, g->settings.uplink.device) || times >= REFUSED_MAX) {
+		log_warn("a message is dropped: %s device=%s", why->text,
+			device ? device->name : "");
+		p->refused++;
+		ledger_done(p->ledger, flight->seq);
+		return;
+	}
+	ledger_return(p->ledger, flight->seq);
+	p->again = true;
+	if (device->state == DEVICE_ATTACHED) {
+		log_warn("refused device=%s: %s", device->name, why->text);
+		devices_refused(g->devices, device, why->text, gateway_now_ms(g), gateway_random());
+	}
+}
+
+void
+pump_done(struct gateway *g, uint64_t tag, const struct fault *failed)
+{
+	struct pump *p = &g->pump;
+	struct flight flight = p->flights[tag];
+
+	p->flights[tag].kind = FLIGHT_FREE;
+	if (flight.kind == FLIGHT_ATTACH) {
+		attach_answered(g, flight.device, failed);
+	} else if (flight.kind == FLIGHT_MESSAGE && !failed) {
+		p->arrived++;
+		ledger_done(p->ledger, flight.seq);
+		if (ledger_first(p->ledger) - p->acked >= ACKNOWLEDGE_EACH)
+			pump_acknowledge(g);
+	} else if (flight.kind == FLIGHT_MESSAGE && failed->native) {
+		refused(g, &flight, failed);
+	} else if (flight.kind == FLIGHT_MESSAGE) {
+		ledger_return(p->ledger, flight.seq);
+		p->again = true;
+	}
+}
+
+void
+pump_cloud_lost(struct gateway *g)
+{
+	struct pump *p = &g->pump;
+
+	for (int i = 0; i < FLIGHTS; i++)
+		p->flights[i].kind = FLIGHT_FREE;
+	ledger_return_all(p->ledger);
+	set_more(p, false);
+	begin_pass(g, gateway_now_ms(g));
+}
+
+void
+pump_close(struct gateway *g)
+{
+	struct pump *p = &g->pump;
+
+	if (p->ledger && p->reader)
+		pump_acknowledge(g);
+	spool_reader_close(p->reader);
+	ledger_free(p->ledger);
+	p->reader = NULL;
+	p->ledger = NULL;
+}
