@@ -172,7 +172,8 @@ attach_answered(struct gateway *g, uint32_t id, const struct fault *failed)
 	if (failed && !failed->native)
 		return; /* the connection went, which is said elsewhere */
 	if (failed) {
-		refuse(g, device, failed->text);
+		/* What the errors topic said of it before says more than a code. */
+		refuse(g, device, device->refused ? "" : failed->text);
 	} else if (devices_answered(g->devices, device, gateway_now_ms(g))) {
 		log_info("attached device=%s", device->name);
 		pump_run(g);
@@ -193,7 +194,9 @@ attach_errors(struct gateway *g, const struct mqtt_message *message)
 	if (device) {
 		topic_of(device->name, "errors", topic);
 		local_deliver(g, device->name, topic, message->payload, message->len, 0, false);
-		refuse(g, device, reason);
+		/* That it is not attached follows from a refusal, and is no other. */
+		if (!device->refused || !type || strcmp(type, "GATEWAY_DEVICE_NOT_FOUND"))
+			refuse(g, device, reason);
 	} else {
 		log_warn("the cloud reports device=%s: %s", name ? name : "", reason);
 	}

@@ -132,7 +132,7 @@ sign(uv_work_t *work)
 	AUTO(auto_free) char *uri = NULL;
 	const char *device = NULL;
 
-	c->sign_fault = (struct fault)FAULT_INIT;
+	c->sign_failed = true;
 	if (g->signing_device) {
 		const struct template_value names[] = {{"device", g->signing_name}, {NULL}};
 
@@ -140,9 +140,8 @@ sign(uv_work_t *work)
 		if (template_expand(g->settings.token.device_key, names, &uri, &c->sign_fault))
 			return;
 	}
-	if (credential_sign(
-		    &g->settings, device ? uri : g->settings.token.key, &c->fresh, &c->sign_fault))
-		credential_clear(&c->fresh);
+	c->sign_failed = credential_sign(&g->settings, device ? uri : g->settings.token.key,
+				 &c->fresh, &c->sign_fault) != 0;
 }
 
 static void on_signed(uv_work_t *work, int status);
@@ -188,7 +187,7 @@ take_credential(struct gateway *g)
 {
 	struct cloud *c = &g->cloud;
 
-	if (c->sign_fault.code) {
+	if (c->sign_failed) {
 		c->sign_failures++;
 		if (c->state == CLOUD_SIGNING)
 			fail(g, &c->sign_fault);
@@ -206,6 +205,13 @@ take_credential(struct gateway *g)
 		drain(g); /* the new one is at hand before the old one's connection is given up */
 }
 
+/* A device's key may be missing; a PIN that is refused is refused for all. */
+static bool
+ends_us(const struct fault *f, uint32_t device)
+{
+	return device ? f->code == FAULT_PIN || f->code == FAULT_LOCKED : is_fatal(f);
+}
+
 static void
 on_signed(uv_work_t *work, int status)
 {
@@ -215,13 +221,13 @@ on_signed(uv_work_t *work, int status)
 
 	(void)status;
 	c->signing = false;
-	if (c->sign_fault.code && is_fatal(&c->sign_fault) && !device) {
-		gateway_fail(g, &c->sign_fault);
-	} else if (device &&
-		   (c->sign_fault.code == FAULT_PIN || c->sign_fault.code == FAULT_LOCKED)) {
+	/* A fault is one only where something failed. */
+	if (!c->sign_failed)
+		c->sign_fault = (struct fault)FAULT_INIT;
+	if (c->sign_failed && ends_us(&c->sign_fault, device)) {
 		gateway_fail(g, &c->sign_fault);
 	} else if (device) {
-		attach_signed(g, device, c->fresh.jwt, c->sign_fault.code ? &c->sign_fault : NULL);
+		attach_signed(g, device, c->fresh.jwt, c->sign_failed ? &c->sign_fault : NULL);
 		credential_clear(&c->fresh);
 	} else if (!g->leaving) {
 		take_credential(g);

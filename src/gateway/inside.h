@@ -42,7 +42,7 @@ struct cloud {
 	uv_async_t woken;
 	uv_timer_t timer;
 	uv_work_t sign_work, clear_work;
-	bool signing, clearing, renewing, explain;
+	bool signing, sign_failed, clearing, renewing, explain;
 	struct credential credential, fresh;
 	struct fault sign_fault, explained;
 	struct mqtt *cleared;

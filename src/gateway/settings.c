@@ -290,13 +290,29 @@ need(const char *name, const char *value, struct fault *f)
 		f, FAULT_CONFIG, "%s is missing: set it in the file, or with --%s", name, name);
 }
 
+/* What has no preset; asked for before templates want it. */
 static int
-check_iot_core(const struct gateway_settings *v, struct fault *f)
+check_missing(const struct gateway_settings *v, struct fault *f)
 {
+	if (need("token.key", v->token.key, f) || need("uplink.device", v->uplink.device, f))
+		return -1;
+	if (v->uplink.url.n == 0)
+		return need("uplink.url", NULL, f);
+	if (!gateway_settings_attaches(v))
+		return 0;
 	if (need("uplink.project", v->uplink.project, f) ||
 		need("uplink.region", v->uplink.region, f) ||
-		need("uplink.registry", v->uplink.registry, f) ||
-		rules_check_id("registry", v->uplink.registry, f) ||
+		need("uplink.registry", v->uplink.registry, f))
+		return -1;
+	return 0;
+}
+
+static int
+check_ids(const struct gateway_settings *v, struct fault *f)
+{
+	if (!gateway_settings_attaches(v))
+		return 0;
+	if (rules_check_id("registry", v->uplink.registry, f) ||
 		rules_check_id("device", v->uplink.device, f))
 		return -1;
 	return 0;
@@ -319,14 +335,10 @@ check(const struct gateway_settings *v, struct fault *f)
 {
 	size_t name_len = strlen(v->uplink.name);
 
-	if (need("token.key", v->token.key, f) || need("uplink.device", v->uplink.device, f))
-		return -1;
-	if (v->uplink.url.n == 0)
-		return need("uplink.url", NULL, f);
 	if (name_len < 1 || name_len > SPOOL_NAME_MAX)
 		return fault_set(f, FAULT_CONFIG, "uplink.name must have 1 to %d characters",
 			SPOOL_NAME_MAX);
-	if (gateway_settings_attaches(v) && check_iot_core(v, f))
+	if (check_ids(v, f))
 		return -1;
 	return check_routes(&v->site.out, "site.out", f) || check_routes(&v->site.in, "site.in", f)
 		       ? -1
@@ -346,7 +358,8 @@ int
 gateway_settings_finish(struct gateway_settings *v, const char *name, struct fault *f)
 {
 	const struct profile *p = profile_of(v);
-	int rc = preset(v, &v->uplink.name, "uplink.name", name ? name : "uplink", f) ||
+	int rc = check_missing(v, f) ||
+		 preset(v, &v->uplink.name, "uplink.name", name ? name : "uplink", f) ||
 		 preset(v, &v->uplink.client_id, "uplink.client-id", p->client_id, f) ||
 		 preset(v, &v->uplink.username, "uplink.username", p->username, f) ||
 		 preset(v, &v->uplink.audience, "uplink.audience",

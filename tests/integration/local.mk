@@ -1,5 +1,6 @@
 # tests/integration
-scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh
+scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh \
+	tests/integration/gateway.sh tests/integration/site-lib.sh
 EXTRA_DIST += $(scenario_helpers) tests/lsan.supp
 
 # a scenario x a token (x a kind of key)
@@ -9,7 +10,9 @@ SCENARIOS = \
 	tests/integration/journey-swtpm-ec.test \
 	tests/integration/journey-swtpm-rsa.test \
 	tests/integration/bad-input-softhsm.test \
-	tests/integration/bad-input-swtpm.test
+	tests/integration/bad-input-swtpm.test \
+	tests/integration/gateway-softhsm.test \
+	tests/integration/gateway-swtpm.test
 dist_check_SCRIPTS += $(SCENARIOS)
 TESTS += $(SCENARIOS)
 

@@ -1,0 +1,178 @@
+#!/bin/sh
+# A site behind one identity: what local devices send reaches the cloud, what the cloud sends
+# reaches them, and nothing is lost when a part of it goes and comes back.
+#
+#   usage: gateway.sh softhsm|swtpm
+set -eu
+
+# shellcheck source=tests/integration/lib.sh
+. "${top_srcdir:-.}/tests/integration/lib.sh"
+# shellcheck source=tests/integration/site-lib.sh
+. "${top_srcdir:-.}/tests/integration/site-lib.sh"
+
+passes_up()
+{
+	note "up"
+	check "an event is taken" sends thermo -t /devices/thermo/events/in -m 21.5
+	check "the cloud has it" wait_for 20 has thermo 21.5
+	check "as the device's own, through the gateway" same "$(sqlite3 "$P11_REGISTRY_DB" \
+		"SELECT json_extract(attributes, '\$.gatewayId', '\$.subFolder') FROM messages")" \
+		'["gw1","in"]'
+	check "another device's too" sends pump -q 0 -t /devices/pump/events -m started
+	check "the cloud has it" wait_for 20 has pump started
+	check "a state is taken" sends pump -t /devices/pump/state -m running
+	check "the cloud has it" wait_for 20 has_state running
+	check "the gateway's own event needs no attaching" sends gw1 -t /devices/gw1/events -m self
+	check "the cloud has it" wait_for 20 has gw1 self
+	check "two are attached" status '.devices.attached == 2'
+	check "one token was signed" status '.token.signatures == 1'
+}
+
+has_state()
+{
+	[ "$(sqlite3 "$P11_REGISTRY_DB" \
+		"SELECT count(*) FROM states WHERE CAST(data AS TEXT) = '$1'")" -gt 0 ]
+}
+
+# gives NAME TEXT, commands NAME TEXT: as the operator
+gives()
+{
+	p11-registry devices configs update --device="$1" --registry="$registry" \
+		--config-data="$2" >>registry.out
+}
+
+commands()
+{
+	p11-registry devices commands send --device="$1" --registry="$registry" \
+		--command-data="$2" >>registry.out
+}
+
+passes_down()
+{
+	note "down"
+	check "a command is sent to a device that is attached" commands thermo blink
+	hears thermo '/devices/thermo/commands/#'
+	check "another" commands thermo again
+	check "the device hears it" wait_for 20 says '^/devices/thermo/commands again' thermo.heard
+	check "a config is given" gives pump fast
+	wait_for 20 status '.site.delivered >= 3' || true
+	hears pump /devices/pump/config
+	check "a device that comes later hears it" \
+		wait_for 20 says '^/devices/pump/config fast' pump.heard
+	check "a newer one, as soon as the registry takes it" wait_for 10 gives pump slow
+	check "reaches it" wait_for 20 says '^/devices/pump/config slow' pump.heard
+}
+
+# One that the cloud does not know costs the others nothing, and hears why.
+refuses_strangers()
+{
+	note "a device that the cloud refuses"
+	hears stranger /devices/stranger/errors
+	stop_others
+	check "its message is taken at the site" sends stranger -t /devices/stranger/events -m lost
+	check "the cloud refuses it" wait_for 20 status \
+		'.devices.list[] | select(.id == "stranger") | .refused'
+	check "others' pass" sends thermo -t /devices/thermo/events -m passes
+	check "so they do" wait_for 20 has thermo passes
+	check "a message waits" wait_for 20 status '.spool.waiting >= 1'
+	p11-registry devices create stranger --registry="$registry" >>registry.out
+	p11-registry devices gateways bind --gateway=gw1 --device=stranger \
+		--gateway-registry="$registry" --device-registry="$registry" >>registry.out
+	check "once it is known there, its message arrives" wait_for 60 has stranger lost
+	check "nothing waits" wait_for 20 status '.spool.waiting == 0'
+}
+
+# numbered NAME FROM TO: events with these numbers
+numbered()
+{
+	seq "$2" "$3" | at_site mosquitto_pub "$1" -q 1 -t "/devices/$1/events" -l
+}
+
+# complete NAME FROM TO: whether the cloud has them all, in their order, once duplicates are gone
+complete()
+{
+	pulled "$1"
+	awk -v from="$2" -v to="$3" '/^[0-9]+$/ && $1 >= from && $1 <= to && !seen[$1]++' pulled >got
+	seq "$2" "$3" | cmp -s - got
+}
+
+outlives_the_cloud()
+{
+	note "the cloud's broker is gone for a while"
+	cloud_conf=$work/mosquitto.conf
+	stop_broker
+	check "messages are taken" numbered thermo 1 500
+	check "and wait" wait_for 20 status '.spool.waiting >= 500'
+	: >"$work/broker.log"
+	LD_PRELOAD=${ASAN_RUNTIME:-} mosquitto -c "$cloud_conf" >>"$work/broker.out" 2>&1 &
+	broker_pid=$!
+	check "when it is back, they arrive" wait_for 60 complete thermo 1 500
+	check "with the token that was there" status '.token.signatures == 1'
+}
+
+outlives_the_site()
+{
+	note "the site's broker is killed"
+	check "messages are taken" numbered pump 1 300
+	stop_site KILL
+	start_site
+	check "more are" numbered pump 301 600
+	check "all arrive" wait_for 60 complete pump 1 600
+	check "and the gateway is back at it" wait_for 20 status .site.connected
+	hears pump /devices/pump/config
+	check "which asks the cloud for the configs that it forgot" \
+		wait_for 20 says '^/devices/pump/config slow' pump.heard
+	stop_others
+}
+
+outlives_itself()
+{
+	note "the gateway is killed"
+	numbered thermo 501 800
+	stop_gateway KILL
+	check "messages are taken without it" numbered thermo 801 1000
+	start_gateway
+	check "all arrive" wait_for 60 complete thermo 501 1000
+}
+
+ends_in_order()
+{
+	note "its end"
+	numbered lamp 1 200
+	stop_gateway TERM
+	check "SIGTERM ends it with status 0" same "$ended" 0
+	start_gateway
+	check "the rest arrives after it" wait_for 60 complete lamp 1 200
+	kill -HUP "$gateway_pid"
+	check "SIGHUP alone begins nothing anew" wait_for 20 says 'nothing to begin anew' gateway.log
+	write_gateway_settings 'keep-alive = 30s'
+	kill -HUP "$gateway_pid"
+	check "a setting that changed does" wait_for 20 status '.uplink.connects == 2'
+	echo 'keep-alive = never' >>"$work/gw.conf"
+	kill -HUP "$gateway_pid"
+	check "one that is wrong is said, and the old ones stay" wait_for 20 says \
+		"old settings stay: .*gw.conf:[0-9]+: .*keep-alive" gateway.log
+	check "it goes on" gateway_is up
+	stop_gateway TERM
+	check "SIGTERM ends it with status 0" same "$ended" 0
+}
+
+main()
+{
+	need mosquitto mosquitto_pub mosquitto_sub jq sqlite3
+	begin_site_test "$1"
+	start_site
+	write_gateway_settings
+	start_gateway
+	passes_up
+	passes_down
+	stop_others
+	refuses_strangers
+	outlives_the_cloud
+	outlives_the_site
+	outlives_itself
+	ends_in_order
+	end
+}
+
+main "$@"
