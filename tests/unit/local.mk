@@ -12,6 +12,7 @@ include tests/unit/mqtt.mk
 include tests/unit/registry.mk
 include tests/unit/plugin.mk
 include tests/unit/site.mk
+include tests/unit/gateway.mk
 include tests/unit/spool.mk
 
 UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -1,0 +1,5 @@
+# gateway's unit tests: the decisions; tests/integration/gateway.sh has the whole
+UNIT_TESTS += tests/unit/test-gateway
+tests_unit_test_gateway_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_gateway_LDADD = src/gateway/libdecide.la src/base/libbase.la $(CMOCKA_LIBS) \
+	$(INIH_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)

@@ -1,0 +1,603 @@
+#include "config.h"
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "gateway/backoff.h"
+#include "gateway/devices.h"
+#include "gateway/ledger.h"
+#include "gateway/route.h"
+#include "gateway/settings.h"
+#include "gateway/template.h"
+
+/* --- ledger */
+
+static struct ledger *
+ledger_from(uint64_t first)
+{
+	struct ledger *ledger = NULL;
+	struct fault f = FAULT_INIT;
+
+	assert_ok(ledger_new(first, &ledger, &f), &f);
+	return ledger;
+}
+
+static void
+take(struct ledger *ledger, uint64_t from, uint64_t to)
+{
+	struct fault f = FAULT_INIT;
+
+	for (uint64_t seq = from; seq < to; seq++)
+		assert_ok(ledger_take(ledger, seq, &f), &f);
+}
+
+static void
+ledger_moves_on_with_the_first_alone(void **state)
+{
+	AUTO(auto_ledger) struct ledger *ledger = ledger_from(10);
+
+	(void)state;
+	take(ledger, 10, 15);
+	ledger_done(ledger, 12);
+	ledger_done(ledger, 11);
+	assert_int_equal(ledger_first(ledger), 10);
+	ledger_done(ledger, 10);
+	assert_int_equal(ledger_first(ledger), 13);
+	assert_true(ledger_has(ledger, 9));
+	assert_true(ledger_has(ledger, 13));
+	assert_false(ledger_has(ledger, 15));
+	ledger_done(ledger, 13);
+	ledger_done(ledger, 14);
+	assert_int_equal(ledger_first(ledger), 15);
+}
+
+/* 16 is held and was never taken: those behind it may be done with, and it is still to come. */
+static void
+ledger_keeps_a_place_for_what_is_held(void **state)
+{
+	AUTO(auto_ledger) struct ledger *ledger = ledger_from(16);
+
+	(void)state;
+	take(ledger, 17, 20);
+	for (uint64_t seq = 17; seq < 20; seq++)
+		ledger_done(ledger, seq);
+	assert_int_equal(ledger_first(ledger), 16);
+	assert_false(ledger_has(ledger, 16));
+	assert_true(ledger_has(ledger, 17));
+	take(ledger, 16, 17);
+	ledger_done(ledger, 16);
+	assert_int_equal(ledger_first(ledger), 20);
+}
+
+static void
+ledger_returns_what_was_under_way(void **state)
+{
+	AUTO(auto_ledger) struct ledger *ledger = ledger_from(1);
+
+	(void)state;
+	take(ledger, 1, 6);
+	ledger_done(ledger, 3);
+	ledger_return(ledger, 2);
+	assert_false(ledger_has(ledger, 2));
+	ledger_return_all(ledger);
+	assert_false(ledger_has(ledger, 1));
+	assert_true(ledger_has(ledger, 3));
+	assert_false(ledger_has(ledger, 5));
+	ledger_return(ledger, 3);
+	assert_true(ledger_has(ledger, 3));
+}
+
+static void
+ledger_passes_over_what_is_lost(void **state)
+{
+	AUTO(auto_ledger) struct ledger *ledger = ledger_from(1);
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_ok(ledger_lose(ledger, 1, UINT64_C(1) << 40, &f), &f);
+	assert_int_equal(ledger_first(ledger), UINT64_C(1) << 40);
+	ledger_restart(ledger, 5);
+	take(ledger, 6, 7);
+	assert_ok(ledger_lose(ledger, 7, 100, &f), &f);
+	assert_int_equal(ledger_first(ledger), 5);
+	assert_true(ledger_has(ledger, 99));
+	ledger_done(ledger, 6);
+	assert_ok(ledger_lose(ledger, 5, 6, &f), &f);
+	assert_int_equal(ledger_first(ledger), 100);
+}
+
+/* Against a plain array, for a million steps. */
+static void
+ledger_is_as_an_array_would_be(void **state)
+{
+	enum { N = 20000 };
+	static unsigned char model[N]; /* 0 free, 1 under way, 2 done with */
+	AUTO(auto_ledger) struct ledger *ledger = ledger_from(0);
+	uint64_t first = 0;
+
+	(void)state;
+	srandom(1);
+	for (int i = 0; i < 300000; i++) {
+		uint64_t seq = first + (uint64_t)random() % 9000;
+
+		if (seq >= N)
+			break;
+		switch (random() % 4) {
+		case 0:
+		case 1:
+			if (!model[seq]) {
+				take(ledger, seq, seq + 1);
+				model[seq] = 1;
+			}
+			break;
+		case 2:
+			if (model[seq] == 1) {
+				ledger_done(ledger, seq);
+				model[seq] = 2;
+			}
+			break;
+		default:
+			ledger_return(ledger, seq);
+			if (model[seq] == 1)
+				model[seq] = 0;
+			break;
+		}
+		while (first < N && model[first] == 2)
+			first++;
+		assert_int_equal(ledger_first(ledger), first);
+		assert_int_equal(ledger_has(ledger, seq), seq < first || model[seq] != 0);
+	}
+}
+
+static void
+ledger_has_its_bound(void **state)
+{
+	AUTO(auto_ledger) struct ledger *ledger = ledger_from(1);
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_ok(ledger_take(ledger, LEDGER_SPAN_MAX, &f), &f);
+	assert_fault(ledger_take(ledger, LEDGER_SPAN_MAX + 1, &f), &f, FAULT_PRECONDITION);
+}
+
+/* --- backoff */
+
+static void
+backoff_doubles_up_to_its_bound(void **state)
+{
+	static const int64_t most[] = {1000, 2000, 4000, 8000, 10000, 10000};
+	struct backoff backoff = {0};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(most); i++) {
+		struct backoff same = backoff;
+
+		assert_int_equal(backoff_next(&same, 1000, 10000, 0), 100);
+		same = backoff;
+		assert_in_range(backoff_next(&same, 1000, 10000, UINT32_MAX / 2), most[i] / 2 - 1,
+			most[i] / 2);
+		assert_int_equal(backoff_next(&backoff, 1000, 10000, UINT32_MAX), most[i]);
+	}
+	backoff_reset(&backoff);
+	assert_int_equal(backoff_next(&backoff, 1000, 10000, UINT32_MAX), 1000);
+}
+
+/* --- route and template */
+
+static void
+routes_map_both_ways(void **state)
+{
+	static char *rules[] = {TEXT("light/# 0 building/ /devices/gw1/events/"), TEXT("plain/+"),
+		TEXT("x 1 \"\" far/")};
+	const struct setting_list list = {rules, N_ELEMENTS(rules)};
+	static const struct {
+		enum route_way way;
+		const char *from, *to;
+		int qos;
+	} rows[] = {
+		{ROUTE_OUT, "building/light/1", "/devices/gw1/events/light/1", 0},
+		{ROUTE_OUT, "building/heat", NULL, -1},
+		{ROUTE_OUT, "light/1", NULL, -1},
+		{ROUTE_OUT, "plain/a", "plain/a", 1},
+		{ROUTE_OUT, "plain/a/b", NULL, -1},
+		{ROUTE_OUT, "x", "far/x", 1},
+		{ROUTE_IN, "far/x", "x", 1},
+		{ROUTE_IN, "/devices/gw1/events/light/1", "building/light/1", 0},
+		{ROUTE_IN, "x", NULL, -1},
+	};
+	char topic[64], small[4];
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		int qos = route_map(&list, rows[i].way, rows[i].from, topic, sizeof(topic));
+
+		if (qos != rows[i].qos || (qos >= 0 && strcmp(topic, rows[i].to)))
+			fail_msg("row %zu: %s", i, rows[i].from);
+	}
+	assert_int_equal(route_map(&list, ROUTE_OUT, "plain/a", small, sizeof(small)), -1);
+}
+
+static void
+routes_that_are_none_are_refused(void **state)
+{
+	static const char *const bad[] = {
+		"", "a#", "a 2", "a 1 local", "a 1 l r more", "a 1 l+ r", "a 1 l #", "a one"};
+	struct route route;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
+		assert_fault(route_parse(bad[i], &route, &f), &f, FAULT_CONFIG);
+	assert_ok(route_parse(" a/+/# \t 0  l/  \"\" ", &route, &f), &f);
+	assert_string_equal(route.filter, "a/+/#");
+	assert_string_equal(route.local, "l/");
+	assert_string_equal(route.remote, "");
+	assert_int_equal(route.qos, 0);
+}
+
+static void
+templates_are_expanded(void **state)
+{
+	static const struct template_value values[] = {
+		{"a", "one"}, {"b", ""}, {"c", NULL}, {NULL}};
+	static const char *const bad[] = {"{c}", "{d}", "{a", "{", "{}"};
+	AUTO(auto_free) char *text = NULL;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_ok(template_expand("x{a}{b}/{a}{{a}}", values, &text, &f), &f);
+	assert_string_equal(text, "xone/one{a}}");
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
+		assert_fault(template_expand(bad[i], values, &text, &f), &f, FAULT_CONFIG);
+}
+
+/* --- settings */
+
+static int
+read_text(const char *text, struct gateway_settings *values, struct fault *f)
+{
+	char path[] = "settings.XXXXXX";
+	int fd = mkstemp(path), rc;
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	*values = (struct gateway_settings){0};
+	assert_ok(setting_preset(gateway_settings_table, values, f), f);
+	rc = gateway_settings_read(path, values, f);
+	unlink(path);
+	return rc;
+}
+
+#define WHOLE \
+	"[token]\nkey = pkcs11:token=gw;object=device\n[uplink]\nurl = mqtts://one\n" \
+	"url = mqtts://two\nproject = p\nregion = r\nregistry = reg\ndevice = gw1\n"
+
+static void
+settings_are_read_and_finished(void **state)
+{
+	struct gateway_settings v;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_ok(read_text("# a comment\n" WHOLE "[site]\nout = a/# 1 \"\" /{device}/ ; so\n", &v,
+			  &f),
+		&f);
+	assert_ok(gateway_settings_finish(&v, "cloud", &f), &f);
+	assert_int_equal(v.uplink.url.n, 2);
+	assert_string_equal(v.uplink.name, "cloud");
+	assert_string_equal(
+		v.uplink.client_id, "projects/p/locations/r/registries/reg/devices/gw1");
+	assert_string_equal(v.uplink.username, "unused");
+	assert_string_equal(v.uplink.audience, "p");
+	assert_string_equal(v.uplink.mqtt_version, "5");
+	assert_string_equal(v.site.out.items[0], "a/# 1 \"\" /gw1/");
+	assert_string_equal(v.status.socket, "/run/p11-gateway/cloud.status");
+	assert_true(gateway_settings_attaches(&v));
+	gateway_settings_clear(&v);
+	assert_ok(read_text(WHOLE "profile = emqx\n", &v, &f), &f);
+	assert_ok(gateway_settings_finish(&v, NULL, &f), &f);
+	assert_string_equal(v.uplink.client_id, "gw1");
+	assert_string_equal(v.uplink.claim.items[0], "sub=gw1");
+	assert_false(gateway_settings_attaches(&v));
+	gateway_settings_clear(&v);
+}
+
+static void
+settings_that_are_wrong_are_named(void **state)
+{
+	static const struct {
+		const char *text, *word;
+	} rows[] = {
+		{WHOLE "lifetime = 3 hours\n", ":10: --uplink.lifetime"},
+		{WHOLE "lifetime = 1s\n", "lifetime"},
+		{WHOLE "colour = red\n", ":10: [uplink] has no setting 'colour'"},
+		{WHOLE "[colour]\nred = 1\n", ":11: [colour] has no setting 'red'"},
+		{WHOLE "what is this\n", ":10: neither"},
+		{WHOLE "profile = aws\n", "profile"},
+		{"[uplink]\ndevice = gw1\n", "token.key is missing"},
+		{"[token]\nkey = k\n[uplink]\ndevice = gw1\n", "uplink.url is missing"},
+		{"[token]\nkey = k\n[uplink]\ndevice = gw1\nurl = mqtt://h\n",
+			"uplink.project is missing"},
+		{WHOLE "client-id = {nobody}\n", "uplink.client-id: {nobody}"},
+		{WHOLE "registry = no good\n", "no good"},
+		{WHOLE "[site]\nin = a#\n", "site.in"},
+	};
+
+	(void)state;
+	unsetenv("P11_GATEWAY_URL");
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct gateway_settings v;
+		struct fault f = FAULT_INIT;
+
+		if (read_text(rows[i].text, &v, &f) == 0)
+			assert_int_not_equal(gateway_settings_finish(&v, NULL, &f), 0);
+		if (f.code != FAULT_CONFIG || !strstr(f.text, rows[i].word))
+			fail_msg("row %zu: %s", i, f.text);
+		gateway_settings_clear(&v);
+	}
+}
+
+static void
+settings_of_a_section_are_compared(void **state)
+{
+	struct gateway_settings a, b;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_ok(read_text(WHOLE, &a, &f), &f);
+	assert_ok(read_text(WHOLE "keep-alive = 30s\n[site]\nin = x\n", &b, &f), &f);
+	assert_true(gateway_settings_same(&a, &b, "token"));
+	assert_false(gateway_settings_same(&a, &b, "uplink"));
+	assert_false(gateway_settings_same(&a, &b, "site"));
+	assert_true(gateway_settings_same(&a, &a, "uplink"));
+	gateway_settings_clear(&a);
+	gateway_settings_clear(&b);
+}
+
+/* --- devices */
+
+static struct devices_options defaults = {
+	.attaches = true,
+	.gateway = "gw1",
+	.policy = ATTACH_FIRST_MESSAGE,
+	.attach_max = 3,
+	.attach_rate = 100,
+	.idle_ms = 60000,
+	.hold_ms = 10000,
+	.state_interval_ms = 1000,
+	.timeout_ms = 5000,
+};
+
+static struct devices *
+devices_of(const struct devices_options *options)
+{
+	struct devices *devices = NULL;
+	struct fault f = FAULT_INIT;
+
+	assert_ok(devices_new(options, &devices, &f), &f);
+	return devices;
+}
+
+static struct device *
+attached(struct devices *devices, const char *name, int64_t now_ms)
+{
+	struct device *device = devices_meet(devices, name, now_ms);
+
+	assert_int_equal(devices_judge(devices, device, false, now_ms), DEVICE_HOLD);
+	assert_ptr_equal(devices_take_attach(devices, now_ms), device);
+	assert_false(devices_answered(devices, device, now_ms));
+	assert_true(devices_answered(devices, device, now_ms));
+	assert_true(devices_ready(devices, now_ms));
+	devices_begin_pass(devices);
+	assert_int_equal(devices_judge(devices, device, false, now_ms), DEVICE_SEND);
+	return device;
+}
+
+static void
+device_is_attached_for_its_first_message(void **state)
+{
+	AUTO(auto_devices) struct devices *devices = devices_of(&defaults);
+	struct device *device;
+
+	(void)state;
+	devices_present(devices, "thermo", 1);
+	assert_null(devices_take_attach(devices, 1));
+	device = attached(devices, "thermo", 2);
+	assert_int_equal(devices_attached(devices), 1);
+	assert_int_equal(device->state, DEVICE_ATTACHED);
+	assert_null(devices_take_attach(devices, 3));
+	assert_null(devices_take_detach(devices, 3));
+}
+
+static void
+gateway_itself_needs_no_attaching(void **state)
+{
+	AUTO(auto_devices) struct devices *devices = devices_of(&defaults);
+	struct device *self = devices_meet(devices, "gw1", 1);
+
+	(void)state;
+	assert_int_equal(devices_judge(devices, self, false, 1), DEVICE_SEND);
+	devices_ask(devices, "gw1", "", 0, 1);
+	assert_null(devices_take_attach(devices, 1));
+}
+
+/* Held messages go in their order: what came behind one waits for the next pass with it. */
+static void
+message_that_is_held_holds_those_behind_it(void **state)
+{
+	AUTO(auto_devices) struct devices *devices = devices_of(&defaults);
+	struct device *device = attached(devices, "thermo", 1);
+
+	(void)state;
+	assert_int_equal(devices_judge(devices, device, true, 5000), DEVICE_SEND);
+	devices_sent(devices, device, true, 5000);
+	assert_int_equal(devices_judge(devices, device, true, 5500), DEVICE_HOLD);
+	assert_int_equal(devices_judge(devices, device, false, 7000), DEVICE_HOLD);
+	assert_int_equal(devices_next_ms(devices), 6000);
+	assert_false(devices_ready(devices, 5999));
+	assert_true(devices_ready(devices, 6000));
+	devices_begin_pass(devices);
+	assert_int_equal(devices_judge(devices, device, true, 6000), DEVICE_SEND);
+}
+
+static void
+refused_device_is_tried_again_and_given_up(void **state)
+{
+	AUTO(auto_devices) struct devices *devices = devices_of(&defaults);
+	struct device *device = devices_meet(devices, "stranger", 0);
+
+	(void)state;
+	assert_int_equal(devices_judge(devices, device, false, 0), DEVICE_HOLD);
+	assert_ptr_equal(devices_take_attach(devices, 0), device);
+	devices_refused(devices, device, "no such device", 100, UINT32_MAX);
+	assert_string_equal(device->reason, "no such device");
+	devices_refused(devices, device, "", 110, UINT32_MAX);
+	assert_null(devices_take_attach(devices, 1099));
+	assert_ptr_equal(devices_take_attach(devices, 1100), device);
+	devices_refused(devices, device, "no such device", 1200, UINT32_MAX);
+	assert_null(devices_take_attach(devices, 3199));
+	devices_tick(devices, 10099, 0);
+	assert_false(devices_ready(devices, 10099));
+	devices_tick(devices, 10100, 0);
+	assert_true(devices_ready(devices, 10100));
+	devices_begin_pass(devices);
+	assert_int_equal(devices_judge(devices, device, false, 10100), DEVICE_DROP);
+	assert_int_equal(device->dropped, 1);
+}
+
+static void
+answer_that_does_not_come_is_a_refusal(void **state)
+{
+	AUTO(auto_devices) struct devices *devices = devices_of(&defaults);
+	struct device *device = devices_meet(devices, "slow", 0);
+
+	(void)state;
+	devices_judge(devices, device, false, 0);
+	assert_non_null(devices_take_attach(devices, 0));
+	devices_tick(devices, 4999, 0);
+	assert_int_equal(device->state, DEVICE_ATTACHING);
+	devices_tick(devices, 5000, 0);
+	assert_true(device->refused);
+	assert_false(devices_answered(devices, device, 5001));
+}
+
+static void
+all_are_attached_again_within_the_rate(void **state)
+{
+	struct devices_options options = defaults;
+	struct devices *devices;
+	char name[16];
+	int n = 0;
+
+	(void)state;
+	options.attach_max = 1000;
+	options.attach_rate = 10;
+	devices = devices_of(&options);
+	for (int i = 0; i < 30; i++) {
+		snprintf(name, sizeof(name), "d%d", i);
+		attached(devices, name, 1000 * (i + 1));
+	}
+	devices_cloud_lost(devices);
+	assert_int_equal(devices_attached(devices), 0);
+	while (devices_take_attach(devices, 100000))
+		n++;
+	assert_int_equal(n, 10);
+	for (n = 0; devices_take_attach(devices, 101000); n++)
+		continue;
+	assert_int_equal(n, 10);
+	/* Twenty wait for their answers, and no more are asked. */
+	assert_null(devices_take_attach(devices, 102000));
+	devices_free(devices);
+}
+
+static void
+idle_device_makes_room(void **state)
+{
+	AUTO(auto_devices) struct devices *devices = devices_of(&defaults);
+	struct device *one = attached(devices, "one", 1000), *four;
+
+	(void)state;
+	attached(devices, "two", 2000);
+	attached(devices, "three", 3000);
+	four = devices_meet(devices, "four", 4000);
+	assert_int_equal(devices_judge(devices, four, false, 4000), DEVICE_HOLD);
+	assert_null(devices_take_attach(devices, 4000));
+	assert_ptr_equal(devices_take_detach(devices, 4000), one);
+	assert_ptr_equal(devices_take_attach(devices, 4000), four);
+	assert_null(devices_take_detach(devices, 4000));
+	assert_non_null(devices_take_detach(devices, 2000 + 60000));
+}
+
+static void
+device_may_ask_itself(void **state)
+{
+	struct devices_options options = defaults;
+	AUTO(auto_devices) struct devices *devices = NULL;
+	struct device *device;
+
+	(void)state;
+	options.policy = ATTACH_OWN;
+	devices = devices_of(&options);
+	device = devices_meet(devices, "thermo", 0);
+	assert_int_equal(devices_judge(devices, device, false, 0), DEVICE_HOLD);
+	assert_null(devices_take_attach(devices, 0));
+	devices_ask(devices, "thermo", "{}", 2, 0);
+	assert_ptr_equal(devices_take_attach(devices, 0), device);
+	assert_int_equal(device->body_len, 2);
+	devices_answered(devices, device, 0);
+	devices_answered(devices, device, 0);
+	devices_ask_not(devices, "thermo");
+	devices_begin_pass(devices);
+	assert_ptr_equal(devices_take_detach(devices, 0), device);
+}
+
+static void
+device_is_attached_when_it_connects(void **state)
+{
+	struct devices_options options = defaults;
+	AUTO(auto_devices) struct devices *devices = NULL;
+
+	(void)state;
+	options.policy = ATTACH_CONNECT;
+	devices = devices_of(&options);
+	devices_present(devices, "thermo", 0);
+	assert_non_null(devices_take_attach(devices, 0));
+	devices_present(devices, "pump", 0);
+	devices_gone(devices, "pump", 1);
+	assert_null(devices_take_attach(devices, 1));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ledger_moves_on_with_the_first_alone),
+		cmocka_unit_test(ledger_keeps_a_place_for_what_is_held),
+		cmocka_unit_test(ledger_returns_what_was_under_way),
+		cmocka_unit_test(ledger_passes_over_what_is_lost),
+		cmocka_unit_test(ledger_is_as_an_array_would_be),
+		cmocka_unit_test(ledger_has_its_bound),
+		cmocka_unit_test(backoff_doubles_up_to_its_bound),
+		cmocka_unit_test(routes_map_both_ways),
+		cmocka_unit_test(routes_that_are_none_are_refused),
+		cmocka_unit_test(templates_are_expanded),
+		cmocka_unit_test(settings_are_read_and_finished),
+		cmocka_unit_test(settings_that_are_wrong_are_named),
+		cmocka_unit_test(settings_of_a_section_are_compared),
+		cmocka_unit_test(device_is_attached_for_its_first_message),
+		cmocka_unit_test(gateway_itself_needs_no_attaching),
+		cmocka_unit_test(message_that_is_held_holds_those_behind_it),
+		cmocka_unit_test(refused_device_is_tried_again_and_given_up),
+		cmocka_unit_test(answer_that_does_not_come_is_a_refusal),
+		cmocka_unit_test(all_are_attached_again_within_the_rate),
+		cmocka_unit_test(idle_device_makes_room),
+		cmocka_unit_test(device_may_ask_itself),
+		cmocka_unit_test(device_is_attached_when_it_connects),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
