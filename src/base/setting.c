@@ -323,6 +323,15 @@ setting_same(const struct setting *row, const void *a, const void *b)
 }
 
 void
+setting_list_clear(struct setting_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->items[i]);
+	free(list->items);
+	*list = (struct setting_list){NULL, 0};
+}
+
+void
 setting_clear(const struct setting *table, void *values)
 {
 	for (const struct setting *row = table; row->name; row++) {
@@ -332,12 +341,7 @@ setting_clear(const struct setting *table, void *values)
 			free(*text);
 			*text = NULL;
 		} else if (row->type == SETTING_LIST) {
-			struct setting_list *list = place(row, values);
-
-			for (size_t i = 0; i < list->n; i++)
-				free(list->items[i]);
-			free(list->items);
-			*list = (struct setting_list){NULL, 0};
+			setting_list_clear(place(row, values));
 		}
 	}
 }

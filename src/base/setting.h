@@ -86,6 +86,9 @@ int setting_parse(const struct setting *table, void *values, int argc, char **ar
 /* Whether a row's value is the same in two structs of values. */
 bool setting_same(const struct setting *row, const void *a, const void *b);
 
+/* Takes every item out of a list. */
+void setting_list_clear(struct setting_list *list);
+
 /* Frees what the values own. */
 void setting_clear(const struct setting *table, void *values);
 

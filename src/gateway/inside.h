@@ -64,13 +64,16 @@ struct flight {
 	uint32_t device; /* 0: none */
 };
 
-#define FLIGHTS MQTT_WINDOW_MAX
+/* Twice the window: while answers are told, what they made room for is sent already. */
+#define FLIGHTS (2 * MQTT_WINDOW_MAX)
 
 /*
  * What takes messages from the spool to the cloud.
  *
+ * more        has the loop come back at once, pace after a while
  * expected    the number that comes next in this pass
  * again       another pass is to begin
+ * stuck       one that should have been sent was not: what is behind it waits for that pass
  * passed_ms   when this one did
  * acked       what the spool was told
  */
@@ -78,11 +81,12 @@ struct pump {
 	struct spool_reader *reader;
 	uv_poll_t readable;
 	uv_idle_t more;
+	uv_timer_t pace;
 	bool has_more;
 	struct ledger *ledger;
 	struct flight flights[FLIGHTS];
 	uint64_t expected, acked;
-	bool again, failed;
+	bool again, stuck, failed;
 	int64_t passed_ms;
 	int64_t tokens_ms, tokens;
 	uint64_t sent, arrived, refused, unrouted, lost;

@@ -25,6 +25,9 @@
 #define PASS_MS		      200
 #define PASS_MS_EACH_THOUSAND 2
 
+/* When the rate is used up it is looked at again after so long. */
+#define STARVED_MS 20
+
 /* A message that the cloud refused so often is given up. */
 #define REFUSED_MAX 3
 
@@ -39,6 +42,12 @@ static void
 on_more(uv_idle_t *idle)
 {
 	pump_run(idle->data);
+}
+
+static void
+on_pace(uv_timer_t *timer)
+{
+	pump_run(timer->data);
 }
 
 int
@@ -66,7 +75,8 @@ pump_open(struct gateway *g, struct fault *f)
 	p->readable.data = g;
 	uv_poll_start(&p->readable, UV_READABLE, on_readable);
 	uv_idle_init(&g->loop, &p->more);
-	p->more.data = g;
+	uv_timer_init(&g->loop, &p->pace);
+	p->more.data = p->pace.data = g;
 	return 0;
 }
 
@@ -123,43 +133,71 @@ begin_pass(struct gateway *g, int64_t now_ms)
 	pump_acknowledge(g);
 	spool_rewind(p->reader);
 	p->expected = ledger_first(p->ledger);
-	p->again = false;
+	p->again = p->stuck = false;
 	p->passed_ms = now_ms;
 	devices_begin_pass(g->devices);
+}
+
+/* How long after the last pass the next one may begin. */
+static int64_t
+pass_interval_ms(const struct pump *p)
+{
+	int64_t span = (int64_t)(p->expected - ledger_first(p->ledger));
+
+	return PASS_MS + span / 1000 * PASS_MS_EACH_THOUSAND;
 }
 
 /* Begins another pass when one is wanted and its time has come. */
 static void
 consider_pass(struct gateway *g)
 {
-	struct pump *p = &g->pump;
 	int64_t now_ms = gateway_now_ms(g);
-	int64_t span = (int64_t)(p->expected - ledger_first(p->ledger));
 
-	if (!p->again && !devices_ready(g->devices, now_ms))
-		return;
-	if (now_ms - p->passed_ms >= PASS_MS + span / 1000 * PASS_MS_EACH_THOUSAND)
+	if ((g->pump.again || devices_ready(g->devices, now_ms)) &&
+		now_ms - g->pump.passed_ms >= pass_interval_ms(&g->pump))
 		begin_pass(g, now_ms);
+}
+
+/* Has the loop come back when time alone brings something: the rate, another pass. */
+static void
+plan(struct gateway *g, bool starved)
+{
+	struct pump *p = &g->pump;
+	int64_t now_ms = gateway_now_ms(g), at_ms = devices_next_ms(g->devices);
+	int64_t pass_ms = p->passed_ms + pass_interval_ms(p);
+
+	if (p->again || devices_ready(g->devices, now_ms))
+		at_ms = now_ms;
+	if (at_ms < pass_ms)
+		at_ms = pass_ms;
+	if (starved && at_ms > now_ms + STARVED_MS)
+		at_ms = now_ms + STARVED_MS;
+	if (at_ms <= now_ms)
+		at_ms = now_ms + 1;
+	if (starved || p->again || devices_ready(g->devices, now_ms) ||
+		devices_next_ms(g->devices) < INT64_MAX)
+		uv_timer_start(&p->pace, on_pace, (uint64_t)(at_ms - now_ms), 0);
+	else
+		uv_timer_stop(&p->pace);
 }
 
 /* A rate that is bounded has room for a tenth of a second's messages at once. */
 static bool
-take_token(struct gateway *g)
+has_token(struct gateway *g)
 {
 	struct pump *p = &g->pump;
 	int64_t rate = g->settings.uplink.drain_rate, now_ms = gateway_now_ms(g);
 	int64_t most = rate * 100 > 1000 ? rate * 100 : 1000;
 
-	if (!rate)
+	if (!rate) {
+		p->tokens = 0;
 		return true;
+	}
 	p->tokens += (now_ms - p->tokens_ms) * rate;
 	p->tokens_ms = now_ms;
 	if (p->tokens > most)
 		p->tokens = most;
-	if (p->tokens < 1000)
-		return false;
-	p->tokens -= 1000;
-	return true;
+	return p->tokens >= 1000;
 }
 
 /* Done with a message without sending it. */
@@ -221,6 +259,7 @@ send_one(struct gateway *g, const struct spool_message *m, const struct outgoing
 		return flight < 0 ? fault_set(f, FAULT_PRECONDITION, "no flight") : -1;
 	}
 	p->sent++;
+	p->tokens -= 1000;
 	if (out->device)
 		devices_sent(g->devices, out->device, out->is_state, gateway_now_ms(g));
 	return 0;
@@ -286,8 +325,8 @@ look(struct gateway *g)
 	if (!any)
 		return false;
 	if (take(g, &message, &f)) {
-		/* It comes again in the next pass. */
-		p->again = true;
+		log_debug("message %" PRIu64 " waits: %s", message.seq, f.text);
+		p->again = p->stuck = true;
 		return false;
 	}
 	return true;
@@ -301,22 +340,27 @@ void
 pump_run(struct gateway *g)
 {
 	struct pump *p = &g->pump;
+	bool starved = false;
 	int n = 0;
 
 	if (g->cloud.state != CLOUD_UP) {
 		set_more(p, false);
+		uv_timer_stop(&p->pace);
 		return;
 	}
 	consider_pass(g);
 	attach_work(g);
-	if (mqtt_room(g->cloud.mqtt) * 2 < mqtt_window(g->cloud.mqtt)) {
-		set_more(p, false);
-		return;
-	}
-	while (n < AT_ONCE && mqtt_room(g->cloud.mqtt) > 0 && take_token(g) && look(g))
+	while (mqtt_room(g->cloud.mqtt) * 2 >= mqtt_window(g->cloud.mqtt) || n) {
+		if (n == AT_ONCE || p->stuck || mqtt_room(g->cloud.mqtt) == 0)
+			break;
+		starved = !has_token(g);
+		if (starved || !look(g))
+			break;
 		n++;
+	}
 	attach_work(g);
 	set_more(p, n == AT_ONCE);
+	plan(g, starved);
 }
 
 /* The cloud says no to one message, and the connection stays. */

@@ -124,12 +124,12 @@ const struct setting gateway_settings_table[] = {
 	{NULL},
 };
 
-/* What is read, where, and what went wrong. */
+/* What is read, where, what was set here already, and what went wrong. */
 struct reading {
 	const char *path;
 	struct gateway_settings *values;
+	bool seen[GATEWAY_SETTINGS_MAX];
 	struct fault fault;
-	int line;
 };
 
 /* inih calls it with each setting; returning 0 notes the line and goes on: the first one counts. */
@@ -142,9 +142,16 @@ take(void *with, const char *section, const char *name, const char *value)
 	if (reading->fault.code)
 		return 0;
 	snprintf(full, sizeof(full), "%s.%s", section, name);
-	for (const struct setting *row = gateway_settings_table; row->name; row++) {
-		if (!strcmp(row->name, full))
-			return !setting_set(row, reading->values, value, &reading->fault);
+	for (size_t i = 0; gateway_settings_table[i].name; i++) {
+		const struct setting *row = &gateway_settings_table[i];
+
+		if (strcmp(row->name, full))
+			continue;
+		/* The file's list replaces the environment's. */
+		if (row->type == SETTING_LIST && !reading->seen[i])
+			setting_list_clear((void *)((char *)reading->values + row->offset));
+		reading->seen[i] = true;
+		return !setting_set(row, reading->values, value, &reading->fault);
 	}
 	fault_set(&reading->fault, FAULT_CONFIG, "[%s] has no setting '%s'", section, name);
 	return 0;

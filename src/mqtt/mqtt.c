@@ -226,6 +226,14 @@ mqtt_poll(struct mqtt *mqtt, struct fault *ret_why)
 }
 
 int
+mqtt_check_url(const char *url, struct fault *f)
+{
+	struct mqtt_url parsed;
+
+	return mqtt_url_parse(url, &parsed, f);
+}
+
+int
 mqtt_explain(const char *url, const char *ca_file, int timeout_s, struct fault *f)
 {
 	struct mqtt_url parsed;

@@ -175,6 +175,9 @@ void mqtt_on_message(struct mqtt *mqtt, mqtt_receive *receive, void *with);
 /* Begins to disconnect politely; MQTT_DOWN within timeout_s. What is in flight is not waited for. */
 void mqtt_stop(struct mqtt *mqtt);
 
+/* Whether a URL is a broker's. Returns 0; else FAULT_USAGE saying what one looks like. */
+int mqtt_check_url(const char *url, struct fault *f);
+
 /*
  * Says why a broker cannot be reached, which paho does not tell: connects once more, up to TLS.
  *

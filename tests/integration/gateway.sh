@@ -158,6 +158,48 @@ ends_in_order()
 	check "SIGTERM ends it with status 0" same "$ended" 0
 }
 
+# ends_with STATUS PATTERN OPTION...: a gateway that cannot go on says why, and ends so
+ends_with()
+{
+	want=$1 pattern=$2
+	shift 2
+	: >gateway.log
+	begin_gateway "$@"
+	ended=0
+	wait "$gateway_pid" || ended=$?
+	gateway_pid=
+	check "it ends with status $want" same "$ended" "$want"
+	check "and says: $pattern" says "$pattern" gateway.log
+}
+
+# systemd starts it again for status 1 alone.
+refuses_to_run()
+{
+	note "what only people can mend"
+	write_gateway_settings
+	echo 00000000 >wrong.pin
+	ends_with 3 'PIN' --token.pin-source="file:$work/wrong.pin"
+	check "a wrong PIN was offered once" same "$(grep -c 'PIN' gateway.log)" 1
+	ends_with 2 'no readable PIN|cannot read|PIN' --token.pin-source="file:$work/no.pin"
+	ends_with 2 'uplink.url' --uplink.url=http://localhost
+	ends_with 2 'CA file' --uplink.ca-file="$work/no.crt"
+	write_gateway_settings 'colour = red'
+	ends_with 2 "gw.conf:[0-9]+: .*colour"
+}
+
+# What the drain rate leaves over waits, and no longer than it must.
+keeps_to_its_rate()
+{
+	note "a drain rate"
+	write_gateway_settings 'drain-rate = 200'
+	numbered lamp 1001 1400
+	began=$(date +%s)
+	start_gateway
+	check "all arrive" wait_for 30 complete lamp 1001 1400
+	check "and not at once" test "$(($(date +%s) - began))" -ge 1
+	stop_gateway TERM
+}
+
 main()
 {
 	need mosquitto mosquitto_pub mosquitto_sub jq sqlite3
@@ -173,6 +215,8 @@ main()
 	outlives_the_site
 	outlives_itself
 	ends_in_order
+	keeps_to_its_rate
+	refuses_to_run
 	end
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/auto.h"
 #include "gateway/gateway.h"
+#include "mqtt/mqtt.h"
 
 /* The settings come first: their rows' places are counted from there. */
 struct run {
@@ -47,6 +48,45 @@ name_of(const char *path, char *ret, size_t size)
 		base);
 }
 
+static struct setting_list *
+list_at(const struct setting *row, struct run *v)
+{
+	return (void *)((char *)v + row->offset);
+}
+
+/* Parses the command line into values that are there; a list in it replaces theirs. */
+static int
+lay_over(struct run *v, int argc, char **argv, int *ret_operands, struct fault *f)
+{
+	struct setting_list kept[GATEWAY_SETTINGS_MAX + 3] = {{NULL, 0}};
+	int rc;
+
+	for (size_t i = 0; table[i].name; i++) {
+		if (table[i].type == SETTING_LIST) {
+			kept[i] = *list_at(&table[i], v);
+			*list_at(&table[i], v) = (struct setting_list){NULL, 0};
+		}
+	}
+	rc = setting_parse(table, v, argc, argv, ret_operands, f);
+	for (size_t i = 0; table[i].name; i++) {
+		if (table[i].type == SETTING_LIST && list_at(&table[i], v)->n == 0)
+			*list_at(&table[i], v) = kept[i];
+		else
+			setting_list_clear(&kept[i]);
+	}
+	return rc;
+}
+
+static int
+check_urls(const struct gateway_settings *settings, struct fault *f)
+{
+	for (size_t i = 0; i < settings->uplink.url.n; i++) {
+		if (mqtt_check_url(settings->uplink.url.items[i], f))
+			return fault_prefix(f, "uplink.url");
+	}
+	return 0;
+}
+
 /* What the command line says counts before the file, and that before the environment. */
 static int
 read_all(struct run *v, int argc, char **argv, int *ret_operands, struct fault *f)
@@ -54,17 +94,19 @@ read_all(struct run *v, int argc, char **argv, int *ret_operands, struct fault *
 	AUTO(auto_free) char *config = NULL;
 	char name[256];
 
-	if (setting_preset(table, v, f) || setting_parse(table, v, argc, argv, ret_operands, f))
+	if (setting_preset(table, v, f) || lay_over(v, argc, argv, ret_operands, f))
 		return -1;
 	if (!v->config)
-		return gateway_settings_finish(&v->settings, NULL, f);
+		return gateway_settings_finish(&v->settings, NULL, f) || check_urls(&v->settings, f)
+			       ? -1
+			       : 0;
 	config = TAKE(v->config);
 	setting_clear(table, v);
 	*v = (struct run){0};
 	name_of(config, name, sizeof(name));
 	if (setting_preset(table, v, f) || gateway_settings_read(config, &v->settings, f) ||
-		setting_parse(table, v, argc, argv, ret_operands, f) ||
-		gateway_settings_finish(&v->settings, name, f))
+		lay_over(v, argc, argv, ret_operands, f) ||
+		gateway_settings_finish(&v->settings, name, f) || check_urls(&v->settings, f))
 		return -1;
 	return 0;
 }
