@@ -1,4 +1,4 @@
-/* devices: who speaks through the gateway, whether the cloud lets them, and what is to be done. Pure. */
+/* devices: who speaks through the gateway, and whether the cloud lets them. Pure. */
 #ifndef GATEWAY_DEVICES_H
 #define GATEWAY_DEVICES_H
 
@@ -78,7 +78,7 @@ struct device {
 
 struct devices;
 
-/* Returns 0; else FAULT_NOMEM. All functions here: one thread; times are of a clock that only runs. */
+/* Returns 0; else FAULT_NOMEM. All functions here: one thread; times are monotonic. */
 int devices_new(const struct devices_options *options, struct devices **ret, struct fault *f);
 
 /* NULL is allowed. */
@@ -96,7 +96,7 @@ struct device *devices_by_id(const struct devices *devices, uint32_t id);
 /* Makes it when it is not known; NULL when memory ran out, or for a name that is too long. */
 struct device *devices_meet(struct devices *devices, const char *name, int64_t now_ms);
 
-/* All of them: NULL begins, NULL ends. The next one may be forgotten by no other call in between. */
+/* All of them: NULL begins, NULL ends. No other call may come in between that forgets one. */
 struct device *devices_next(const struct devices *devices, const struct device *after);
 
 size_t devices_count(const struct devices *devices);
@@ -114,7 +114,7 @@ void devices_site_lost(struct devices *devices);
 
 enum device_verdict {
 	DEVICE_SEND,
-	DEVICE_HOLD, /* not now: devices_begin_pass() and another try, when devices_ready() says so */
+	DEVICE_HOLD, /* not now: again in the next pass, when devices_ready() says so */
 	DEVICE_DROP, /* never: the cloud refuses the device, and has done so for long */
 };
 
@@ -148,7 +148,7 @@ struct device *devices_take_attach(struct devices *devices, int64_t now_ms);
 /* The next device to detach, which is DETACHED then; NULL when there is none. */
 struct device *devices_take_detach(struct devices *devices, int64_t now_ms);
 
-/* One of the answers to an attach came, and says yes. Returns whether the device is attached now. */
+/* An answer to an attach came, and says yes. Returns whether the device is attached now. */
 bool devices_answered(struct devices *devices, struct device *device, int64_t now_ms);
 
 /*

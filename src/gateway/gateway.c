@@ -179,6 +179,7 @@ static void
 on_tick(uv_timer_t *timer)
 {
 	struct gateway *g = timer->data;
+	struct fault f = FAULT_INIT;
 
 	notify("WATCHDOG=1");
 	cloud_tick(g);
@@ -186,9 +187,9 @@ on_tick(uv_timer_t *timer)
 		return;
 	local_tick(g);
 	attach_tick(g);
-	pump_run(g);
-	pump_acknowledge(g);
-	if (g->reload_due)
+	if (pump_tick(g, &f))
+		gateway_fail(g, &f);
+	if (g->reload_due && !g->leaving)
 		reload(g);
 }
 

@@ -70,6 +70,7 @@ struct flight {
 /*
  * What takes messages from the spool to the cloud.
  *
+ * reader      NULL until the spool is there; said: that it is not was logged
  * more        has the loop come back at once, pace after a while
  * expected    the number that comes next in this pass
  * again       another pass is to begin
@@ -86,7 +87,7 @@ struct pump {
 	struct ledger *ledger;
 	struct flight flights[FLIGHTS];
 	uint64_t expected, acked;
-	bool again, stuck, failed;
+	bool again, stuck, failed, said;
 	int64_t passed_ms;
 	int64_t tokens_ms, tokens;
 	uint64_t sent, arrived, refused, unrouted, lost;
@@ -165,8 +166,9 @@ void cloud_sign_for(struct gateway *g, uint32_t device);
 #define TAG_DEVICE (UINT64_C(1) << 62)
 #define TAG_OWN	   (UINT64_C(1) << 63)
 
-/* pump */
+/* pump: a spool that is not there yet is no failure: it is looked for each second. */
 int pump_open(struct gateway *g, struct fault *f);
+int pump_tick(struct gateway *g, struct fault *f);
 void pump_run(struct gateway *g);
 void pump_done(struct gateway *g, uint64_t tag, const struct fault *failed);
 /* A flight for a message or an attach; -1 when there is none. */

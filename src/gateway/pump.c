@@ -50,30 +50,54 @@ on_pace(uv_timer_t *timer)
 	pump_run(timer->data);
 }
 
-int
-pump_open(struct gateway *g, struct fault *f)
+/* The site's broker makes the spool, and may start after us. */
+static int
+find_spool(struct gateway *g, struct fault *f)
 {
 	struct pump *p = &g->pump;
 	struct spool_message message;
 	bool any = false;
 
 	if (spool_reader_open(g->settings.spool.path, g->settings.uplink.name, &p->reader, f)) {
-		if (f && f->code == FAULT_NOTFOUND)
-			return fault_prefix(f,
-				"the site's broker with p11_site.so makes the spool: start it "
-				"first");
-		return -1;
+		if (!f || f->code != FAULT_NOTFOUND)
+			return -1;
+		if (!p->said)
+			log_warn("no spool yet: the site's broker with p11_site.so makes it: %s",
+				f->text);
+		p->said = true;
+		return 0;
 	}
+	if (p->said)
+		log_info("the spool is there");
 	/* Where the cursor stands: the first message tells, and is read again. */
 	if (spool_next(p->reader, &message, &any, NULL) == 0 && any)
 		p->expected = message.seq;
 	spool_rewind(p->reader);
-	if (ledger_new(p->expected, &p->ledger, f))
-		return -1;
+	ledger_restart(p->ledger, p->expected);
 	p->acked = p->expected;
 	uv_poll_init(&g->loop, &p->readable, spool_reader_fd(p->reader));
 	p->readable.data = g;
 	uv_poll_start(&p->readable, UV_READABLE, on_readable);
+	return 0;
+}
+
+int
+pump_tick(struct gateway *g, struct fault *f)
+{
+	if (!g->pump.reader && find_spool(g, f))
+		return -1;
+	pump_run(g);
+	pump_acknowledge(g);
+	return 0;
+}
+
+int
+pump_open(struct gateway *g, struct fault *f)
+{
+	struct pump *p = &g->pump;
+
+	if (ledger_new(0, &p->ledger, f) || find_spool(g, f))
+		return -1;
 	uv_idle_init(&g->loop, &p->more);
 	uv_timer_init(&g->loop, &p->pace);
 	p->more.data = p->pace.data = g;
@@ -114,7 +138,7 @@ pump_acknowledge(struct gateway *g)
 	uint64_t first = ledger_first(p->ledger);
 	struct fault f = FAULT_INIT;
 
-	if (first == p->acked)
+	if (!p->reader || first == p->acked)
 		return;
 	if (spool_acknowledge(p->reader, first, &f) == 0) {
 		p->acked = first;
@@ -130,6 +154,8 @@ begin_pass(struct gateway *g, int64_t now_ms)
 {
 	struct pump *p = &g->pump;
 
+	if (!p->reader)
+		return;
 	pump_acknowledge(g);
 	spool_rewind(p->reader);
 	p->expected = ledger_first(p->ledger);
@@ -348,8 +374,10 @@ pump_run(struct gateway *g)
 		uv_timer_stop(&p->pace);
 		return;
 	}
-	consider_pass(g);
 	attach_work(g);
+	if (!p->reader)
+		return;
+	consider_pass(g);
 	while (mqtt_room(g->cloud.mqtt) * 2 >= mqtt_window(g->cloud.mqtt) || n) {
 		if (n == AT_ONCE || p->stuck || mqtt_room(g->cloud.mqtt) == 0)
 			break;

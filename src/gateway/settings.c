@@ -115,9 +115,6 @@ const struct setting gateway_settings_table[] = {
 	{"status.socket", 0, SETTING_TEXT, AT(status.socket), .value = "FILE",
 		.help = "where `p11-gateway status` asks; /run/p11-gateway/NAME.status without "
 			"it"},
-	{"status.metrics-listen", 0, SETTING_TEXT, AT(status.metrics_listen),
-		.value = "ADDRESS:PORT",
-		.help = "where Prometheus asks for /metrics; none without"},
 	{"log.level", 0, SETTING_CHOICE, AT(log.level), .preset = "info",
 		.words = "error warn info debug", .value = "LEVEL",
 		.help = "the least serious lines that are logged: error, warn, info, debug"},

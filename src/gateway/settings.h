@@ -53,7 +53,6 @@ struct gateway_settings {
 	} spool;
 	struct {
 		char *socket;
-		char *metrics_listen;
 	} status;
 	struct {
 		char *level;

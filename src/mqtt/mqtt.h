@@ -25,7 +25,7 @@
 #define MQTT_SUBSCRIBING_MAX 64
 #define MQTT_FILTERS_MAX     8
 
-/* Bytes of messages that came and wait for mqtt_poll() at most: past that the connection is ended. */
+/* Bytes of messages that wait for mqtt_poll() at most: past that the connection is ended. */
 #define MQTT_RECEIVED_MAX (32 * 1024 * 1024)
 
 /*
@@ -146,8 +146,8 @@ int mqtt_send(struct mqtt *mqtt, const char *topic, const void *payload, size_t 
 	uint64_t tag, struct fault *f);
 
 /*
- * Subscribes to filters, or unsubscribes. `done` hears when the broker has answered; that it refused
- * one of them, when it did.
+ * Subscribes to filters, or unsubscribes. `done` hears when the broker has answered, and whether it
+ * refused one of them.
  *
  * qos  of all of them: 0 or 1
  *
@@ -172,7 +172,7 @@ typedef void mqtt_receive(void *with, const struct mqtt_message *message);
 /* Sets who is handed what comes; NULL, as at first, for nobody: it is dropped then. */
 void mqtt_on_message(struct mqtt *mqtt, mqtt_receive *receive, void *with);
 
-/* Begins to disconnect politely; MQTT_DOWN within timeout_s. What is in flight is not waited for. */
+/* Begins to disconnect politely: MQTT_DOWN within timeout_s. Does not wait for what is in flight. */
 void mqtt_stop(struct mqtt *mqtt);
 
 /* Whether a URL is a broker's. Returns 0; else FAULT_USAGE saying what one looks like. */

@@ -212,11 +212,6 @@ give_config()
 		>>registry.out
 }
 
-not()
-{
-	! "$@"
-}
-
 # ends PID: waits for a process to end by itself
 ends()
 {

@@ -22,6 +22,7 @@ device()
 {
 	name=$1 tool=$2
 	shift 2
+	# shellcheck disable=SC2031 # set where it is wanted
 	${in_place:-} "$tool" -h 127.0.0.1 -p "$port" -i "$name" -u "${user:-$name}" -P secret "$@"
 }
 
@@ -51,7 +52,7 @@ subscribe()
 	shift 2
 	: >"$name.sub"
 	mark
-	(in_place=exec && device "$name" mosquitto_sub -q 1 -t "$filter" -F '%t %r %p' "$@") \
+	(in_place='exec' && device "$name" mosquitto_sub -q 1 -t "$filter" -F '%t %r %p' "$@") \
 		>"$name.sub" 2>&1 &
 	subscriber=$!
 	pids="$pids $subscriber"
@@ -230,9 +231,9 @@ main()
 {
 	need mosquitto mosquitto_passwd
 	begin_broker_test
+	: >"$work/passwd"
 	for name in one two any bridge; do
-		mosquitto_passwd -b ${made--c} "$work/passwd" "$name" secret
-		made=''
+		mosquitto_passwd -b "$work/passwd" "$name" secret
 	done
 	printf 'pattern readwrite #\n' >"$work/acl"
 	started_with "plugin_opt_trusted bridge"

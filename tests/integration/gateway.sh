@@ -4,6 +4,7 @@
 #
 #   usage: gateway.sh softhsm|swtpm
 set -eu
+# shellcheck disable=SC2119 # most calls need no arguments
 
 # shellcheck source=tests/integration/lib.sh
 . "${top_srcdir:-.}/tests/integration/lib.sh"

@@ -127,6 +127,11 @@ same()
 	[ "$1" = "$2" ] || { printf 'wanted: %s\ngot:    %s\n' "$2" "$1"; return 1; }
 }
 
+not()
+{
+	! "$@"
+}
+
 # wait_for SECONDS COMMAND...: polls until the command succeeds
 wait_for()
 {

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2119,SC2120 # most calls need no arguments
 # site-lib: a site: its broker with p11_site.so on a plain port, local devices, and the gateway
 # between it and the cloud's broker of lib.sh. Sourced by the gateway's tests, behind lib.sh.
 

@@ -18,3 +18,6 @@ TESTS += tests/scripts/registry.test
 
 dist_check_SCRIPTS += tests/scripts/move.test
 TESTS += tests/scripts/move.test
+
+dist_check_SCRIPTS += tests/scripts/systemd.test
+TESTS += tests/scripts/systemd.test
