@@ -22,3 +22,12 @@ tests_integration_mqtt_client_LDADD = src/mqtt/libmqtt.la src/base/libbase.la $(
 	$(SSL_LIBS) $(CRYPTO_LIBS)
 dist_check_SCRIPTS += tests/integration/mqtt-broker.sh
 TESTS += tests/integration/mqtt-broker.sh
+
+# what was taken arrives, whatever is killed: a short form, and `make soak`
+dist_check_SCRIPTS += tests/integration/nothing-lost.sh
+TESTS += tests/integration/nothing-lost.sh
+EXTRA_DIST += tests/integration/load.py
+SOAK_ROUNDS = 100
+soak: all $(check_PROGRAMS)
+	$(AM_TESTS_ENVIRONMENT) ROUNDS=$(SOAK_ROUNDS) $(SHELL) $(srcdir)/tests/integration/nothing-lost.sh
+.PHONY: soak
