@@ -159,6 +159,25 @@ ends_in_order()
 	check "SIGTERM ends it with status 0" same "$ended" 0
 }
 
+# A TPM that is gone costs nothing while the connection lasts; then it is waited for.
+outlives_the_tpm()
+{
+	note "the TPM is gone for a while"
+	write_gateway_settings
+	start_gateway
+	"$top/pkcs11-setup/swtpm" stop --dir "$swtpm_dir" >/dev/null
+	check "messages pass without it" numbered lamp 2001 2100
+	check "so they do" wait_for 20 complete lamp 2001 2100
+	write_gateway_settings 'lifetime = 30m'
+	kill -HUP "$gateway_pid"
+	check "a new token takes it" wait_for 20 status '.token.sign_failures >= 1'
+	check "meanwhile messages are taken" numbered lamp 2101 2200
+	"$top/pkcs11-setup/swtpm" start --dir "$swtpm_dir" --label gw >>setup.log 2>&1
+	check "when it is back, so is the gateway" wait_for 30 gateway_is up
+	check "and what waited arrives" wait_for 20 complete lamp 2101 2200
+	stop_gateway TERM
+}
+
 # ends_with STATUS PATTERN OPTION...: a gateway that cannot go on says why, and ends so
 ends_with()
 {
@@ -217,6 +236,7 @@ main()
 	outlives_itself
 	ends_in_order
 	keeps_to_its_rate
+	[ "$1" != swtpm ] || outlives_the_tpm
 	refuses_to_run
 	end
 }
