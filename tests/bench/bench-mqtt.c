@@ -30,7 +30,7 @@
 #define PACKET_MAX  20000
 
 struct options {
-	long port, seconds, threads, qos, size, window, devices, step;
+	long port, seconds, threads, qos, size, window, devices, step, messages;
 	char *client_id, *username, *password_file, *topic;
 };
 
@@ -58,6 +58,8 @@ static const struct setting settings[] = {
 		.help = "connect as each of so many in turn, not as the thread's number"},
 	{"step", 0, SETTING_NUMBER, offsetof(struct options, step), .preset = "1", .min = 1,
 		.max = 1000000, .value = "N", .help = "their numbers are so far apart"},
+	{"messages", 0, SETTING_NUMBER, offsetof(struct options, messages), .preset = "0", .min = 0,
+		.max = 100000000, .value = "N", .help = "end after so many; 0: by time alone"},
 	{"window", 0, SETTING_NUMBER, offsetof(struct options, window), .preset = "100", .min = 1,
 		.max = 1000, .value = "N", .help = "messages in flight"},
 	{NULL},
@@ -236,7 +238,7 @@ publishes(void *thread)
 	fd = connect_mqtt(id);
 	memset(body, 'x', sizeof(body));
 	head = put_text(body, topic);
-	while (now() < end_at) {
+	while (now() < end_at && (!options.messages || total < (unsigned long)options.messages)) {
 		/* QoS 0 ends each burst with a QoS 1 message, so that what counts was taken. */
 		for (long i = 0; i < 50; i++) {
 			bool acked = options.qos || i == 49;
