@@ -92,7 +92,7 @@ struct mqtt {
 	int goodbye; /* the reason in the broker's DISCONNECT; 0 without one */
 	struct slot slots[SLOTS];
 	struct slot *settled[SLOTS]; /* ARRIVED or REFUSED, in this order, not yet told */
-	int n_settled;
+	int n_settled, n_in_flight;
 	struct inbox inbox;
 };
 

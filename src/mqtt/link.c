@@ -50,18 +50,21 @@ limit(MQTTProperties *properties, enum MQTTPropertyCodes which, int otherwise)
 	return MQTTProperties_getNumericValue(properties, which);
 }
 
-/* The broker's Receive Maximum bounds the window; paho does not wake up for what is above it. */
+/*
+ * The broker's Receive Maximum bounds the window; paho does not wake up for what is above it, and
+ * counts a message a moment longer than its callback: one less.
+ */
 static void
 on_connected_v5(void *with, MQTTAsync_successData5 *data)
 {
 	MQTTProperties *p = &data->properties;
 	struct mqtt *m = with;
-	int window = limit(p, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, MQTT_WINDOW_MAX);
+	int window = limit(p, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, 65535);
 	int packet = limit(p, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, 0);
 
 	pthread_mutex_lock(&m->mutex);
-	if (window > 0 && window < m->window)
-		m->window = window;
+	if (window > 0 && window <= m->window)
+		m->window = window > 1 ? window - 1 : 1;
 	if (packet > 0)
 		m->packet_max = (size_t)packet;
 	m->qos_max = limit(p, MQTTPROPERTY_CODE_MAXIMUM_QOS, 1);

@@ -68,7 +68,7 @@ start(struct mqtt *m, const struct mqtt_url *url, const struct mqtt_options *o, 
 	connect.MQTTVersion = o->version == 5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
 	connect.keepAliveInterval = o->keep_alive_s;
 	connect.connectTimeout = o->timeout_s;
-	connect.maxInflight = MQTT_WINDOW_MAX;
+	connect.maxInflight = 2 * MQTT_WINDOW_MAX;
 	connect.automaticReconnect = 0;
 	connect.username = o->username;
 	connect.password = o->password; /* paho's copy lives in plain memory until mqtt_free() */

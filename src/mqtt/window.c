@@ -22,6 +22,7 @@ settle(struct slot *slot, enum fate fate, int code)
 		return;
 	slot->fate = fate;
 	slot->code = code;
+	m->n_in_flight--;
 	m->settled[m->n_settled++] = slot;
 }
 
@@ -32,7 +33,13 @@ mqtt_set_fate(struct slot *slot, enum fate fate, int code)
 
 	pthread_mutex_lock(&m->mutex);
 	settle(slot, fate, code);
-	mqtt_rouse(m);
+	/*
+	 * Half a window's answers at once, or the last ones: to wake up for each costs both threads
+	 * more than the message does. What never comes holds the others' news up until the next
+	 * mqtt_poll().
+	 */
+	if (slot->subscribes || m->n_in_flight == 0 || m->n_settled * 2 >= m->window)
+		mqtt_rouse(m);
 	pthread_mutex_unlock(&m->mutex);
 }
 
@@ -137,6 +144,7 @@ mqtt_take_slot(struct mqtt *m, struct idle *idle, uint64_t tag)
 	pthread_mutex_lock(&m->mutex);
 	slot->fate = IN_FLIGHT;
 	slot->tag = tag;
+	m->n_in_flight++;
 	pthread_mutex_unlock(&m->mutex);
 	return slot;
 }
@@ -146,6 +154,7 @@ mqtt_put_back(struct mqtt *m, struct idle *idle, struct slot *slot)
 {
 	pthread_mutex_lock(&m->mutex);
 	slot->fate = FREE;
+	m->n_in_flight--;
 	pthread_mutex_unlock(&m->mutex);
 	idle->slots[idle->n++] = slot;
 }

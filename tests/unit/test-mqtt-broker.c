@@ -82,7 +82,7 @@ window_is_the_brokers_receive_maximum(void **state)
 	struct fault f = FAULT_INIT;
 
 	(void)state;
-	assert_int_equal(mqtt->window, 7);
+	assert_int_equal(mqtt->window, 6);
 	for (uint64_t tag = 1; tag <= MANY; tag++) {
 		assert_ok(publish(mqtt, 10, 1, tag, &f), &f);
 		assert_true(mqtt_in_flight(mqtt) <= 7);
