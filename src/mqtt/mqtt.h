@@ -172,7 +172,7 @@ typedef void mqtt_receive(void *with, const struct mqtt_message *message);
 /* Sets who is handed what comes; NULL, as at first, for nobody: it is dropped then. */
 void mqtt_on_message(struct mqtt *mqtt, mqtt_receive *receive, void *with);
 
-/* Begins to disconnect politely: MQTT_DOWN within timeout_s. Does not wait for what is in flight. */
+/* Begins to disconnect politely: MQTT_DOWN within timeout_s. What is in flight is not awaited. */
 void mqtt_stop(struct mqtt *mqtt);
 
 /* Whether a URL is a broker's. Returns 0; else FAULT_USAGE saying what one looks like. */
