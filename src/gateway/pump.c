@@ -31,10 +31,12 @@
 /* A message that the cloud refused so often is given up. */
 #define REFUSED_MAX 3
 
+/* Watched only at the spool's end: what is not read now would wake us for ever. */
 static void
 on_readable(uv_poll_t *poll, int status, int events)
 {
 	(void)status, (void)events;
+	uv_poll_stop(poll);
 	pump_run(poll->data);
 }
 
@@ -77,7 +79,6 @@ find_spool(struct gateway *g, struct fault *f)
 	p->acked = p->expected;
 	uv_poll_init(&g->loop, &p->readable, spool_reader_fd(p->reader));
 	p->readable.data = g;
-	uv_poll_start(&p->readable, UV_READABLE, on_readable);
 	return 0;
 }
 
@@ -348,8 +349,10 @@ look(struct gateway *g)
 		return f.code == FAULT_INVALID;
 	}
 	p->failed = false;
-	if (!any)
+	if (!any) {
+		uv_poll_start(&p->readable, UV_READABLE, on_readable);
 		return false;
+	}
 	if (take(g, &message, &f)) {
 		log_debug("message %" PRIu64 " waits: %s", message.seq, f.text);
 		p->again = p->stuck = true;
