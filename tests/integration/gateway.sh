@@ -105,6 +105,12 @@ used()
 	awk '{ printf "%d\n", $1 * 100 }' /proc/uptime
 }
 
+# a_while_passed: one and a half seconds, since `used` was noted
+a_while_passed()
+{
+	[ "$(used | tail -n 1)" -ge $(($(tail -n 1 noted) + 150)) ]
+}
+
 # is_lazy: since `used` was noted it has slept for half of the time at least, as a loop that spins
 # never does
 is_lazy()
@@ -121,7 +127,7 @@ outlives_the_cloud()
 	used >noted
 	check "messages are taken" numbered thermo 1 500
 	check "and wait" wait_for 20 status '.spool.waiting >= 500'
-	wait_for 20 eval '[ "$(used | tail -n 1)" -ge $(($(tail -n 1 noted) + 150)) ]'
+	wait_for 20 a_while_passed
 	check "for which the gateway sleeps" is_lazy
 	: >"$work/broker.log"
 	LD_PRELOAD=${ASAN_RUNTIME:-} mosquitto -c "$cloud_conf" >>"$work/broker.out" 2>&1 &
