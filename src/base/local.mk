@@ -13,5 +13,6 @@ src_base_libbase_la_SOURCES = \
 	src/base/secret.c src/base/secret.h \
 	src/base/setting.c src/base/setting.h \
 	src/base/table.c src/base/table.h \
+	src/base/text.c src/base/text.h \
 	src/base/times.c src/base/times.h
 src_base_libbase_la_LIBADD = $(CRYPTO_LIBS)

@@ -163,29 +163,34 @@ open_segment(struct spool_reader *r, uint64_t first, struct fault *f)
 	return -1;
 }
 
-/* Keeps a damaged segment for people when it is deleted here; it takes no more of the disk. */
-static void
+/*
+ * Keeps a damaged segment for people when it is deleted here; it takes no more of the disk. A
+ * reader without a name changes nothing.
+ *
+ * Returns whether it is kept.
+ */
+static bool
 set_aside(struct spool_reader *r)
 {
 	char name[SEGMENT_NAME_LEN + 1], aside[sizeof(DAMAGED_DIR) + SEGMENT_NAME_LEN + 1];
 
 	segment_name(r->walk.first, name);
 	snprintf(aside, sizeof(aside), DAMAGED_DIR "/%s", name);
-	if (mkdirat(r->dir, DAMAGED_DIR, 0750) == 0 || errno == EEXIST)
-		(void)!linkat(r->dir, name, r->dir, aside, 0);
+	if (!r->named || (mkdirat(r->dir, DAMAGED_DIR, 0750) < 0 && errno != EEXIST))
+		return false;
+	return linkat(r->dir, name, r->dir, aside, 0) == 0 || errno == EEXIST;
 }
 
 static int
 say_damage(struct spool_reader *r, size_t bytes, struct fault *f)
 {
 	char name[SEGMENT_NAME_LEN + 1];
+	bool kept = set_aside(r);
 
 	segment_name(r->walk.first, name);
-	set_aside(r);
 	return fault_set(f, FAULT_INVALID,
-		"%zu bytes of the spool's segment %s are no messages: it is kept as " DAMAGED_DIR
-		"/%s",
-		bytes, name, name);
+		"%zu bytes of the spool's segment %s are no messages%s%s", bytes, name,
+		kept ? ": it is kept as " DAMAGED_DIR "/" : "", kept ? name : "");
 }
 
 /*

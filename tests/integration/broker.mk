@@ -25,7 +25,8 @@ BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.s
 	tests/integration/broker-site.sh \
 	tests/integration/broker-start.sh \
 	tests/integration/iot-core.sh \
-	tests/integration/jit.sh
+	tests/integration/jit.sh \
+	tests/integration/spool.sh
 EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/iot-core.py
 dist_check_SCRIPTS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)

@@ -43,7 +43,7 @@ begin()
 	PATH=$build:/usr/sbin:/sbin:$PATH
 	LC_ALL=C
 	export PATH LC_ALL
-	unset P11_GATEWAY_KEY P11_GATEWAY_URL P11_GATEWAY_CA_FILE
+	unset P11_GATEWAY_KEY P11_GATEWAY_URL P11_GATEWAY_CA_FILE P11_GATEWAY_SPOOL
 	umask 077
 	work=$(mktemp -d "${TMPDIR:-/tmp}/p11gw-test.XXXXXX")
 	trap 'finish $?' EXIT

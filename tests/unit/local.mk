@@ -32,3 +32,7 @@ tests_unit_test_file_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 UNIT_TESTS += tests/unit/test-setting
 tests_unit_test_setting_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_setting_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+UNIT_TESTS += tests/unit/test-text
+tests_unit_test_text_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_text_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)

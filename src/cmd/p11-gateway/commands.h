@@ -24,6 +24,10 @@ extern const struct command command_cert_delete;
 extern const struct command command_jwt;
 extern const struct command command_publish;
 extern const struct command command_status;
+extern const struct command command_spool_show;
+extern const struct command command_spool_list;
+extern const struct command command_spool_export;
+extern const struct command command_spool_forget;
 
 /* Its table is filled from the gateway's when it is called. */
 struct command command_run(void);

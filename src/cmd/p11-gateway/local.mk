@@ -11,6 +11,7 @@ p11_gateway_SOURCES = \
 	src/cmd/p11-gateway/publish.c \
 	src/cmd/p11-gateway/run.c \
 	src/cmd/p11-gateway/selfsign.c \
+	src/cmd/p11-gateway/spool.c \
 	src/cmd/p11-gateway/status.c \
 	src/cmd/p11-gateway/tokens.c \
 	src/cmd/p11-gateway/x5c.c

@@ -21,6 +21,10 @@ main(int argc, char **argv)
 		command_publish,
 		command_run(),
 		command_status,
+		command_spool_show,
+		command_spool_list,
+		command_spool_export,
+		command_spool_forget,
 		{NULL},
 	};
 	const struct program program = {

@@ -9,34 +9,10 @@
 #include <openssl/evp.h>
 
 #include "base/auto.h"
+#include "base/text.h"
 
 #define COLUMNS_MAX 8
 #define CELL_MAX    512
-
-/* A text fit for a terminal, whoever sent it: control characters are written \xNN. */
-static void
-show(const char *text, char *cell, size_t size)
-{
-	size_t n = 0;
-
-	for (; *text && n + 5 < size; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		/* U+0080 to U+009F are commands to a terminal too. */
-		bool c1 = c == 0xc2 && ((unsigned char)text[1] & 0xe0) == 0x80;
-
-		if (c1)
-			n += (size_t)snprintf(
-				cell + n, size - n, "\\x%02x", (unsigned char)*++text);
-		else if (c < 0x20 || c == 0x7f)
-			n += (size_t)snprintf(cell + n, size - n, "\\x%02x", c);
-		else
-			cell[n++] = *text;
-	}
-	cell[n] = '\0';
-	if (*text)
-		memcpy(cell + n - 3, "...", 3);
-}
 
 /* The member "a.b" of a thing. */
 static const json_t *
@@ -59,10 +35,10 @@ cell_of(const json_t *value, char *cell, size_t size)
 	if (!value) {
 		cell[0] = '\0';
 	} else if (json_is_string(value)) {
-		show(json_string_value(value), cell, size);
+		text_show(json_string_value(value), cell, size);
 	} else {
 		text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-		show(text ? text : "", cell, size);
+		text_show(text ? text : "", cell, size);
 	}
 }
 
