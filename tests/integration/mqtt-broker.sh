@@ -96,7 +96,14 @@ unread()
 		END { exit n == 0 }' /proc/net/tcp
 }
 
-# It is stopped first, so that some messages are surely not acknowledged.
+# messages FILE COUNT: whether so many have arrived
+messages()
+{
+	[ "$(wc -l <"$1")" -ge "$2" ]
+}
+
+# It is stopped first, so that some messages are surely not acknowledged; and after more messages than
+# the client sends ahead, so that some surely are.
 dying_broker()
 {
 	note "a broker that dies"
@@ -104,7 +111,7 @@ dying_broker()
 	"$client" --url "mqtts://$host:$port" --ca-file "$CA_DIR/root-ca.crt" --count 10000000 \
 		>"$work/said" 2>&1 &
 	client_pid=$!
-	wait_for 20 test -s "$work/dying"
+	wait_for 20 messages "$work/dying" 1000
 	kill -STOP "$broker_pid"
 	wait_for 20 unread "$port"
 	kill -9 "$broker_pid"
