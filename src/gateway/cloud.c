@@ -115,12 +115,14 @@ fail(struct gateway *g, const struct fault *why)
 
 /* --- the token ------------------------------------------------------------------------------- */
 
+/* How long before its end a token is given up: a tenth, but room for a slow one to sign. */
 static int64_t
 margin_s(const struct gateway *g)
 {
-	int64_t tenth = g->settings.uplink.lifetime_s / 10;
+	int64_t lifetime = g->settings.uplink.lifetime_s, least = lifetime < 40 ? lifetime / 4 : 10;
+	int64_t tenth = lifetime / 10;
 
-	return tenth < 10 ? 10 : tenth > 300 ? 300 : tenth;
+	return tenth < least ? least : tenth > 300 ? 300 : tenth;
 }
 
 /* In the worker: `signing` keeps the loop's thread from what is used here. */
@@ -189,10 +191,12 @@ take_credential(struct gateway *g)
 
 	if (c->sign_failed) {
 		c->sign_failures++;
-		if (c->state == CLOUD_SIGNING)
+		if (c->state == CLOUD_SIGNING) {
 			fail(g, &c->sign_fault);
-		else
-			log_warn("no newer token: %s", c->sign_fault.text);
+			return;
+		}
+		log_warn("no newer token yet: %s", c->sign_fault.text);
+		c->renew_at = time(NULL) + margin_s(g) / 10 + 1;
 		return;
 	}
 	c->signatures++;
@@ -408,30 +412,16 @@ lost(struct gateway *g, const struct fault *why)
 	uv_queue_work(&g->loop, &c->clear_work, clear, on_cleared);
 }
 
-static void
-on_renew(uv_timer_t *timer)
+/*
+ * Some time before the token ends: another for each gateway of a fleet. By the wall clock, for a
+ * token's end is: a timer would sleep with the system.
+ */
+static time_t
+when_to_renew(const struct gateway *g)
 {
-	struct gateway *g = timer->data;
+	int64_t margin = margin_s(g);
 
-	if (g->cloud.state != CLOUD_UP)
-		return;
-	if (g->cloud.signing)
-		uv_timer_start(&g->cloud.timer, on_renew, 100, 0);
-	else
-		begin_signing(g, 0);
-}
-
-/* Some time before the token ends: another for each gateway of a fleet. */
-static void
-plan_renewal(struct gateway *g)
-{
-	struct cloud *c = &g->cloud;
-	int64_t margin_ms = margin_s(g) * 1000;
-	int64_t left_ms = (c->credential.expires - time(NULL)) * 1000 - margin_ms;
-	int64_t jitter_ms = (int64_t)((uint64_t)margin_ms * gateway_random() / UINT32_MAX);
-
-	left_ms -= jitter_ms;
-	uv_timer_start(&c->timer, on_renew, left_ms > 0 ? (uint64_t)left_ms : 0, 0);
+	return g->cloud.credential.expires - margin - gateway_random() % (margin + 1);
 }
 
 static void
@@ -447,7 +437,7 @@ come_up(struct gateway *g)
 	backoff_reset(&c->backoff);
 	set_state(g, CLOUD_UP);
 	log_info("connected url=%s", g->settings.uplink.url.items[c->url]);
-	plan_renewal(g);
+	c->renew_at = when_to_renew(g);
 	pump_run(g);
 }
 
@@ -583,7 +573,11 @@ cloud_end(struct gateway *g)
 void
 cloud_tick(struct gateway *g)
 {
+	struct cloud *c = &g->cloud;
+
 	poll_now(g);
+	if (c->state == CLOUD_UP && !c->signing && time(NULL) >= c->renew_at)
+		begin_signing(g, 0);
 }
 
 int

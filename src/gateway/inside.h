@@ -28,7 +28,8 @@ enum cloud_state {
 /*
  * The connection to the cloud.
  *
- * timer       tries again, or renews
+ * timer       tries again
+ * renew_at    when a newer token is to be signed; by the wall clock
  * signing     a worker has the token; `fresh` and `sign_fault` are its own meanwhile
  * clearing    a worker has the connection that ended; `explained` is its own
  * url         which of them is tried
@@ -52,6 +53,7 @@ struct cloud {
 	struct fault why;
 	char said_why[256];
 	int64_t since_ms, drain_until_ms;
+	time_t renew_at;
 	uint64_t connects, signatures, sign_failures;
 };
 

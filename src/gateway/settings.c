@@ -68,7 +68,7 @@ const struct setting gateway_settings_table[] = {
 		.help = "a claim more; NAME:=JSON for other types; repeatable"},
 	{"uplink.header", 0, SETTING_LIST, AT(uplink.header), .value = "NAME=TEXT",
 		.help = "a header more, such as kid; NAME:=JSON likewise; repeatable"},
-	{"uplink.lifetime", 0, SETTING_DURATION, AT(uplink.lifetime_s), .preset = "1h", .min = 60,
+	{"uplink.lifetime", 0, SETTING_DURATION, AT(uplink.lifetime_s), .preset = "1h", .min = 8,
 		.max = JWT_LIFETIME_MAX_S, .value = "TIME",
 		.help = "how long a JSON Web Token is valid; the connection is renewed before it "
 			"ends"},
