@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/secret.h"
-#include "gateway/route.h"
 #include "gateway/template.h"
 #include "jwt/claims.h"
 
@@ -453,7 +452,6 @@ subscribe(struct gateway *g, const char *filter, int qos, struct fault *f)
 static int
 greet(struct gateway *g, struct fault *f)
 {
-	const struct setting_list *in = &g->settings.site.in;
 	const char *device = g->settings.uplink.device;
 	char filter[2 * ROUTE_TEXT_MAX];
 
@@ -464,13 +462,9 @@ greet(struct gateway *g, struct fault *f)
 			return -1;
 		g->cloud.greetings++;
 	}
-	for (size_t i = 0; i < in->n; i++) {
-		struct route route;
-
-		if (route_parse(in->items[i], &route, f))
-			return -1;
-		route_filter(&route, ROUTE_IN, filter, sizeof(filter));
-		if (subscribe(g, filter, route.qos, f))
+	for (size_t i = 0; i < g->in.n; i++) {
+		route_filter(&g->in.items[i], ROUTE_IN, filter, sizeof(filter));
+		if (subscribe(g, filter, g->in.items[i].qos, f))
 			return -1;
 	}
 	return 0;

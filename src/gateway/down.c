@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "gateway/route.h"
 #include "registry/topic.h"
 
 #define TOPIC_SIZE_MAX 2048
@@ -26,7 +25,7 @@ static void
 take_other(struct gateway *g, const struct mqtt_message *m)
 {
 	char topic[TOPIC_SIZE_MAX];
-	int qos = route_map(&g->settings.site.in, ROUTE_IN, m->topic, topic, sizeof(topic));
+	int qos = routes_map(&g->in, ROUTE_IN, m->topic, topic, sizeof(topic));
 
 	if (qos < 0)
 		log_debug("nobody asked for topic=%s", m->topic);

@@ -105,6 +105,20 @@ devices_options(const struct gateway_settings *s)
 	};
 }
 
+/* Either both are read, or none. */
+static int
+read_routes(struct gateway *g, const struct gateway_settings *s, struct fault *f)
+{
+	AUTO(routes_clear) struct routes out = {NULL, 0};
+
+	if (routes_parse(&s->site.out, &out, f) || routes_parse(&s->site.in, &g->in, f))
+		return -1;
+	routes_clear(&g->out);
+	g->out = out;
+	out = (struct routes){NULL, 0};
+	return 0;
+}
+
 /* What changed is begun anew, and nothing else; where things are cannot change while we run. */
 static void
 apply(struct gateway *g, struct gateway_settings *newer)
@@ -156,6 +170,8 @@ reload(struct gateway *g)
 		 strcmp(g->settings.uplink.name, newer.uplink.name))
 		log_error("the old settings stay: [spool], [status] and the uplink's name take a "
 			  "restart");
+	else if (read_routes(g, &newer, &f))
+		log_error("the old settings stay: %s", f.text);
 	else
 		apply(g, &newer);
 	gateway_settings_clear(&newer);
@@ -206,8 +222,8 @@ open_all(struct gateway *g, struct fault *f)
 {
 	const struct devices_options options = devices_options(&g->settings);
 
-	if (devices_new(&options, &g->devices, f) || cloud_open(g, f) || pump_open(g, f) ||
-		status_open(g, f) || local_open(g, f))
+	if (read_routes(g, &g->settings, f) || devices_new(&options, &g->devices, f) ||
+		cloud_open(g, f) || pump_open(g, f) || status_open(g, f) || local_open(g, f))
 		return -1;
 	watch_signal(g, &g->hup, SIGHUP);
 	watch_signal(g, &g->term, SIGTERM);
@@ -229,6 +245,8 @@ close_all(struct gateway *g)
 	pump_close(g);
 	devices_free(g->devices);
 	uv_loop_close(&g->loop);
+	routes_clear(&g->out);
+	routes_clear(&g->in);
 	gateway_settings_clear(&g->settings);
 }
 

@@ -9,6 +9,7 @@
 #include "gateway/devices.h"
 #include "gateway/gateway.h"
 #include "gateway/ledger.h"
+#include "gateway/route.h"
 #include "gateway/settings.h"
 #include "mqtt/mqtt.h"
 #include "site/channel.h"
@@ -114,6 +115,7 @@ struct local {
 struct gateway {
 	uv_loop_t loop;
 	struct gateway_settings settings;
+	struct routes out, in; /* [site] out and in */
 	gateway_reload_fn *reload;
 	void *reload_with;
 	struct devices *devices;

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "gateway/route.h"
 #include "registry/topic.h"
 
 /* Messages that are looked at before the loop has its turn, and a topic's room. */
@@ -261,7 +260,7 @@ prepare(struct gateway *g, const struct spool_message *m, struct outgoing *out)
 		return;
 	}
 	out->device = NULL;
-	qos = route_map(&g->settings.site.out, ROUTE_OUT, m->topic, out->topic, sizeof(out->topic));
+	qos = routes_map(&g->out, ROUTE_OUT, m->topic, out->topic, sizeof(out->topic));
 	if (qos < 0)
 		*out->topic = '\0';
 	else if (qos < out->qos)

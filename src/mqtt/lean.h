@@ -7,9 +7,9 @@
 #include <sys/types.h>
 
 /*
- * As recv(2), poll(2) and close(2). More is read than was asked for; what is left over is handed out
- * by the next lean_recv(), and lean_poll() says that it is there. For non-blocking sockets, one of
- * them at a time: others' are read as they are.
+ * As recv(2), poll(2) and close(2). More is read than was asked for; what is left over is handed
+ * out by the next lean_recv(), and lean_poll() says that it is there. For non-blocking sockets, one
+ * of them at a time: others' are read as they are.
  *
  * Threads: any.
  */

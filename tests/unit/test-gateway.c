@@ -209,16 +209,19 @@ routes_map_both_ways(void **state)
 		{ROUTE_IN, "/devices/gw1/events/light/1", "building/light/1", 0},
 		{ROUTE_IN, "x", NULL, -1},
 	};
+	AUTO(routes_clear) struct routes routes = {NULL, 0};
+	struct fault f = FAULT_INIT;
 	char topic[64], small[4];
 
 	(void)state;
+	assert_ok(routes_parse(&list, &routes, &f), &f);
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		int qos = route_map(&list, rows[i].way, rows[i].from, topic, sizeof(topic));
+		int qos = routes_map(&routes, rows[i].way, rows[i].from, topic, sizeof(topic));
 
 		if (qos != rows[i].qos || (qos >= 0 && strcmp(topic, rows[i].to)))
 			fail_msg("row %zu: %s", i, rows[i].from);
 	}
-	assert_int_equal(route_map(&list, ROUTE_OUT, "plain/a", small, sizeof(small)), -1);
+	assert_int_equal(routes_map(&routes, ROUTE_OUT, "plain/a", small, sizeof(small)), -1);
 }
 
 static void
