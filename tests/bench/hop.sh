@@ -98,7 +98,8 @@ latencies()
 		i=$((i + 1))
 	done
 	for n in 1 2; do
-		[ $n = 1 ] && half='p50' target='<= 1.2' || half='p99' target='<= 1.5'
+		half=p50 target='<= 1.2'
+		[ $n = 1 ] || half=p99 target='<= 1.5'
 		a=$(column "$work/ours" $n)
 		b=$(column "$work/theirs" $n)
 		row "$1, us, $half" "mosquitto's own bridge" "$a" "$b" \
