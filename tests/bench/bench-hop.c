@@ -1,6 +1,6 @@
 /*
- * Sends messages to one broker on 127.0.0.1, takes them from another, and prints how the way between
- * them did.
+ * Sends messages to one broker on 127.0.0.1, takes them from another, and prints how the way
+ * between them did.
  *
  * usage: bench-hop rate --from P --to P --topic T     messages a second
  *        bench-hop fill --from P --topic T            only sends

@@ -48,8 +48,9 @@ start_gateway()
 	pids="$pids $gateway"
 	waited=0
 	until grep -q 'connected url' "$work/gateway.log"; do
-		kill -0 $gateway 2>/dev/null && [ $waited -lt 200 ] ||
+		if ! kill -0 "$gateway" 2>/dev/null || [ $waited -ge 200 ]; then
 			die "the gateway does not connect: $(cat "$work/gateway.log")"
+		fi
 		waited=$((waited + 1))
 		sleep 0.05
 	done
