@@ -300,6 +300,8 @@ anyone_conf()
 
 # shellcheck source=tests/bench/hop.sh
 . "$top/tests/bench/hop.sh"
+# shellcheck source=tests/bench/start.sh
+. "$top/tests/bench/start.sh"
 
 # wanted PART: whether BENCH_PARTS, empty for all of them, names it
 wanted()
@@ -317,7 +319,8 @@ main()
 	: >"$work/rows"
 	"$top/pkcs11-setup/softhsm" --dir "$work/softhsm" >/dev/null 2>"$work/log" ||
 		die "$(cat "$work/log")"
-	! wanted jwt || "$top/pkcs11-setup/swtpm" start --dir "$work/swtpm" >/dev/null 2>"$work/log" ||
+	{ ! wanted jwt && ! wanted start; } ||
+		"$top/pkcs11-setup/swtpm" start --dir "$work/swtpm" >/dev/null 2>"$work/log" ||
 		die "$(cat "$work/log")"
 	printf '%-44s %-26s %9s %9s %6s  %s\n' what beside ours theirs ratio target
 	if wanted jwt; then
@@ -337,6 +340,9 @@ main()
 	fi
 	if wanted hop; then
 		hop_part
+	fi
+	if wanted start; then
+		start_part
 	fi
 	{
 		echo '['

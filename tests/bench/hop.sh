@@ -4,6 +4,13 @@
 
 hop=$build/tests/bench/bench-hop
 
+make_tls()
+{
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=127.0.0.1 \
+		-addext subjectAltName=IP:127.0.0.1 -days 2 -keyout "$work/up.key" \
+		-out "$work/up.crt" 2>/dev/null
+}
+
 # hop_up_conf: the cloud's broker, on a second port with TLS
 hop_up_conf()
 {
@@ -158,13 +165,59 @@ backlog_rows()
 		"$(echo "$peak $few_peak" | awk '{ printf "%.3f", $1 / $2 }')" "+ 2048 KiB"
 }
 
+# crowd_row: a gateway for a thousand devices, each of which has published
+crowd_row()
+{
+	export P11_REGISTRY_DB="$work/site.db" P11_REGISTRY_PROJECT=bench
+	export P11_REGISTRY_REGION=us-central1
+	"$build/p11-gateway" pubkey --key "$hop_key" -o "$work/hop.pem"
+	registry pubsub topics create events
+	registry registries create bench --event-notification-config=topic=events
+	jq -cn --rawfile pem "$work/hop.pem" 'range(1000) | {id: "dev\(.)"}, (select(. == 999) |
+		{id: "gw1", gatewayConfig: {gatewayType: "GATEWAY",
+			gatewayAuthMethod: "ASSOCIATION_ONLY"}, boundDevices: [range(1000) | "dev\(.)"],
+		credentials: [{publicKey: {format: "ES256_PEM", key: $pem}}]})' |
+		"$build/p11-registry" import --registry=bench - >/dev/null 2>>"$work/registry.log" ||
+		die "import: $(tail -n 1 "$work/registry.log")"
+	[ -e "$work/passwords" ] || make_passwords
+	plugin_conf "$P11_REGISTRY_DB" >"$work/crowd.conf"
+	start_broker crowd
+	"$build/p11-gateway" run --token.key="$hop_key" --uplink.url="mqtt://127.0.0.1:$port" \
+		--uplink.project=bench --uplink.region=us-central1 --uplink.registry=bench \
+		--uplink.device=gw1 --site.attach-rate=1000 --site.socket="$work/site.sock" \
+		--spool.path="$spool" --status.socket="$work/status" >"$work/gateway.log" 2>&1 &
+	gateway=$!
+	pids="$pids $gateway"
+	attached 0
+	idle=$(rss "$gateway")
+	seq 0 999 | while read -r i; do
+		mosquitto_pub -h 127.0.0.1 -p "$site_port" -i "dev$i" -q 1 -t "/devices/dev$i/events" -m x ||
+			die "a device cannot publish"
+	done
+	attached 1000
+	row "KiB of memory with 1,000 devices attached" "the same without any" "$(rss "$gateway")" \
+		"$idle" "$(echo "$(rss "$gateway") $idle" | awk '{ printf "%.3f", $1 / $2 }')" \
+		"< 20480 KiB"
+	stop_gateway
+}
+
+# attached N: waits until so many are
+attached()
+{
+	waited=0
+	until [ "$("$build/p11-gateway" status --socket "$work/status" --json 2>/dev/null |
+		jq 'if .uplink.state == "up" then .devices.attached else -1 end')" = "$1" ]; do
+		waited=$((waited + 1))
+		[ $waited -lt 300 ] || die "not $1 attached: $(tail -n 5 "$work/gateway.log")"
+		sleep 0.1
+	done
+}
+
 hop_part()
 {
 	spool=$work/spool
 	tls_port=$("$build/tests/integration/free-port")
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=127.0.0.1 \
-		-addext subjectAltName=IP:127.0.0.1 -days 2 -keyout "$work/up.key" \
-		-out "$work/up.crt" 2>/dev/null
+	make_tls
 	hop_up_conf >"$work/up.conf"
 	start_broker up
 	up_port=$port
@@ -179,4 +232,5 @@ hop_part()
 	hop_rows plain
 	hop_rows tls
 	backlog_rows
+	crowd_row
 }

@@ -1,7 +1,7 @@
 # bench: what we cost beside what one would take instead; `make bench`
 EXTRA_PROGRAMS += tests/bench/bench-jwt tests/bench/bench-mqtt tests/bench/bench-hop
 dist_check_SCRIPTS += tests/bench/bench.sh
-EXTRA_DIST += tests/bench/hop.sh
+EXTRA_DIST += tests/bench/hop.sh tests/bench/start.sh
 
 tests_bench_bench_jwt_CFLAGS = $(AM_CFLAGS) $(P11KIT_CFLAGS)
 tests_bench_bench_jwt_LDADD = src/token/libtoken.la src/jwt/libjwt.la src/base/libbase.la \
