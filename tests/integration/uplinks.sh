@@ -138,6 +138,62 @@ two_uplinks()
 	gateways=
 }
 
+# large COUNT: messages of 200 kB of a device; fails when one is not taken
+large()
+{
+	[ -e blob ] || head -c 200000 /dev/urandom | base64 -w 0 | head -c 200000 >blob
+	i=0
+	while [ $i -lt "$1" ]; do
+		sends pump -V mqttv5 -t /devices/pump/events -f blob >large.out 2>&1 || return 1
+		! grep -q 'Publish .* failed' large.out || return 1
+		i=$((i + 1))
+	done
+}
+
+# in_time COUNT: as many, each tried until there is room for it
+in_time()
+{
+	taken=0
+	while [ $taken -lt "$1" ]; do
+		wait_for 20 large 1 || return 1
+		taken=$((taken + 1))
+	done
+}
+
+# bounded BYTES: whether the spool has no more
+bounded()
+{
+	p11-gateway spool show --spool "$work/spool" --json | jq -e ".bytes <= $1"
+}
+
+# Who is slow holds up the site, unless another one is named that messages are kept for.
+held_by_one()
+{
+	note "a spool that is full for one of them"
+	stop_site
+	site_options='plugin_opt_max_size 4M'
+	start_site
+	start_uplink near
+	check "messages that one does not fetch fill it" not large 40
+	check "and no more" bounded 4194304
+	stop_site
+	site_options=$(printf 'plugin_opt_max_size 4M\nplugin_opt_hold near')
+	start_site
+	check "they do not, when they are kept for the other" in_time 40
+	check "which has the last" wait_for 20 reader near '.waiting == 0'
+	check "the bound holds" bounded 4194304
+	start_uplink far
+	check "the slow one is told what it missed" wait_for 20 \
+		says 'messages [0-9]+ to [0-9]+ are not in the spool any more' far.gateway.log
+	check "and goes on" wait_for 20 reader far '.waiting == 0'
+	stop_uplink near TERM
+	stop_uplink far TERM
+	gateways=
+	stop_site
+	site_options=
+	start_site
+}
+
 # start_server: openssl answers a TLS connection, and writes what it is offered to `offered`
 start_server()
 {
@@ -255,6 +311,7 @@ main()
 	trap 'ended=$?; end_all "$ended"' EXIT
 	start_site
 	two_uplinks
+	held_by_one
 	profiles
 	end
 }
