@@ -23,9 +23,9 @@ tests_integration_mqtt_client_LDADD = src/mqtt/libmqtt.la src/base/libbase.la $(
 dist_check_SCRIPTS += tests/integration/mqtt-broker.sh
 TESTS += tests/integration/mqtt-broker.sh
 
-# a gateway's uplinks: profiles, and two on one spool
-dist_check_SCRIPTS += tests/integration/uplinks.sh
-TESTS += tests/integration/uplinks.sh
+# a gateway's uplinks: profiles, two on one spool; as packaged, the broker and it are two users
+dist_check_SCRIPTS += tests/integration/uplinks.sh tests/integration/two-users.sh
+TESTS += tests/integration/uplinks.sh tests/integration/two-users.sh
 
 # what was taken arrives, whatever is killed: a short form, and `make soak`
 dist_check_SCRIPTS += tests/integration/nothing-lost.sh
