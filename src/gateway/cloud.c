@@ -19,7 +19,7 @@
 #define NETWORK_FIRST_MS 1000
 #define REFUSED_FIRST_MS 5000
 #define TOKEN_FIRST_MS	 2000
-#define TOKEN_MOST_MS	 60000
+#define TOKEN_MOST_MS	 10000
 #define CLOCK_MS	 5000
 
 /* What is in flight has so long to arrive when the connection is ended on purpose. */
@@ -104,7 +104,8 @@ fail(struct gateway *g, const struct fault *why)
 	if (first_ms > most_ms)
 		first_ms = most_ms;
 	/* The next broker has its turn at once; each round of them counts as one failure. */
-	c->url = (c->url + 1) % g->settings.uplink.url.n;
+	if (c->state != CLOUD_SIGNING)
+		c->url = (c->url + 1) % g->settings.uplink.url.n;
 	if (c->url && why->code == FAULT_NET)
 		wait_ms = 100;
 	else
@@ -195,11 +196,16 @@ take_credential(struct gateway *g)
 			fail(g, &c->sign_fault);
 			return;
 		}
-		log_warn("no newer token yet: %s", c->sign_fault.text);
+		log_line(c->late || c->state != CLOUD_UP ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+			"no newer token yet: %s: the connection stays as long as the older one "
+			"lasts",
+			c->sign_fault.text);
+		c->late = true;
 		c->renew_at = time(NULL) + margin_s(g) / 10 + 1;
 		return;
 	}
 	c->signatures++;
+	c->late = false;
 	credential_clear(&c->credential);
 	c->credential = c->fresh;
 	c->fresh = (struct credential){0};
@@ -403,9 +409,13 @@ lost(struct gateway *g, const struct fault *why)
 	/* What the broker refused is not offered to it again. */
 	if (why->code == FAULT_AUTH)
 		credential_clear(&c->credential);
-	if (was_up && why->code)
+	if (was_up && why->code) {
 		log_warn("disconnected: %s", why->text);
+		snprintf(c->said_why, sizeof(c->said_why), "%s", why->text);
+	}
 	c->cleared = TAKE(c->mqtt);
+	if (was_up)
+		c->ended_ms = gateway_now_ms(g);
 	c->clearing = true;
 	set_state(g, CLOUD_CLEARING);
 	c->clear_work.data = g;
@@ -436,7 +446,8 @@ come_up(struct gateway *g)
 	c->why = (struct fault)FAULT_INIT;
 	backoff_reset(&c->backoff);
 	set_state(g, CLOUD_UP);
-	log_info("connected url=%s", g->settings.uplink.url.items[c->url]);
+	log_info("connected url=%s after_ms=%" PRId64, g->settings.uplink.url.items[c->url],
+		c->ended_ms ? c->since_ms - c->ended_ms : 0);
 	c->renew_at = when_to_renew(g);
 	pump_run(g);
 }

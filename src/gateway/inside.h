@@ -35,6 +35,8 @@ enum cloud_state {
  * url         which of them is tried
  * greetings   answers that are waited for
  * why         why it ended, or could not begin; said_why was logged already
+ * late        that no newer token is to be had was logged
+ * ended_ms    when the one before ended; 0 before the first
  * renewing    it ends to begin again with a newer token
  */
 struct cloud {
@@ -43,7 +45,7 @@ struct cloud {
 	uv_async_t woken;
 	uv_timer_t timer;
 	uv_work_t sign_work, clear_work;
-	bool signing, sign_failed, clearing, renewing, explain;
+	bool signing, sign_failed, clearing, renewing, explain, late;
 	struct credential credential, fresh;
 	struct fault sign_fault, explained;
 	struct mqtt *cleared;
@@ -52,7 +54,7 @@ struct cloud {
 	unsigned greetings;
 	struct fault why;
 	char said_why[256];
-	int64_t since_ms, drain_until_ms;
+	int64_t since_ms, ended_ms, drain_until_ms;
 	time_t renew_at;
 	uint64_t connects, signatures, sign_failures;
 };
