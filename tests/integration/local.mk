@@ -1,6 +1,7 @@
 # tests/integration
 scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh \
-	tests/integration/gateway.sh tests/integration/site-lib.sh
+	tests/integration/gateway.sh tests/integration/site-lib.sh \
+	tests/integration/load-lib.sh
 EXTRA_DIST += $(scenario_helpers) tests/lsan.supp
 
 # a scenario x a token (x a kind of key)
@@ -24,10 +25,16 @@ dist_check_SCRIPTS += tests/integration/mqtt-broker.sh
 TESTS += tests/integration/mqtt-broker.sh
 
 # what was taken arrives, whatever is killed: a short form, and `make soak`
-dist_check_SCRIPTS += tests/integration/nothing-lost.sh
-TESTS += tests/integration/nothing-lost.sh
+UNDER_LOAD = \
+	tests/integration/expiry.sh \
+	tests/integration/nothing-lost.sh
+dist_check_SCRIPTS += $(UNDER_LOAD)
+TESTS += $(UNDER_LOAD)
 EXTRA_DIST += tests/integration/load.py
+# 120 renewals are those of a day of tokens of 12 minutes.
 SOAK_ROUNDS = 100
+SOAK_RENEWALS = 120
 soak: all $(check_PROGRAMS)
 	$(AM_TESTS_ENVIRONMENT) ROUNDS=$(SOAK_ROUNDS) $(SHELL) $(srcdir)/tests/integration/nothing-lost.sh
+	$(AM_TESTS_ENVIRONMENT) RENEWALS=$(SOAK_RENEWALS) $(SHELL) $(srcdir)/tests/integration/expiry.sh
 .PHONY: soak
