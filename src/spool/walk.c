@@ -141,9 +141,9 @@ walk_next(struct walk *walk, enum walk_state *ret_state, struct spool_message *r
 	if (*ret_state != WALK_MESSAGE)
 		return 0;
 	/*
-	 * A length that was damaged makes a record look as if its end were still to come: a whole one
-	 * behind it tells. But the end may have come since, with that other behind it, while a writer
-	 * is at work: by the second look it has.
+	 * A length that was damaged makes a record look as if its end were still to come: a whole
+	 * one behind it tells. But the end may have come since, with that other behind it, while a
+	 * writer is at work: by the second look it has.
 	 */
 	for (int looks = 0; looks < 2; looks++) {
 		if (look(walk, walk->at, &state, ret_message, &len, f))
