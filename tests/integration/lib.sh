@@ -144,7 +144,8 @@ wait_for()
 	done
 }
 
-# start_token softhsm|swtpm: by the script that a user runs; sets the environment the token needs
+# start_token softhsm|swtpm|mock: by the script that a user runs; sets the environment the token
+# needs. The mock fails as the file `faults` says.
 start_token()
 {
 	case $1 in
@@ -159,12 +160,30 @@ start_token()
 		"$top/pkcs11-setup/swtpm" start --dir "$swtpm_dir" --label gw >"$work/setup.log" 2>&1 ||
 			{ cat "$work/setup.log"; die "pkcs11-setup/swtpm failed"; }
 		;;
+	mock) make_mock_token >"$work/setup.log" ;;
 	*) die "no such kind of token: $1" ;;
 	esac
 	# shellcheck disable=SC1091
 	. "$work/token/env"
 	PIN=$(head -n 1 "${P11_GATEWAY_PIN_SOURCE#file:}")
 	export PIN
+}
+
+make_mock_token()
+{
+	mkdir "$work/token"
+	echo 1234 >"$work/token/pin"
+	: >"$work/faults"
+	cat >"$work/token/env" <<-ENV
+		P11_GATEWAY_MODULE=$build/tests/mock/.libs/mock-pkcs11.so
+		P11_GATEWAY_PIN_SOURCE=file:$work/token/pin
+		MOCK_PKCS11_LABEL=gw
+		MOCK_PKCS11_STORE=$work/token/store
+		MOCK_PKCS11_LOG=$work/mock.log
+		MOCK_PKCS11_FAULTS=@$work/faults
+		export P11_GATEWAY_MODULE P11_GATEWAY_PIN_SOURCE MOCK_PKCS11_LABEL MOCK_PKCS11_STORE
+		export MOCK_PKCS11_LOG MOCK_PKCS11_FAULTS
+	ENV
 }
 
 # pkcs11 OPTION...: OpenSC's tool on the token, logged in

@@ -24,6 +24,10 @@ tests_integration_mqtt_client_LDADD = src/mqtt/libmqtt.la src/base/libbase.la $(
 dist_check_SCRIPTS += tests/integration/mqtt-broker.sh
 TESTS += tests/integration/mqtt-broker.sh
 
+# a token that fails on demand
+dist_check_SCRIPTS += tests/integration/token-faults.sh
+TESTS += tests/integration/token-faults.sh
+
 # what was taken arrives, whatever is killed: a short form, and `make soak`
 UNDER_LOAD = \
 	tests/integration/expiry.sh \
