@@ -10,6 +10,8 @@ project=test-project
 region=us-central1
 registry=myregistry
 with_plugin=yes
+# what the cloud's broker is to preload besides a sanitizer's runtime
+preload=
 broker_pid=
 listener_pid=
 swtpm_dir=
@@ -245,7 +247,7 @@ try_broker()
 			"plugin_opt_db_file $P11_REGISTRY_DB"
 		[ $# -eq 0 ] || printf '%s\n' "$@"
 	} >"$work/mosquitto.conf"
-	LD_PRELOAD=${ASAN_RUNTIME:-} ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} \
+	LD_PRELOAD="${ASAN_RUNTIME:-} $preload" ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} \
 		mosquitto -c "$work/mosquitto.conf" >>"$work/broker.out" 2>&1 &
 	broker_pid=$!
 	wait_for 20 broker_settled

@@ -55,7 +55,7 @@ end_cloud()
 begin_cloud()
 {
 	: >"$work/broker.log"
-	LD_PRELOAD=${ASAN_RUNTIME:-} ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} \
+	LD_PRELOAD="${ASAN_RUNTIME:-} $preload" ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} \
 		mosquitto -c "$work/mosquitto.conf" >>"$work/broker.out" 2>&1 &
 	broker_pid=$!
 	wait_for 20 broker_runs || die "the cloud's broker does not start again"

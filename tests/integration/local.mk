@@ -30,11 +30,19 @@ TESTS += tests/integration/token-faults.sh
 
 # what was taken arrives, whatever is killed: a short form, and `make soak`
 UNDER_LOAD = \
+	tests/integration/clock.sh \
 	tests/integration/expiry.sh \
 	tests/integration/nothing-lost.sh
 dist_check_SCRIPTS += $(UNDER_LOAD)
 TESTS += $(UNDER_LOAD)
 EXTRA_DIST += tests/integration/load.py
+
+# another wall clock, for programs that preload it: without the sanitizers, so that any program can
+check_LTLIBRARIES += tests/integration/wall-clock.la
+tests_integration_wall_clock_la_SOURCES = tests/integration/wall-clock.c
+tests_integration_wall_clock_la_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(HARDEN_CFLAGS)
+tests_integration_wall_clock_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere $(HARDEN_LDFLAGS)
+
 # 120 renewals are those of a day of tokens of 12 minutes.
 SOAK_ROUNDS = 100
 SOAK_RENEWALS = 120
