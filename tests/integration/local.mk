@@ -32,6 +32,7 @@ TESTS += tests/integration/token-faults.sh
 UNDER_LOAD = \
 	tests/integration/clock.sh \
 	tests/integration/expiry.sh \
+	tests/integration/failover.sh \
 	tests/integration/nothing-lost.sh
 dist_check_SCRIPTS += $(UNDER_LOAD)
 TESTS += $(UNDER_LOAD)
