@@ -126,6 +126,19 @@ margin_s(const struct gateway *g)
 	return tenth < least ? least : tenth > 300 ? 300 : tenth;
 }
 
+/* In a URI a '%', which a device's id may have, begins an escape. */
+static void
+escape(const char *name, char ret[3 * DEVICE_NAME_MAX + 1])
+{
+	for (; *name; name++) {
+		if (*name == '%')
+			ret = stpcpy(ret, "%25");
+		else
+			*ret++ = *name;
+	}
+	*ret = '\0';
+}
+
 /* In the worker: `signing` keeps the loop's thread from what is used here. */
 static void
 sign(uv_work_t *work)
@@ -133,18 +146,18 @@ sign(uv_work_t *work)
 	struct gateway *g = work->data;
 	struct cloud *c = &g->cloud;
 	AUTO(auto_free) char *uri = NULL;
-	const char *device = NULL;
+	char device[3 * DEVICE_NAME_MAX + 1];
 
 	c->sign_failed = true;
 	if (g->signing_device) {
-		const struct template_value names[] = {{"device", g->signing_name}, {NULL}};
+		const struct template_value names[] = {{"device", device}, {NULL}};
 
-		device = g->signing_name;
+		escape(g->signing_name, device);
 		if (template_expand(g->settings.token.device_key, names, &uri, &c->sign_fault))
 			return;
 	}
-	c->sign_failed = credential_sign(&g->settings, device ? uri : g->settings.token.key,
-				 &c->fresh, &c->sign_fault) != 0;
+	c->sign_failed = credential_sign(&g->settings, uri ? uri : g->settings.token.key, &c->fresh,
+				 &c->sign_fault) != 0;
 }
 
 static void on_signed(uv_work_t *work, int status);
@@ -162,12 +175,20 @@ begin_signing(struct gateway *g, uint32_t device)
 	uv_queue_work(&g->loop, &c->sign_work, sign, on_signed);
 }
 
+/* Our own comes first: without it all the others are for nothing. */
 static void
 sign_next(struct gateway *g)
 {
+	struct cloud *c = &g->cloud;
 	uint32_t device;
 
-	if (g->cloud.signing || !g->n_sign_queue || g->leaving)
+	if (c->signing || g->leaving)
+		return;
+	if (c->state == CLOUD_UP && time(NULL) >= c->renew_at) {
+		begin_signing(g, 0);
+		return;
+	}
+	if (!g->n_sign_queue)
 		return;
 	device = g->sign_queue[0];
 	memmove(g->sign_queue, g->sign_queue + 1, --g->n_sign_queue * sizeof(*g->sign_queue));
@@ -403,6 +424,7 @@ lost(struct gateway *g, const struct fault *why)
 	if (!g->leaving)
 		devices_cloud_lost(g->devices);
 	pump_cloud_lost(g);
+	g->n_sign_queue = 0; /* who waited there is attached anew */
 	c->why = *why;
 	c->explain = why->code == FAULT_NET && !was_up && why->native == 0 && !g->leaving &&
 		     c->backoff.failures % 8 == 0;
@@ -584,11 +606,8 @@ cloud_end(struct gateway *g)
 void
 cloud_tick(struct gateway *g)
 {
-	struct cloud *c = &g->cloud;
-
 	poll_now(g);
-	if (c->state == CLOUD_UP && !c->signing && time(NULL) >= c->renew_at)
-		begin_signing(g, 0);
+	sign_next(g);
 }
 
 int

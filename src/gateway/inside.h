@@ -110,8 +110,8 @@ struct local {
 	uint64_t delivered, undelivered;
 };
 
-/* A device's own key signs for it: one at a time, as the token does. */
-#define SIGN_QUEUE_MAX 32
+/* Devices' own keys sign one at a time; while one waits for it, so does its attach. */
+#define SIGN_QUEUE_MAX 8
 
 struct gateway {
 	uv_loop_t loop;
