@@ -1,7 +1,7 @@
 # tests/integration
 scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh \
 	tests/integration/gateway.sh tests/integration/site-lib.sh \
-	tests/integration/load-lib.sh
+	tests/integration/load-lib.sh tests/integration/device-keys.sh
 EXTRA_DIST += $(scenario_helpers) tests/lsan.supp
 
 # a scenario x a token (x a kind of key)
@@ -13,7 +13,8 @@ SCENARIOS = \
 	tests/integration/bad-input-softhsm.test \
 	tests/integration/bad-input-swtpm.test \
 	tests/integration/gateway-softhsm.test \
-	tests/integration/gateway-swtpm.test
+	tests/integration/gateway-swtpm.test \
+	tests/integration/device-keys-softhsm.test
 dist_check_SCRIPTS += $(SCENARIOS)
 TESTS += $(SCENARIOS)
 
