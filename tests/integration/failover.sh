@@ -1,5 +1,6 @@
 #!/bin/sh
-# Several brokers for one cloud: the next one has its turn when one is not there, or does not answer.
+# Several brokers for one cloud: the next one has its turn when one is not there, or does not answer;
+# and a broker whose name nobody knows at first.
 set -eu
 # shellcheck disable=SC2119 # most calls need no arguments
 
@@ -47,6 +48,42 @@ move_cloud()
 	begin_cloud
 }
 
+# with_names COMMAND...: where /etc/hosts and /etc/resolv.conf are the test's own
+with_names()
+{
+	as_root=
+	[ "$(id -u)" -eq 0 ] || as_root=--map-root-user
+	# shellcheck disable=SC2016,SC2086 # read by the inner shell; nothing or one word
+	exec unshare --mount $as_root sh -c 'mount --bind hosts /etc/hosts &&
+		mount --bind resolv.conf /etc/resolv.conf && exec "$@"' sh "$@"
+}
+
+# Where mounts are not allowed, as in some containers, this cannot be seen.
+learns_a_name()
+{
+	note "a name that nobody knows yet"
+	echo 127.0.0.1 localhost >hosts
+	# Nobody answers there, at once.
+	printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' >resolv.conf
+	if ! (with_names true) 2>unshare.err; then
+		note "left out: $(cat unshare.err)"
+		return
+	fi
+	make_broker_certificate --san dns:cloud.test
+	restart_cloud
+	write_gateway_settings
+	sed -i "s|^url = .*|url = mqtts://cloud.test:$second|" gw.conf
+	(with_names p11-gateway run -c "$work/gw.conf") >>gateway.log 2>&1 &
+	gateway_pid=$!
+	check "it says so" wait_for 60 status '.uplink.last_error | test("cloud.test")'
+	check "messages are taken" sends pump -t /devices/pump/events -m named
+	echo 127.0.0.1 cloud.test >>hosts
+	check "once it is known the gateway is there" wait_for 60 gateway_is up
+	check "and what waited" wait_for 30 has pump named
+	stop_gateway TERM
+	check "SIGTERM ends it with status 0" same "$ended" 0
+}
+
 main()
 {
 	need mosquitto jq sqlite3
@@ -80,6 +117,7 @@ main()
 	check "all by one token" status '.token.signatures == 1'
 	stop_gateway TERM
 	check "SIGTERM ends it with status 0" same "$ended" 0
+	learns_a_name
 	end
 }
 
