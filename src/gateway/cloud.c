@@ -18,7 +18,7 @@
 #define NETWORK_FIRST_MS 1000
 #define REFUSED_FIRST_MS 5000
 #define TOKEN_FIRST_MS	 2000
-#define TOKEN_MOST_MS	 60000
+#define TOKEN_MOST_MS	 10000
 #define CLOCK_MS	 5000
 
 /* What is in flight has so long to arrive when the connection is ended on purpose. */
@@ -103,7 +103,8 @@ fail(struct gateway *g, const struct fault *why)
 	if (first_ms > most_ms)
 		first_ms = most_ms;
 	/* The next broker has its turn at once; each round of them counts as one failure. */
-	c->url = (c->url + 1) % g->settings.uplink.url.n;
+	if (c->state != CLOUD_SIGNING)
+		c->url = (c->url + 1) % g->settings.uplink.url.n;
 	if (c->url && why->code == FAULT_NET)
 		wait_ms = 100;
 	else
@@ -124,6 +125,19 @@ margin_s(const struct gateway *g)
 	return tenth < least ? least : tenth > 300 ? 300 : tenth;
 }
 
+/* In a URI a '%', which a device's id may have, begins an escape. */
+static void
+escape(const char *name, char ret[3 * DEVICE_NAME_MAX + 1])
+{
+	for (; *name; name++) {
+		if (*name == '%')
+			ret = stpcpy(ret, "%25");
+		else
+			*ret++ = *name;
+	}
+	*ret = '\0';
+}
+
 /* In the worker: `signing` keeps the loop's thread from what is used here. */
 static void
 sign(uv_work_t *work)
@@ -131,18 +145,18 @@ sign(uv_work_t *work)
 	struct gateway *g = work->data;
 	struct cloud *c = &g->cloud;
 	AUTO(auto_free) char *uri = NULL;
-	const char *device = NULL;
+	char device[3 * DEVICE_NAME_MAX + 1];
 
 	c->sign_failed = true;
 	if (g->signing_device) {
-		const struct template_value names[] = {{"device", g->signing_name}, {NULL}};
+		const struct template_value names[] = {{"device", device}, {NULL}};
 
-		device = g->signing_name;
+		escape(g->signing_name, device);
 		if (template_expand(g->settings.token.device_key, names, &uri, &c->sign_fault))
 			return;
 	}
-	c->sign_failed = credential_sign(&g->settings, device ? uri : g->settings.token.key,
-				 &c->fresh, &c->sign_fault) != 0;
+	c->sign_failed = credential_sign(&g->settings, uri ? uri : g->settings.token.key, &c->fresh,
+				 &c->sign_fault) != 0;
 }
 
 static void on_signed(uv_work_t *work, int status);
@@ -160,12 +174,20 @@ begin_signing(struct gateway *g, uint32_t device)
 	uv_queue_work(&g->loop, &c->sign_work, sign, on_signed);
 }
 
+/* Our own comes first: without it all the others are for nothing. */
 static void
 sign_next(struct gateway *g)
 {
+	struct cloud *c = &g->cloud;
 	uint32_t device;
 
-	if (g->cloud.signing || !g->n_sign_queue || g->leaving)
+	if (c->signing || g->leaving)
+		return;
+	if (c->state == CLOUD_UP && time(NULL) >= c->renew_at) {
+		begin_signing(g, 0);
+		return;
+	}
+	if (!g->n_sign_queue)
 		return;
 	device = g->sign_queue[0];
 	memmove(g->sign_queue, g->sign_queue + 1, --g->n_sign_queue * sizeof(*g->sign_queue));
@@ -194,11 +216,16 @@ take_credential(struct gateway *g)
 			fail(g, &c->sign_fault);
 			return;
 		}
-		log_warn("no newer token yet: %s", c->sign_fault.text);
+		log_line(c->late || c->state != CLOUD_UP ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+			"no newer token yet: %s: the connection stays as long as the older one "
+			"lasts",
+			c->sign_fault.text);
+		c->late = true;
 		c->renew_at = time(NULL) + margin_s(g) / 10 + 1;
 		return;
 	}
 	c->signatures++;
+	c->late = false;
 	credential_clear(&c->credential);
 	c->credential = c->fresh;
 	c->fresh = (struct credential){0};
@@ -396,15 +423,20 @@ lost(struct gateway *g, const struct fault *why)
 	if (!g->leaving)
 		devices_cloud_lost(g->devices);
 	pump_cloud_lost(g);
+	g->n_sign_queue = 0; /* who waited there is attached anew */
 	c->why = *why;
 	c->explain = why->code == FAULT_NET && !was_up && why->native == 0 && !g->leaving &&
 		     c->backoff.failures % 8 == 0;
 	/* What the broker refused is not offered to it again. */
 	if (why->code == FAULT_AUTH)
 		credential_clear(&c->credential);
-	if (was_up && why->code)
+	if (was_up && why->code) {
 		log_warn("disconnected: %s", why->text);
+		snprintf(c->said_why, sizeof(c->said_why), "%s", why->text);
+	}
 	c->cleared = TAKE(c->mqtt);
+	if (was_up)
+		c->ended_ms = gateway_now_ms(g);
 	c->clearing = true;
 	set_state(g, CLOUD_CLEARING);
 	c->clear_work.data = g;
@@ -435,7 +467,8 @@ come_up(struct gateway *g)
 	c->why = (struct fault)FAULT_INIT;
 	backoff_reset(&c->backoff);
 	set_state(g, CLOUD_UP);
-	log_info("connected url=%s", g->settings.uplink.url.items[c->url]);
+	log_info("connected url=%s after_ms=%" PRId64, g->settings.uplink.url.items[c->url],
+		c->ended_ms ? c->since_ms - c->ended_ms : 0);
 	c->renew_at = when_to_renew(g);
 	pump_run(g);
 }
@@ -567,11 +600,8 @@ cloud_end(struct gateway *g)
 void
 cloud_tick(struct gateway *g)
 {
-	struct cloud *c = &g->cloud;
-
 	poll_now(g);
-	if (c->state == CLOUD_UP && !c->signing && time(NULL) >= c->renew_at)
-		begin_signing(g, 0);
+	sign_next(g);
 }
 
 int

@@ -36,6 +36,8 @@ enum cloud_state {
  * url         which of them is tried
  * greetings   answers that are waited for
  * why         why it ended, or could not begin; said_why was logged already
+ * late        that no newer token is to be had was logged
+ * ended_ms    when the one before ended; 0 before the first
  * renewing    it ends to begin again with a newer token
  */
 struct cloud {
@@ -44,7 +46,7 @@ struct cloud {
 	uv_async_t woken;
 	uv_timer_t timer;
 	uv_work_t sign_work, clear_work;
-	bool signing, sign_failed, clearing, renewing, explain;
+	bool signing, sign_failed, clearing, renewing, explain, late;
 	struct credential credential, fresh;
 	struct fault sign_fault, explained;
 	struct mqtt *cleared;
@@ -53,7 +55,7 @@ struct cloud {
 	unsigned greetings;
 	struct fault why;
 	char said_why[256];
-	int64_t since_ms, drain_until_ms;
+	int64_t since_ms, ended_ms, drain_until_ms;
 	time_t renew_at;
 	uint64_t connects, signatures, sign_failures;
 };
@@ -109,8 +111,8 @@ struct local {
 	uint64_t delivered, undelivered;
 };
 
-/* A device's own key signs for it: one at a time, as the token does. */
-#define SIGN_QUEUE_MAX 32
+/* Devices' own keys sign one at a time; while one waits for it, so does its attach. */
+#define SIGN_QUEUE_MAX 8
 
 struct gateway {
 	uv_loop_t loop;

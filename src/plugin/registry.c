@@ -320,6 +320,7 @@ start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct 
 		sessions_new(&plugin->sessions, f))
 		return -1;
 	registry_set_patience(plugin->registry, PATIENCE_MS);
+	registry_set_skew(plugin->registry, plugin->options.clock_skew_s);
 	for (size_t i = 0; i < plugin->options.crl_file.n; i++) {
 		if (registry_set_crl_file(plugin->registry, plugin->options.crl_file.items[i], f))
 			return -1;

@@ -24,6 +24,8 @@ static const struct setting table[] = {
 		.preset = "1", .min = 0, .max = 1000000},
 	{"idle-s", 0, SETTING_NUMBER, offsetof(struct registry_options, idle_s), .preset = "1200",
 		.min = 1, .max = 604800},
+	{"clock-skew", 0, SETTING_NUMBER, offsetof(struct registry_options, clock_skew_s),
+		.preset = "600", .min = 0, .max = RULES_SKEW_S},
 	{"attributes", 0, SETTING_FLAG, offsetof(struct registry_options, attributes),
 		.preset = "true"},
 	{NULL},

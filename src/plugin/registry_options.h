@@ -15,6 +15,7 @@ struct registry_options {
 	long max_bytes_per_s;
 	long max_states_per_s;
 	long idle_s;
+	long clock_skew_s;
 	bool attributes;
 };
 

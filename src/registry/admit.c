@@ -197,7 +197,8 @@ admit_token(struct registry *r, struct registry_admission *admission, const char
 			f->code = FAULT_AUTH;
 		return -1;
 	}
-	if (rules_check_claims(jwt.claims, admission->client.project, now, &admission->until, f))
+	if (rules_check_claims(
+		    jwt.claims, admission->client.project, now, r->skew_s, &admission->until, f))
 		return -1;
 	return check_signature(r, admission->device_row, &jwt, now, &admission->credential_row, f);
 }

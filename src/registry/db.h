@@ -37,6 +37,7 @@ struct registry {
 	int64_t data_version;
 	int patience_ms;   /* how long to wait for another program's transaction */
 	int64_t locked_ms; /* when that was last in vain; 0 never */
+	long skew_s;	   /* how far clocks may differ */
 	struct known_key keys[KEYS_MAX];
 	struct key_reader *reader;
 	struct route *routes;

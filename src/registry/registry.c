@@ -34,6 +34,7 @@ set_up(struct registry *r, struct fault *f)
 {
 	sqlite3_extended_result_codes(r->db, 1);
 	r->patience_ms = PATIENCE_MS;
+	r->skew_s = RULES_SKEW_S;
 	sqlite3_busy_timeout(r->db, r->patience_ms);
 	/* SQLite opens what cannot be written for reading, without a word. */
 	if (sqlite3_db_readonly(r->db, "main"))
@@ -96,6 +97,12 @@ registry_set_patience(struct registry *registry, int ms)
 {
 	registry->patience_ms = ms;
 	sqlite3_busy_timeout(registry->db, ms);
+}
+
+void
+registry_set_skew(struct registry *registry, long skew_s)
+{
+	registry->skew_s = skew_s;
 }
 
 bool

@@ -36,6 +36,9 @@ AUTO_DEFINE(registry, struct registry, registry_close);
  */
 void registry_set_patience(struct registry *registry, int ms);
 
+/* How far devices' clocks may differ from ours: 0 to RULES_SKEW_S, which it is without this. */
+void registry_set_skew(struct registry *registry, long skew_s);
+
 /*
  * Whether another connection changed the file since the last call (the first call says yes). A few
  * microseconds.

@@ -175,8 +175,8 @@ read_time(const json_t *claims, const char *name, json_int_t *ret, struct fault 
 }
 
 int
-rules_check_claims(
-	const json_t *claims, const char *project, time_t now, time_t *ret_until, struct fault *f)
+rules_check_claims(const json_t *claims, const char *project, time_t now, long skew_s,
+	time_t *ret_until, struct fault *f)
 {
 	const json_t *aud = json_object_get(claims, "aud");
 	json_int_t iat, exp;
@@ -191,10 +191,10 @@ rules_check_claims(
 	if (exp - iat > RULES_LIFETIME_MAX_S)
 		return fault_set(
 			f, FAULT_AUTH, "the token lives longer than %d s", RULES_LIFETIME_MAX_S);
-	if (iat > (json_int_t)now + RULES_SKEW_S)
+	if (iat > (json_int_t)now + skew_s)
 		return fault_set(f, FAULT_AUTH, "the token is not valid yet");
-	if (exp + RULES_SKEW_S <= (json_int_t)now)
+	if (exp + skew_s <= (json_int_t)now)
 		return fault_set(f, FAULT_AUTH, "the token has expired");
-	*ret_until = (time_t)(exp + RULES_SKEW_S);
+	*ret_until = (time_t)(exp + skew_s);
 	return 0;
 }

@@ -10,7 +10,7 @@
 
 #include "base/fault.h"
 
-/* Clocks may differ by this; a connection outlives its token by it. */
+/* Clocks may differ by so much, unless told; a connection outlives its token by it. */
 #define RULES_SKEW_S 600
 
 /* Seconds that a claim may name at most: the year 9999. */
@@ -78,12 +78,13 @@ int rules_parse_client_id(const char *client_id, struct rules_client *ret, struc
  * Judges a token's claims: `aud` a string equal to the project, `iat` and `exp` JSON integers,
  * exp after iat by at most RULES_LIFETIME_MAX_S, iat not after now + skew, exp + skew after now.
  *
+ * skew_s     how far clocks may differ: 0 to RULES_SKEW_S
  * ret_until  receives exp + skew: when the connection ends
  *
  * Returns 0; else FAULT_AUTH with the reason, never a claim's text.  Threads: any.
  */
-int rules_check_claims(
-	const json_t *claims, const char *project, time_t now, time_t *ret_until, struct fault *f);
+int rules_check_claims(const json_t *claims, const char *project, time_t now, long skew_s,
+	time_t *ret_until, struct fault *f);
 
 /* Whether the characters are those of ids; len bytes of text. */
 bool rules_is_id_char(char c);

@@ -140,20 +140,28 @@ walk_next(struct walk *walk, enum walk_state *ret_state, struct spool_message *r
 		return -1;
 	if (*ret_state != WALK_MESSAGE)
 		return 0;
-	if (look(walk, walk->at, &state, ret_message, &len, f))
-		return -1;
-	if (state == RECORD_WHOLE) {
-		walk->at += (off_t)len;
-		return 0;
+	/*
+	 * A length that was damaged makes a record look as if its end were still to come: a whole
+	 * one behind it tells. But the end may have come since, with that other behind it, while a
+	 * writer is at work: by the second look it has.
+	 */
+	for (int looks = 0; looks < 2; looks++) {
+		if (look(walk, walk->at, &state, ret_message, &len, f))
+			return -1;
+		if (state == RECORD_WHOLE) {
+			walk->at += (off_t)len;
+			return 0;
+		}
+		if (find(walk, walk->at, &at, &found, f))
+			return -1;
+		segment_view_forget(&walk->view);
+		if (!found)
+			break;
 	}
-	/* A length that was damaged makes a record look as if its end were still to come. */
-	if (find(walk, walk->at, &at, &found, f))
-		return -1;
 	*ret_bytes = (size_t)(at - walk->at);
 	*ret_state = found ? WALK_SKIPPED : WALK_END;
 	if (found)
 		walk->at = at;
-	segment_view_forget(&walk->view);
 	return 0;
 }
 

@@ -10,6 +10,8 @@ project=test-project
 region=us-central1
 registry=myregistry
 with_plugin=yes
+# what the cloud's broker is to preload besides a sanitizer's runtime
+preload=
 broker_pid=
 listener_pid=
 swtpm_dir=
@@ -144,7 +146,8 @@ wait_for()
 	done
 }
 
-# start_token softhsm|swtpm: by the script that a user runs; sets the environment the token needs
+# start_token softhsm|swtpm|mock: by the script that a user runs; sets the environment the token
+# needs. The mock fails as the file `faults` says.
 start_token()
 {
 	case $1 in
@@ -159,12 +162,30 @@ start_token()
 		"$top/pkcs11-setup/swtpm" start --dir "$swtpm_dir" --label gw >"$work/setup.log" 2>&1 ||
 			{ cat "$work/setup.log"; die "pkcs11-setup/swtpm failed"; }
 		;;
+	mock) make_mock_token >"$work/setup.log" ;;
 	*) die "no such kind of token: $1" ;;
 	esac
 	# shellcheck disable=SC1091
 	. "$work/token/env"
 	PIN=$(head -n 1 "${P11_GATEWAY_PIN_SOURCE#file:}")
 	export PIN
+}
+
+make_mock_token()
+{
+	mkdir "$work/token"
+	echo 1234 >"$work/token/pin"
+	: >"$work/faults"
+	cat >"$work/token/env" <<-ENV
+		P11_GATEWAY_MODULE=$build/tests/mock/.libs/mock-pkcs11.so
+		P11_GATEWAY_PIN_SOURCE=file:$work/token/pin
+		MOCK_PKCS11_LABEL=gw
+		MOCK_PKCS11_STORE=$work/token/store
+		MOCK_PKCS11_LOG=$work/mock.log
+		MOCK_PKCS11_FAULTS=@$work/faults
+		export P11_GATEWAY_MODULE P11_GATEWAY_PIN_SOURCE MOCK_PKCS11_LABEL MOCK_PKCS11_STORE
+		export MOCK_PKCS11_LOG MOCK_PKCS11_FAULTS
+	ENV
 }
 
 # pkcs11 OPTION...: OpenSC's tool on the token, logged in
@@ -226,7 +247,7 @@ try_broker()
 			"plugin_opt_db_file $P11_REGISTRY_DB"
 		[ $# -eq 0 ] || printf '%s\n' "$@"
 	} >"$work/mosquitto.conf"
-	LD_PRELOAD=${ASAN_RUNTIME:-} ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} \
+	LD_PRELOAD="${ASAN_RUNTIME:-} $preload" ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} \
 		mosquitto -c "$work/mosquitto.conf" >>"$work/broker.out" 2>&1 &
 	broker_pid=$!
 	wait_for 20 broker_settled

@@ -1,9 +1,10 @@
 """Local devices under load: each counts up, over QoS 1, and notes what the broker acknowledged.
 
-usage: load.py PORT RATE FILE DEVICE...
+usage: load.py PORT RATE FILE FIRST DEVICE...
 
-Writes "DEVICE NUMBER" to FILE for each PUBACK, until it is told to end by SIGTERM: then it sends
-nothing new, waits for what is in flight, and ends. A broker that goes is connected to again.
+They count from FIRST on. Writes "DEVICE NUMBER" to FILE for each PUBACK, until it is told to end by
+SIGTERM: then it sends nothing new, waits for what is in flight, and ends. A broker that goes is
+connected to again.
 """
 import collections
 import signal
@@ -20,11 +21,11 @@ ending = threading.Event()
 
 
 class Device:
-    def __init__(self, name, port):
+    def __init__(self, name, port, first):
         self.name = name
         self.acknowledged = collections.deque()
         self.in_flight = {}
-        self.number = 0
+        self.number = first - 1
         self.client = mqtt.Client(client_id=name)
         self.client.max_inflight_messages_set(WINDOW)
         self.client.reconnect_delay_set(1, 1)
@@ -45,9 +46,9 @@ class Device:
             out.write(f"{self.name} {self.in_flight.pop(self.acknowledged.popleft())}\n")
 
 
-def main(port, rate, path, names):
+def main(port, rate, path, first, names):
     signal.signal(signal.SIGTERM, lambda number, frame: ending.set())
-    devices = [Device(name, port) for name in names]
+    devices = [Device(name, port, first) for name in names]
     each = len(devices) / rate
     at = time.monotonic()
     until = None
@@ -67,4 +68,4 @@ def main(port, rate, path, names):
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5:]))

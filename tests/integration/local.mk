@@ -1,6 +1,7 @@
 # tests/integration
 scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh \
-	tests/integration/gateway.sh tests/integration/site-lib.sh
+	tests/integration/gateway.sh tests/integration/site-lib.sh \
+	tests/integration/load-lib.sh tests/integration/device-keys.sh
 EXTRA_DIST += $(scenario_helpers) tests/lsan.supp
 
 # a scenario x a token (x a kind of key)
@@ -12,7 +13,8 @@ SCENARIOS = \
 	tests/integration/bad-input-softhsm.test \
 	tests/integration/bad-input-swtpm.test \
 	tests/integration/gateway-softhsm.test \
-	tests/integration/gateway-swtpm.test
+	tests/integration/gateway-swtpm.test \
+	tests/integration/device-keys-softhsm.test
 dist_check_SCRIPTS += $(SCENARIOS)
 TESTS += $(SCENARIOS)
 
@@ -27,11 +29,31 @@ TESTS += tests/integration/mqtt-broker.sh
 dist_check_SCRIPTS += tests/integration/uplinks.sh tests/integration/two-users.sh
 TESTS += tests/integration/uplinks.sh tests/integration/two-users.sh
 
+# a token that fails on demand
+dist_check_SCRIPTS += tests/integration/token-faults.sh
+TESTS += tests/integration/token-faults.sh
+
 # what was taken arrives, whatever is killed: a short form, and `make soak`
-dist_check_SCRIPTS += tests/integration/nothing-lost.sh
-TESTS += tests/integration/nothing-lost.sh
+UNDER_LOAD = \
+	tests/integration/clock.sh \
+	tests/integration/expiry.sh \
+	tests/integration/failover.sh \
+	tests/integration/nothing-lost.sh
+dist_check_SCRIPTS += $(UNDER_LOAD)
+TESTS += $(UNDER_LOAD)
 EXTRA_DIST += tests/integration/load.py
+
+# another wall clock, for programs that preload it: without the sanitizers, so that any program can
+check_LTLIBRARIES += tests/integration/wall-clock.la
+tests_integration_wall_clock_la_SOURCES = tests/integration/wall-clock.c
+tests_integration_wall_clock_la_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(HARDEN_CFLAGS)
+tests_integration_wall_clock_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere $(HARDEN_LDFLAGS)
+
+# With a TPM its power goes too. 120 renewals are those of a day of tokens of 12 minutes.
 SOAK_ROUNDS = 100
+SOAK_RENEWALS = 120
 soak: all $(check_PROGRAMS)
 	$(AM_TESTS_ENVIRONMENT) ROUNDS=$(SOAK_ROUNDS) $(SHELL) $(srcdir)/tests/integration/nothing-lost.sh
+	$(AM_TESTS_ENVIRONMENT) ROUNDS=$(SOAK_ROUNDS) TOKEN=swtpm $(SHELL) $(srcdir)/tests/integration/nothing-lost.sh
+	$(AM_TESTS_ENVIRONMENT) RENEWALS=$(SOAK_RENEWALS) $(SHELL) $(srcdir)/tests/integration/expiry.sh
 .PHONY: soak

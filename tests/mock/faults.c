@@ -1,5 +1,6 @@
 /*
- * faults: knows the rules of MOCK_PKCS11_FAULTS, a list of rules with commas between them.
+ * faults: knows the rules of MOCK_PKCS11_FAULTS, a list of rules with commas between them, or @FILE
+ * for a file that has them on its first line and may be another each time.
  *
  *   FUNCTION[+FUNCTION...]=ERROR[@WHEN]      fails: C_Login=PIN_LOCKED
  *   FUNCTION[+FUNCTION...]:slow=MS[@WHEN]    waits first: C_Sign:slow=500

@@ -82,10 +82,31 @@ read_flags(void)
 	return true;
 }
 
+/* The rules, or those of the file that is named by @FILE: its first line. */
+static bool
+read_faults(void)
+{
+	const char *rules = getenv("MOCK_PKCS11_FAULTS");
+	char line[4096] = "";
+	FILE *file;
+
+	if (!rules || *rules != '@')
+		return faults_load(rules ? rules : "");
+	file = fopen(rules + 1, "re");
+	if (!file) {
+		fprintf(stderr, "mock-pkcs11: cannot read %s\n", rules + 1);
+		return false;
+	}
+	if (fgets(line, sizeof(line), file))
+		line[strcspn(line, "\n")] = '\0';
+	fclose(file);
+	return faults_load(line);
+}
+
 static bool
 read_environment(void)
 {
-	const char *twin = getenv("MOCK_PKCS11_TWIN"), *faults = getenv("MOCK_PKCS11_FAULTS");
+	const char *twin = getenv("MOCK_PKCS11_TWIN");
 	char store[sizeof(mock.store)];
 
 	/* First, so that whatever goes wrong is logged. */
@@ -93,7 +114,7 @@ read_environment(void)
 		!read_setting("MOCK_PKCS11_STORE", "", store, sizeof(store)) ||
 		!read_setting("MOCK_PKCS11_LABEL", "mock", mock.label, sizeof(mock.label)) ||
 		!read_setting("MOCK_PKCS11_PIN", "1234", mock.pin, sizeof(mock.pin)) ||
-		!read_flags() || !faults_load(faults ? faults : ""))
+		!read_flags() || !read_faults())
 		return false;
 	mock.n_slots = twin && strcmp(twin, "1") == 0 ? 2 : 1;
 	if (strcmp(store, mock.store) != 0) {

@@ -57,6 +57,14 @@ stop(void)
 	CHECK_RV(p11_kit_module_finalize(module), CKR_OK);
 }
 
+static void
+write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+
+	CHECK(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
 static CK_RV
 random_bytes(void)
 {
@@ -223,6 +231,27 @@ fails_to_start(void)
 	stop();
 }
 
+static void
+reads_its_rules_from_a_file(void)
+{
+	const char *path = getenv("MOCK_FAULTS_FILE");
+	char at[256];
+
+	CHECK(path != NULL);
+	snprintf(at, sizeof(at), "@%s", path);
+	write_file(path, "C_GenerateRandom=DEVICE_REMOVED\n");
+	start(at);
+	CHECK_RV(random_bytes(), CKR_DEVICE_REMOVED);
+	write_file(path, "\n");
+	CHECK_RV(random_bytes(), CKR_DEVICE_REMOVED);
+	stop();
+	start(NULL);
+	CHECK_RV(random_bytes(), CKR_OK);
+	stop();
+	remove(path);
+	CHECK_RV(p11_kit_module_initialize(module), CKR_ARGUMENTS_BAD);
+}
+
 int
 main(void)
 {
@@ -233,6 +262,7 @@ main(void)
 	fails_until_reinit();
 	fails_until_relogin();
 	fails_to_start();
+	reads_its_rules_from_a_file();
 	p11_kit_module_release(module);
 	return 0;
 }

@@ -155,7 +155,7 @@ claims_are_judged(void **state)
 		}
 		claims = json_loads(text, JSON_ALLOW_NUL, NULL);
 		assert_non_null(claims);
-		if (rules_check_claims(claims, "p", NOW, &until, &f) != rows[i].rc)
+		if (rules_check_claims(claims, "p", NOW, RULES_SKEW_S, &until, &f) != rows[i].rc)
 			fail_msg("%s: %s", rows[i].claims, f.text);
 		if (rows[i].rc) {
 			assert_int_equal(f.code, FAULT_AUTH);
@@ -169,6 +169,38 @@ claims_are_judged(void **state)
 	}
 }
 
+static void
+clocks_may_differ_by_the_skew_and_no_more(void **state)
+{
+	static const struct {
+		long skew_s;
+		json_int_t iat, exp;
+		int rc;
+	} rows[] = {
+		{0, NOW, NOW + 1, 0},
+		{0, NOW + 1, NOW + 2, -1},
+		{0, NOW - 1, NOW, -1},
+		{60, NOW + 60, NOW + 61, 0},
+		{60, NOW + 61, NOW + 62, -1},
+		{60, NOW - 100, NOW - 59, 0},
+		{60, NOW - 100, NOW - 60, -1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		json_t *claims = json_pack(
+			"{s:s, s:I, s:I}", "aud", "p", "iat", rows[i].iat, "exp", rows[i].exp);
+		struct fault f = FAULT_INIT;
+		time_t until = 7;
+
+		assert_non_null(claims);
+		if (rules_check_claims(claims, "p", NOW, rows[i].skew_s, &until, &f) != rows[i].rc)
+			fail_msg("row %zu: %s", i, f.text);
+		assert_int_equal(until, rows[i].rc ? 7 : rows[i].exp + rows[i].skew_s);
+		json_decref(claims);
+	}
+}
+
 int
 main(void)
 {
@@ -177,6 +209,7 @@ main(void)
 		cmocka_unit_test(a_client_id_is_read_exactly),
 		cmocka_unit_test(service_clients_are_told_from_devices),
 		cmocka_unit_test(claims_are_judged),
+		cmocka_unit_test(clocks_may_differ_by_the_skew_and_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -738,6 +738,50 @@ nothing_is_lost_when_the_writer_is_killed(void **state)
 	}
 }
 
+#define MESSAGES 30000
+
+/* Each message comes, in turn, to one who reads at the very end while more is written. */
+static void
+nothing_is_missed_behind_a_writer_at_work(void **state)
+{
+	AUTO(auto_spool_reader) struct spool_reader *reader = NULL;
+	uint32_t seen = 0, number;
+	int ends[2], status;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		close(ends[0]);
+		write_until_killed(ends[1]);
+	}
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &number, sizeof(number)), sizeof(number));
+	reader = reader_of("cloud");
+	while (seen < MESSAGES) {
+		struct spool_message message;
+		struct fault f = FAULT_INIT;
+		bool any;
+
+		if (spool_next(reader, &message, &any, &f)) {
+			kill(child, SIGKILL);
+			fail_msg("behind message %u: %s", seen, f.text);
+		}
+		if (!any) /* lets it write some more */
+			assert_int_equal(read(ends[0], &number, sizeof(number)), sizeof(number));
+		if (!any)
+			continue;
+		memcpy(&number, message.payload, sizeof(number));
+		assert_int_equal(number, seen);
+		seen++;
+	}
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	close(ends[0]);
+}
+
 int
 main(void)
 {
@@ -761,6 +805,7 @@ main(void)
 		TEST(a_disk_that_is_full_loses_nothing),
 		TEST(there_is_one_writer_and_one_reader_of_a_name),
 		TEST(nothing_is_lost_when_the_writer_is_killed),
+		TEST(nothing_is_missed_behind_a_writer_at_work),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
