@@ -17,8 +17,8 @@ struct timely;
  *
  * bound_ms  how long answers are waited for in a row; TIMELY_QUICK_MS or more
  *
- * Returns and blocks as spool_writer_open().  Threads: one a writer; it begins one of its own, which
- * takes no signals.
+ * Returns and blocks as spool_writer_open().  Threads: one a writer; it begins one of its own,
+ * which takes no signals.
  */
 int timely_open(const char *dir, const struct spool_options *options, int bound_ms,
 	struct timely **ret_timely, struct fault *f);
@@ -35,9 +35,9 @@ AUTO_DEFINE(timely, struct timely, timely_close);
  * have been taken then, or may be later.
  * Blocks: bound_ms at most, and all calls in a row no longer than that, but for answers within
  * TIMELY_QUICK_MS each: what was waited comes back as time goes by without waiting. While the disk
- * owes an answer that is waited for no more, not at all. Without `power` the first answer that comes
- * late is waited for however late it is: the kernel has the message sooner than a thread would, until
- * the disk holds it up.
+ * owes an answer that is waited for no more, not at all. Without `power` the first answer that
+ * comes late is waited for however late it is: the kernel takes a message sooner than a thread
+ * would, until the disk holds it up.
  */
 int timely_append(struct timely *timely, const struct spool_message *message, struct fault *f);
 
