@@ -35,7 +35,10 @@ enum cloud_state {
  * url         which of them is tried
  * greetings   answers that are waited for
  * why         why it ended, or could not begin; said_why was logged already
+ * unexplained why does not say much, explain: the worker is to find out more, into `explained`
+ * was_up      what ended was a connection
  * renewing    it ends to begin again with a newer token
+ * progress_ms when the broker last answered something, or nothing was asked
  */
 struct cloud {
 	enum cloud_state state;
@@ -43,7 +46,7 @@ struct cloud {
 	uv_async_t woken;
 	uv_timer_t timer;
 	uv_work_t sign_work, clear_work;
-	bool signing, sign_failed, clearing, renewing, explain;
+	bool signing, sign_failed, clearing, renewing, unexplained, explain, was_up;
 	struct credential credential, fresh;
 	struct fault sign_fault, explained;
 	struct mqtt *cleared;
@@ -52,7 +55,7 @@ struct cloud {
 	unsigned greetings;
 	struct fault why;
 	char said_why[256];
-	int64_t since_ms, drain_until_ms;
+	int64_t since_ms, drain_until_ms, progress_ms;
 	time_t renew_at;
 	uint64_t connects, signatures, sign_failures;
 };
@@ -79,6 +82,7 @@ struct flight {
  * stuck       one that should have been sent was not: what is behind it waits for that pass
  * passed_ms   when this one did
  * acked       what the spool was told
+ * over_quota  the cloud takes nothing for now, which was said
  */
 struct pump {
 	struct spool_reader *reader;
@@ -89,7 +93,7 @@ struct pump {
 	struct ledger *ledger;
 	struct flight flights[FLIGHTS];
 	uint64_t expected, acked;
-	bool again, stuck, failed, said;
+	bool again, stuck, failed, said, over_quota;
 	int64_t passed_ms;
 	int64_t tokens_ms, tokens;
 	uint64_t sent, arrived, refused, unrouted, lost;
@@ -100,12 +104,14 @@ struct pump {
  *
  * said     that it is not there was logged
  * own_due  the gateway's own config is to be asked for once more
+ * complained_ms  when it was last said that messages are dropped; 0: never
  */
 struct local {
 	struct channel *channel;
 	uv_poll_t *poll;
 	bool said, own_due;
 	uint64_t delivered, undelivered;
+	int64_t complained_ms;
 };
 
 /* A device's own key signs for it: one at a time, as the token does. */
