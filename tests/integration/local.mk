@@ -1,7 +1,7 @@
 # tests/integration
 scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh \
-	tests/integration/gateway.sh tests/integration/site-lib.sh
-EXTRA_DIST += $(scenario_helpers) tests/lsan.supp
+	tests/integration/gateway.sh tests/integration/hostile-cloud.sh tests/integration/site-lib.sh
+EXTRA_DIST += $(scenario_helpers) tests/integration/hostile-cloud.py tests/lsan.supp
 
 # a scenario x a token (x a kind of key)
 SCENARIOS = \
@@ -12,7 +12,9 @@ SCENARIOS = \
 	tests/integration/bad-input-softhsm.test \
 	tests/integration/bad-input-swtpm.test \
 	tests/integration/gateway-softhsm.test \
-	tests/integration/gateway-swtpm.test
+	tests/integration/gateway-swtpm.test \
+	tests/integration/hostile-cloud-3.test \
+	tests/integration/hostile-cloud-5.test
 dist_check_SCRIPTS += $(SCENARIOS)
 TESTS += $(SCENARIOS)
 
