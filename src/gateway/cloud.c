@@ -24,6 +24,9 @@
 /* What is in flight has so long to arrive when the connection is ended on purpose. */
 #define DRAIN_MS 5000
 
+/* A connection that lasted so long makes up for the failures before it. */
+#define STEADY_MS 30000
+
 const char *
 cloud_state_name(enum cloud_state state)
 {
@@ -40,17 +43,17 @@ set_state(struct gateway *g, enum cloud_state state)
 	notify("STATUS=%s", cloud_state_name(state));
 }
 
-/* Each reason is said when it is new; the same again only when debugging. */
+/* Why there is no connection is said when it is new; the same again only when debugging. */
 static void
 say(struct gateway *g, const struct fault *why, int64_t wait_ms)
 {
 	struct cloud *c = &g->cloud;
-	bool again = !strcmp(c->said_why, why->text);
+	bool again = !c->was_up && !strcmp(c->said_why, why->text);
 
 	c->why = *why;
-	log_line(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
-		"not connected: %s: trying again in %" PRId64 " s", why->text,
-		(wait_ms + 500) / 1000);
+	log_line(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "%s: %s: trying again in %" PRId64 " s",
+		c->was_up ? "disconnected" : "not connected", why->text, (wait_ms + 500) / 1000);
+	c->was_up = false;
 	snprintf(c->said_why, sizeof(c->said_why), "%s", why->text);
 }
 
@@ -284,6 +287,7 @@ on_done(void *with, uint64_t tag, const struct fault *failed)
 	struct gateway *g = with;
 	struct cloud *c = &g->cloud;
 
+	c->progress_ms = gateway_now_ms(g);
 	if (tag & TAG_DEVICE) {
 		attach_answered(g, (uint32_t)tag, failed);
 	} else if (tag & TAG_OWN) {
@@ -350,6 +354,7 @@ connect_now(struct gateway *g)
 	}
 	mqtt_on_done(c->mqtt, on_done, g);
 	mqtt_on_message(c->mqtt, down_take, g);
+	c->progress_ms = gateway_now_ms(g);
 	set_state(g, CLOUD_CONNECTING);
 	log_debug("connecting url=%s", g->settings.uplink.url.items[c->url]);
 }
@@ -391,10 +396,11 @@ clear(uv_work_t *work)
 	struct cloud *c = &g->cloud;
 
 	mqtt_free(TAKE(c->cleared));
+	if (!c->explain)
+		return;
 	c->explained = (struct fault)FAULT_INIT;
-	if (c->explain)
-		mqtt_explain(g->settings.uplink.url.items[c->url], g->settings.uplink.ca_file,
-			(int)g->settings.uplink.timeout_s, &c->explained);
+	mqtt_explain(g->settings.uplink.url.items[c->url], g->settings.uplink.ca_file,
+		(int)g->settings.uplink.timeout_s, &c->explained);
 }
 
 static void
@@ -406,36 +412,39 @@ on_cleared(uv_work_t *work, int status)
 	(void)status;
 	c->clearing = false;
 	if (g->leaving || c->why.code == FAULT_NONE) {
+		c->was_up = false;
 		wait_for(g, 0);
 		return;
 	}
-	fail(g, c->explain ? &c->explained : &c->why);
+	fail(g, c->unexplained && c->explained.code ? &c->explained : &c->why);
 }
 
-/* The connection has ended: by itself, or as we wanted. */
+/*
+ * The connection has ended: by itself, or as we wanted. That there was none, for reasons that are
+ * not known, is looked into now and then; what was found holds until it is looked into again.
+ */
 static void
 lost(struct gateway *g, const struct fault *why)
 {
 	struct cloud *c = &g->cloud;
-	bool was_up = c->state >= CLOUD_GREETING;
 
 	uv_timer_stop(&c->timer);
 	if (!g->leaving)
 		devices_cloud_lost(g->devices);
 	pump_cloud_lost(g);
 	g->n_sign_queue = 0; /* who waited there is attached anew */
+	if (c->state >= CLOUD_UP && gateway_now_ms(g) - c->since_ms >= STEADY_MS)
+		backoff_reset(&c->backoff);
 	c->why = *why;
-	c->explain = why->code == FAULT_NET && !was_up && why->native == 0 && !g->leaving &&
-		     c->backoff.failures % 8 == 0;
+	c->was_up = c->state >= CLOUD_GREETING;
+	c->unexplained = why->code == FAULT_NET && !c->was_up && why->native == 0;
+	c->explain = c->unexplained && !g->leaving &&
+		     (!c->explained.code || c->backoff.failures % 8 == 0);
 	/* What the broker refused is not offered to it again. */
 	if (why->code == FAULT_AUTH)
 		credential_clear(&c->credential);
-	if (was_up && why->code) {
-		log_warn("disconnected: %s", why->text);
-		snprintf(c->said_why, sizeof(c->said_why), "%s", why->text);
-	}
 	c->cleared = TAKE(c->mqtt);
-	if (was_up)
+	if (c->was_up)
 		c->ended_ms = gateway_now_ms(g);
 	c->clearing = true;
 	set_state(g, CLOUD_CLEARING);
@@ -464,8 +473,7 @@ come_up(struct gateway *g)
 	c->since_ms = gateway_now_ms(g);
 	c->renewing = false;
 	c->said_why[0] = '\0';
-	c->why = (struct fault)FAULT_INIT;
-	backoff_reset(&c->backoff);
+	c->why = c->explained = (struct fault)FAULT_INIT;
 	set_state(g, CLOUD_UP);
 	log_info("connected url=%s after_ms=%" PRId64, g->settings.uplink.url.items[c->url],
 		c->ended_ms ? c->since_ms - c->ended_ms : 0);
@@ -517,8 +525,11 @@ move_on(struct gateway *g)
 
 	if (c->state == CLOUD_CONNECTING) {
 		set_state(g, CLOUD_GREETING);
-		if (greet(g, &f))
-			log_warn("cannot subscribe: %s", f.text);
+		if (greet(g, &f)) {
+			/* It has gone already, which is to be heard soon; or nothing comes. */
+			log_debug("cannot subscribe: %s", f.text);
+			c->greetings++;
+		}
 	}
 	if (c->state == CLOUD_GREETING && !c->greetings)
 		come_up(g);
@@ -597,10 +608,30 @@ cloud_end(struct gateway *g)
 	}
 }
 
+/* A broker that is there and answers nothing is as good as none. */
+static void
+watch_progress(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+	long timeout_s = g->settings.uplink.timeout_s;
+	struct fault f = FAULT_INIT;
+
+	if (c->state != CLOUD_GREETING && c->state != CLOUD_UP)
+		return;
+	if (c->state == CLOUD_UP && !is_in_flight(g))
+		c->progress_ms = gateway_now_ms(g);
+	/* What was asked since the last tick is not late yet. */
+	if (gateway_now_ms(g) - c->progress_ms <= (timeout_s + 1) * 1000)
+		return;
+	fault_set(&f, FAULT_NET, "the broker acknowledged nothing within %ld s", timeout_s);
+	lost(g, &f);
+}
+
 void
 cloud_tick(struct gateway *g)
 {
 	poll_now(g);
+	watch_progress(g);
 	sign_next(g);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "registry/topic.h"
+#include "site/filter.h"
 
 #define TOPIC_SIZE_MAX 2048
 
@@ -41,6 +42,11 @@ down_take(void *with, const struct mqtt_message *m)
 	struct gateway *g = with;
 	struct topic topic;
 
+	/* Whatever the cloud sends: the site's clients are not to be disconnected for it. */
+	if (!filter_is_topic(m->topic)) {
+		log_debug("the cloud sends a message for '%.100s', which is no topic", m->topic);
+		return;
+	}
 	topic_parse(m->topic, &topic);
 	switch (topic.kind) {
 	case TOPIC_CONFIG:

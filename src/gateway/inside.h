@@ -38,7 +38,10 @@ enum cloud_state {
  * why         why it ended, or could not begin; said_why was logged already
  * late        that no newer token is to be had was logged
  * ended_ms    when the one before ended; 0 before the first
+ * unexplained why does not say much, explain: the worker is to find out more, into `explained`
+ * was_up      what ended was a connection
  * renewing    it ends to begin again with a newer token
+ * progress_ms when the broker last answered something, or nothing was asked
  */
 struct cloud {
 	enum cloud_state state;
@@ -46,7 +49,7 @@ struct cloud {
 	uv_async_t woken;
 	uv_timer_t timer;
 	uv_work_t sign_work, clear_work;
-	bool signing, sign_failed, clearing, renewing, explain, late;
+	bool signing, sign_failed, clearing, renewing, unexplained, explain, was_up, late;
 	struct credential credential, fresh;
 	struct fault sign_fault, explained;
 	struct mqtt *cleared;
@@ -55,7 +58,7 @@ struct cloud {
 	unsigned greetings;
 	struct fault why;
 	char said_why[256];
-	int64_t since_ms, ended_ms, drain_until_ms;
+	int64_t since_ms, ended_ms, drain_until_ms, progress_ms;
 	time_t renew_at;
 	uint64_t connects, signatures, sign_failures;
 };
@@ -82,6 +85,7 @@ struct flight {
  * stuck       one that should have been sent was not: what is behind it waits for that pass
  * passed_ms   when this one did
  * acked       what the spool was told
+ * over_quota  the cloud takes nothing for now, which was said
  */
 struct pump {
 	struct spool_reader *reader;
@@ -92,7 +96,7 @@ struct pump {
 	struct ledger *ledger;
 	struct flight flights[FLIGHTS];
 	uint64_t expected, acked;
-	bool again, stuck, failed, said;
+	bool again, stuck, failed, said, over_quota;
 	int64_t passed_ms;
 	int64_t tokens_ms, tokens;
 	uint64_t sent, arrived, refused, unrouted, lost;
@@ -103,12 +107,14 @@ struct pump {
  *
  * said     that it is not there was logged
  * own_due  the gateway's own config is to be asked for once more
+ * complained_ms  when it was last said that messages are dropped; 0: never
  */
 struct local {
 	struct channel *channel;
 	uv_poll_t *poll;
 	bool said, own_due;
 	uint64_t delivered, undelivered;
+	int64_t complained_ms;
 };
 
 /* Devices' own keys sign one at a time; while one waits for it, so does its attach. */

@@ -1,8 +1,8 @@
 # tests/integration
 scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh \
-	tests/integration/gateway.sh tests/integration/site-lib.sh \
+	tests/integration/gateway.sh tests/integration/hostile-cloud.sh tests/integration/site-lib.sh \
 	tests/integration/load-lib.sh tests/integration/device-keys.sh
-EXTRA_DIST += $(scenario_helpers) tests/lsan.supp
+EXTRA_DIST += $(scenario_helpers) tests/integration/hostile-cloud.py tests/lsan.supp
 
 # a scenario x a token (x a kind of key)
 SCENARIOS = \
@@ -14,7 +14,9 @@ SCENARIOS = \
 	tests/integration/bad-input-swtpm.test \
 	tests/integration/gateway-softhsm.test \
 	tests/integration/gateway-swtpm.test \
-	tests/integration/device-keys-softhsm.test
+	tests/integration/device-keys-softhsm.test \
+	tests/integration/hostile-cloud-3.test \
+	tests/integration/hostile-cloud-5.test
 dist_check_SCRIPTS += $(SCENARIOS)
 TESTS += $(SCENARIOS)
 

@@ -16,6 +16,9 @@
 
 #define ANSWER_MAX (4 * 1024 * 1024)
 
+/* A gateway that is stopped, or hangs, says nothing. */
+#define ANSWER_S 10
+
 struct status {
 	char *name;
 	char *socket;
@@ -38,6 +41,7 @@ static const struct setting settings[] = {
 static int
 connect_to(const char *path, struct fault *f)
 {
+	const struct timeval most = {.tv_sec = ANSWER_S};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
 
@@ -47,6 +51,7 @@ connect_to(const char *path, struct fault *f)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fault_errno(f, "cannot make a socket");
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	fault_errno(f, "no gateway answers at %s: does it run, and may you ask it", path);
@@ -68,6 +73,9 @@ ask(const char *path, json_t **ret, struct fault *f)
 		return fault_nomem(f);
 	while ((n = read(fd, text + len, ANSWER_MAX - len)) > 0)
 		len += (size_t)n;
+	if (n < 0 && errno == EAGAIN)
+		return fault_set(f, FAULT_IO, "the gateway at %s does not answer within %d s", path,
+			ANSWER_S);
 	if (n < 0)
 		return fault_errno(f, "cannot read from %s", path);
 	*ret = json_loadb(text, len, 0, NULL);
