@@ -14,6 +14,7 @@
 #include "gateway/route.h"
 #include "gateway/template.h"
 #include "jwt/claims.h"
+#include "token/token.h"
 
 /* Where each kind of failure begins to wait; all but the clock's grow from there. */
 #define NETWORK_FIRST_MS 1000
@@ -41,6 +42,13 @@ set_state(struct gateway *g, enum cloud_state state)
 	notify("STATUS=%s", cloud_state_name(state));
 }
 
+static void
+note(struct gateway *g, struct mishap *mishap, const struct fault *why)
+{
+	snprintf(mishap->text, sizeof(mishap->text), "%s", why->text);
+	mishap->at_ms = gateway_now_ms(g);
+}
+
 /* Each reason is said when it is new; the same again only when debugging. */
 static void
 say(struct gateway *g, const struct fault *why, int64_t wait_ms)
@@ -49,6 +57,7 @@ say(struct gateway *g, const struct fault *why, int64_t wait_ms)
 	bool again = !strcmp(c->said_why, why->text);
 
 	c->why = *why;
+	note(g, &c->error, why);
 	log_line(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
 		"not connected: %s: trying again in %" PRId64 " s", why->text,
 		(wait_ms + 500) / 1000);
@@ -113,6 +122,14 @@ fail(struct gateway *g, const struct fault *why)
 	wait_for(g, wait_ms);
 }
 
+/* An attempt to connect came to nothing before there was a connection. */
+static void
+give_up(struct gateway *g, const struct fault *why)
+{
+	g->cloud.failures.n[why->code]++;
+	fail(g, why);
+}
+
 /* --- the token ------------------------------------------------------------------------------- */
 
 /* How long before its end a token is given up: a tenth, but room for a slow one to sign. */
@@ -155,6 +172,7 @@ begin_signing(struct gateway *g, uint32_t device)
 	const struct device *of = device ? devices_by_id(g->devices, device) : NULL;
 
 	c->signing = true;
+	c->sign_fault = (struct fault)FAULT_INIT;
 	g->signing_device = device;
 	snprintf(g->signing_name, sizeof(g->signing_name), "%s", of ? of->name : "");
 	c->sign_work.data = g;
@@ -191,8 +209,9 @@ take_credential(struct gateway *g)
 
 	if (c->sign_failed) {
 		c->sign_failures++;
+		c->unrenewed++;
 		if (c->state == CLOUD_SIGNING) {
-			fail(g, &c->sign_fault);
+			give_up(g, &c->sign_fault);
 			return;
 		}
 		log_warn("no newer token yet: %s", c->sign_fault.text);
@@ -200,6 +219,9 @@ take_credential(struct gateway *g)
 		return;
 	}
 	c->signatures++;
+	c->unrenewed = 0;
+	if (c->fresh.certificate_ends >= 0)
+		c->certificate_ends = c->fresh.certificate_ends;
 	credential_clear(&c->credential);
 	c->credential = c->fresh;
 	c->fresh = (struct credential){0};
@@ -217,6 +239,19 @@ ends_us(const struct fault *f, uint32_t device)
 }
 
 static void
+count_signature(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+
+	if (!c->sign_failed) {
+		tally_time(&c->sign_times, c->fresh.took_us);
+		return;
+	}
+	tally_fault(&c->sign_faults, token_fault_name(&c->sign_fault), c->sign_fault.code);
+	note(g, &c->sign_error, &c->sign_fault);
+}
+
+static void
 on_signed(uv_work_t *work, int status)
 {
 	struct gateway *g = work->data;
@@ -225,9 +260,7 @@ on_signed(uv_work_t *work, int status)
 
 	(void)status;
 	c->signing = false;
-	/* A fault is one only where something failed. */
-	if (!c->sign_failed)
-		c->sign_fault = (struct fault)FAULT_INIT;
+	count_signature(g);
 	if (c->sign_failed && ends_us(&c->sign_fault, device)) {
 		gateway_fail(g, &c->sign_fault);
 	} else if (device) {
@@ -319,7 +352,7 @@ connect_now(struct gateway *g)
 		if (is_fatal(&f))
 			gateway_fail(g, &f);
 		else
-			fail(g, &f);
+			give_up(g, &f);
 		return;
 	}
 	mqtt_on_done(c->mqtt, on_done, g);
@@ -403,8 +436,11 @@ lost(struct gateway *g, const struct fault *why)
 	/* What the broker refused is not offered to it again. */
 	if (why->code == FAULT_AUTH)
 		credential_clear(&c->credential);
-	if (was_up && why->code)
+	(was_up ? &c->disconnects : &c->failures)->n[why->code]++;
+	if (was_up && why->code) {
+		note(g, &c->error, why);
 		log_warn("disconnected: %s", why->text);
+	}
 	c->cleared = TAKE(c->mqtt);
 	c->clearing = true;
 	set_state(g, CLOUD_CLEARING);

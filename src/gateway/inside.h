@@ -9,7 +9,9 @@
 #include "gateway/devices.h"
 #include "gateway/gateway.h"
 #include "gateway/ledger.h"
+#include "gateway/metrics.h"
 #include "gateway/settings.h"
+#include "gateway/tally.h"
 #include "mqtt/mqtt.h"
 #include "site/channel.h"
 #include "spool/spool.h"
@@ -25,6 +27,12 @@ enum cloud_state {
 	CLOUD_CLEARING, /* for paho to have done with it */
 };
 
+/* What went wrong last, and when by the loop's clock; no text: nothing yet. */
+struct mishap {
+	char text[256];
+	int64_t at_ms;
+};
+
 /*
  * The connection to the cloud.
  *
@@ -36,6 +44,8 @@ enum cloud_state {
  * greetings   answers that are waited for
  * why         why it ended, or could not begin; said_why was logged already
  * renewing    it ends to begin again with a newer token
+ * unrenewed   failures to sign our own token since the last success
+ * certificate_ends  Unix seconds, as the token said at the last signature; 0: there is none
  */
 struct cloud {
 	enum cloud_state state;
@@ -54,7 +64,12 @@ struct cloud {
 	char said_why[256];
 	int64_t since_ms, drain_until_ms;
 	time_t renew_at;
-	uint64_t connects, signatures, sign_failures;
+	uint64_t connects, signatures, sign_failures, unrenewed;
+	time_t certificate_ends;
+	struct tally_codes disconnects, failures;
+	struct tally_times sign_times;
+	struct tally_faults sign_faults;
+	struct mishap error, sign_error;
 };
 
 /* What is in flight: a message of the spool, or an attach. */
@@ -92,7 +107,7 @@ struct pump {
 	bool again, stuck, failed, said;
 	int64_t passed_ms;
 	int64_t tokens_ms, tokens;
-	uint64_t sent, arrived, refused, unrouted, lost;
+	uint64_t sent, arrived, refused, unrouted, dropped, lost;
 };
 
 /*
@@ -106,6 +121,23 @@ struct local {
 	uv_poll_t *poll;
 	bool said, own_due;
 	uint64_t delivered, undelivered;
+};
+
+/*
+ * What is seen of all that from outside.
+ *
+ * looked_ms  when the spool was looked at; waiting, oldest_s, bytes, drops and failed are from then
+ * up, down   messages a second
+ */
+struct observed {
+	bool looked;
+	int64_t looked_ms;
+	uint64_t waiting;
+	int64_t oldest_s, bytes;
+	struct metrics_reason drops[METRICS_REASONS_MAX];
+	size_t n_drops;
+	struct fault failed;
+	struct tally_rate up, down;
 };
 
 /* A device's own key signs for it: one at a time, as the token does. */
@@ -124,7 +156,9 @@ struct gateway {
 	size_t n_sign_queue;
 	uint32_t signing_device; /* 0: the gateway itself */
 	char signing_name[DEVICE_NAME_MAX + 1];
+	struct observed observed;
 	struct status *status;
+	struct scrape *scrape;
 	uv_timer_t tick;
 	uv_signal_t hup, term, interrupt;
 	bool leaving, left, reload_due;
@@ -189,6 +223,15 @@ void local_drop(struct gateway *g);
 
 /* down: what came from the cloud. */
 void down_take(void *with, const struct mqtt_message *message);
+
+/* observe: what others are shown. What is of the spool is a second old at most. */
+void observe_tick(struct gateway *g);
+const struct observed *observe(struct gateway *g);
+void observe_metrics(struct gateway *g, struct metrics *ret);
+
+/* scrape: the metrics over HTTP. */
+int scrape_open(struct gateway *g, struct fault *f);
+void scrape_close(struct gateway *g);
 
 /* status */
 int status_open(struct gateway *g, struct fault *f);
