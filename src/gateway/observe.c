@@ -67,7 +67,7 @@ look(struct gateway *g)
 		spool_drops(path, add_drop, o, &o->failed);
 	if (first < extent.first)
 		first = extent.first;
-	o->waiting = extent.next > first ? extent.next - first : 0;
+	o->waiting = extent.first && extent.next > first ? extent.next - first : 0;
 	o->bytes = extent.bytes;
 	if (o->waiting)
 		spool_taken(path, first, &taken_ms, &o->failed);

@@ -23,6 +23,11 @@ tests_integration_mqtt_client_LDADD = src/mqtt/libmqtt.la src/base/libbase.la $(
 dist_check_SCRIPTS += tests/integration/mqtt-broker.sh
 TESTS += tests/integration/mqtt-broker.sh
 
+# what a gateway shows of itself
+dist_check_SCRIPTS += tests/integration/metrics.sh
+TESTS += tests/integration/metrics.sh
+EXTRA_DIST += tests/integration/exposition.awk tests/integration/slow-http.py
+
 # what was taken arrives, whatever is killed: a short form, and `make soak`
 dist_check_SCRIPTS += tests/integration/nothing-lost.sh
 TESTS += tests/integration/nothing-lost.sh

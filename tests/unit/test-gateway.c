@@ -325,6 +325,8 @@ settings_that_are_wrong_are_named(void **state)
 		{WHOLE "client-id = {nobody}\n", "uplink.client-id: {nobody}"},
 		{WHOLE "registry = no good\n", "no good"},
 		{WHOLE "[site]\nin = a#\n", "site.in"},
+		{WHOLE "[status]\nmetrics-listen = localhost:9\n",
+			"status.metrics-listen: 'localhost:9'"},
 	};
 
 	(void)state;
