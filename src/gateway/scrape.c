@@ -91,13 +91,27 @@ on_request(void *with, struct MHD_Connection *connection, const char *url, const
 
 static void on_timer(uv_timer_t *timer);
 
-/* Has the daemon do what it can, and be called again when it wants to. */
+static unsigned
+count_connections(const struct scrape *s)
+{
+	return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
+/*
+ * Has the daemon do what it can, and be called again when it wants to. One that lets nobody in any
+ * more, for there are too many, looks only when it begins whether there is room again: so it begins
+ * once more when somebody left.
+ */
 static void
 run(struct scrape *s)
 {
 	MHD_UNSIGNED_LONG_LONG wait_ms;
+	unsigned before;
 
-	MHD_run(s->daemon);
+	do {
+		before = count_connections(s);
+		MHD_run(s->daemon);
+	} while (count_connections(s) < before);
 	if (MHD_get_timeout(s->daemon, &wait_ms) == MHD_YES)
 		uv_timer_start(&s->timer, on_timer, wait_ms, 0);
 	else

@@ -1,20 +1,33 @@
 """Clients that are no good to an HTTP server: they connect, ask half a question, and wait.
 
-usage: slow-http.py PORT N     N connections, each with half a request; prints "open" when all are
+usage: slow-http.py PORT N     N connections at any time, each with half a request; prints "open"
+                               for each that is
        slow-http.py PORT -     sends standard input, prints what comes back until the end
 """
-import signal
+import selectors
 import socket
 import sys
 
 
 def slow(port, n):
-    connections = []
-    for _ in range(n):
-        connections.append(socket.create_connection(("127.0.0.1", port), timeout=30))
-        connections[-1].sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-    print("open", flush=True)
-    signal.pause()
+    waiting = selectors.DefaultSelector()
+    while True:
+        while len(waiting.get_map()) < n:
+            connection = socket.socket()
+            connection.setblocking(False)
+            connection.connect_ex(("127.0.0.1", port))
+            waiting.register(connection, selectors.EVENT_WRITE)
+        for key, events in waiting.select():
+            try:
+                if events & selectors.EVENT_WRITE:
+                    key.fileobj.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+                    print("open", flush=True)
+                    waiting.modify(key.fileobj, selectors.EVENT_READ)
+                elif not key.fileobj.recv(65536):
+                    raise ConnectionResetError
+            except OSError:
+                waiting.unregister(key.fileobj)
+                key.fileobj.close()
 
 
 def once(port):
