@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "gateway/template.h"
 #include "jwt/claims.h"
+#include "token/token.h"
 
 /* Where each kind of failure begins to wait; all but the clock's grow from there. */
 #define NETWORK_FIRST_MS 1000
@@ -43,6 +44,13 @@ set_state(struct gateway *g, enum cloud_state state)
 	notify("STATUS=%s", cloud_state_name(state));
 }
 
+static void
+note(struct gateway *g, struct mishap *mishap, const struct fault *why)
+{
+	snprintf(mishap->text, sizeof(mishap->text), "%s", why->text);
+	mishap->at_ms = gateway_now_ms(g);
+}
+
 /* Why there is no connection is said when it is new; the same again only when debugging. */
 static void
 say(struct gateway *g, const struct fault *why, int64_t wait_ms)
@@ -54,6 +62,7 @@ say(struct gateway *g, const struct fault *why, int64_t wait_ms)
 	log_line(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "%s: %s: trying again in %" PRId64 " s",
 		c->was_up ? "disconnected" : "not connected", why->text, (wait_ms + 500) / 1000);
 	c->was_up = false;
+	note(g, &c->error, why);
 	snprintf(c->said_why, sizeof(c->said_why), "%s", why->text);
 }
 
@@ -116,6 +125,14 @@ fail(struct gateway *g, const struct fault *why)
 	wait_for(g, wait_ms);
 }
 
+/* An attempt to connect came to nothing before there was a connection. */
+static void
+give_up(struct gateway *g, const struct fault *why)
+{
+	g->cloud.failures.n[why->code]++;
+	fail(g, why);
+}
+
 /* --- the token ------------------------------------------------------------------------------- */
 
 /* How long before its end a token is given up: a tenth, but room for a slow one to sign. */
@@ -171,6 +188,7 @@ begin_signing(struct gateway *g, uint32_t device)
 	const struct device *of = device ? devices_by_id(g->devices, device) : NULL;
 
 	c->signing = true;
+	c->sign_fault = (struct fault)FAULT_INIT;
 	g->signing_device = device;
 	snprintf(g->signing_name, sizeof(g->signing_name), "%s", of ? of->name : "");
 	c->sign_work.data = g;
@@ -215,20 +233,23 @@ take_credential(struct gateway *g)
 
 	if (c->sign_failed) {
 		c->sign_failures++;
+		c->unrenewed++;
 		if (c->state == CLOUD_SIGNING) {
-			fail(g, &c->sign_fault);
+			give_up(g, &c->sign_fault);
 			return;
 		}
-		log_line(c->late || c->state != CLOUD_UP ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+		log_line(
+			c->unrenewed > 1 || c->state != CLOUD_UP ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
 			"no newer token yet: %s: the connection stays as long as the older one "
 			"lasts",
 			c->sign_fault.text);
-		c->late = true;
 		c->renew_at = time(NULL) + margin_s(g) / 10 + 1;
 		return;
 	}
 	c->signatures++;
-	c->late = false;
+	c->unrenewed = 0;
+	if (c->fresh.certificate_ends >= 0)
+		c->certificate_ends = c->fresh.certificate_ends;
 	credential_clear(&c->credential);
 	c->credential = c->fresh;
 	c->fresh = (struct credential){0};
@@ -246,6 +267,19 @@ ends_us(const struct fault *f, uint32_t device)
 }
 
 static void
+count_signature(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+
+	if (!c->sign_failed) {
+		tally_time(&c->sign_times, c->fresh.took_us);
+		return;
+	}
+	tally_fault(&c->sign_faults, token_fault_name(&c->sign_fault), c->sign_fault.code);
+	note(g, &c->sign_error, &c->sign_fault);
+}
+
+static void
 on_signed(uv_work_t *work, int status)
 {
 	struct gateway *g = work->data;
@@ -254,9 +288,7 @@ on_signed(uv_work_t *work, int status)
 
 	(void)status;
 	c->signing = false;
-	/* A fault is one only where something failed. */
-	if (!c->sign_failed)
-		c->sign_fault = (struct fault)FAULT_INIT;
+	count_signature(g);
 	if (c->sign_failed && ends_us(&c->sign_fault, device)) {
 		gateway_fail(g, &c->sign_fault);
 	} else if (device) {
@@ -349,7 +381,7 @@ connect_now(struct gateway *g)
 		if (is_fatal(&f))
 			gateway_fail(g, &f);
 		else
-			fail(g, &f);
+			give_up(g, &f);
 		return;
 	}
 	mqtt_on_done(c->mqtt, on_done, g);
@@ -443,6 +475,7 @@ lost(struct gateway *g, const struct fault *why)
 	/* What the broker refused is not offered to it again. */
 	if (why->code == FAULT_AUTH)
 		credential_clear(&c->credential);
+	(c->was_up ? &c->disconnects : &c->failures)->n[why->code]++;
 	c->cleared = TAKE(c->mqtt);
 	if (c->was_up)
 		c->ended_ms = gateway_now_ms(g);

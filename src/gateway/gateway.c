@@ -54,6 +54,7 @@ gateway_cloud_is_quiet(struct gateway *g)
 	g->left = true;
 	local_drop(g);
 	status_close(g);
+	scrape_close(g);
 	uv_walk(&g->loop, close_each, NULL);
 }
 
@@ -203,6 +204,7 @@ on_tick(uv_timer_t *timer)
 		return;
 	local_tick(g);
 	attach_tick(g);
+	observe_tick(g);
 	if (pump_tick(g, &f))
 		gateway_fail(g, &f);
 	if (g->reload_due && !g->leaving)
@@ -223,7 +225,8 @@ open_all(struct gateway *g, struct fault *f)
 	const struct devices_options options = devices_options(&g->settings);
 
 	if (read_routes(g, &g->settings, f) || devices_new(&options, &g->devices, f) ||
-		cloud_open(g, f) || pump_open(g, f) || status_open(g, f) || local_open(g, f))
+		cloud_open(g, f) || pump_open(g, f) || status_open(g, f) || scrape_open(g, f) ||
+		local_open(g, f))
 		return -1;
 	watch_signal(g, &g->hup, SIGHUP);
 	watch_signal(g, &g->term, SIGTERM);
@@ -239,6 +242,7 @@ close_all(struct gateway *g)
 {
 	local_drop(g);
 	status_close(g);
+	scrape_close(g);
 	uv_walk(&g->loop, close_each, NULL);
 	uv_run(&g->loop, UV_RUN_DEFAULT);
 	cloud_close(g);

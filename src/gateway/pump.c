@@ -320,6 +320,7 @@ take(struct gateway *g, const struct spool_message *m, struct fault *f)
 		case DEVICE_HOLD:
 			return 0;
 		case DEVICE_DROP:
+			p->dropped++;
 			return give_up(g, m->seq, f);
 		case DEVICE_SEND:
 			break;

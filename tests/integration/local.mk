@@ -35,6 +35,11 @@ TESTS += tests/integration/uplinks.sh tests/integration/two-users.sh
 dist_check_SCRIPTS += tests/integration/token-faults.sh
 TESTS += tests/integration/token-faults.sh
 
+# what a gateway shows of itself
+dist_check_SCRIPTS += tests/integration/metrics.sh
+TESTS += tests/integration/metrics.sh
+EXTRA_DIST += tests/integration/exposition.awk tests/integration/slow-http.py
+
 # what was taken arrives, whatever is killed: a short form, and `make soak`
 UNDER_LOAD = \
 	tests/integration/clock.sh \

@@ -44,9 +44,12 @@ ledger_moves_on_with_the_first_alone(void **state)
 	take(ledger, 10, 15);
 	ledger_done(ledger, 12);
 	ledger_done(ledger, 11);
+	ledger_done(ledger, 11);
 	assert_int_equal(ledger_first(ledger), 10);
+	assert_int_equal(ledger_done_early(ledger), 2);
 	ledger_done(ledger, 10);
 	assert_int_equal(ledger_first(ledger), 13);
+	assert_int_equal(ledger_done_early(ledger), 0);
 	assert_true(ledger_has(ledger, 9));
 	assert_true(ledger_has(ledger, 13));
 	assert_false(ledger_has(ledger, 15));
@@ -328,6 +331,8 @@ settings_that_are_wrong_are_named(void **state)
 		{WHOLE "client-id = {nobody}\n", "uplink.client-id: {nobody}"},
 		{WHOLE "registry = no good\n", "no good"},
 		{WHOLE "[site]\nin = a#\n", "site.in"},
+		{WHOLE "[status]\nmetrics-listen = localhost:9\n",
+			"status.metrics-listen: 'localhost:9'"},
 	};
 
 	(void)state;
