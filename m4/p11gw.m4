@@ -35,7 +35,7 @@ AC_DEFUN([P11GW_PAHO], [
     : >conftest.paho/config.h
     p11gw_saved="$LIBS"
     LIBS="conftest.paho/libpaho.a conftest.paho/lean.o $SSL_LIBS $CRYPTO_LIBS -lpthread $LIBS"
-    AS_IF([$srcdir/src/mqtt/lean.sh "$AR" "$OBJCOPY" "$PAHO_ARCHIVE" dnl
+    AS_IF([$srcdir/src/mqtt/lean.sh "$AR" "$OBJCOPY" "$NM" "$PAHO_ARCHIVE" dnl
         conftest.paho/libpaho.a 2>&AS_MESSAGE_LOG_FD &&
         $CC $CPPFLAGS $CFLAGS -D_GNU_SOURCE -fPIC -Iconftest.paho dnl
           -iquote "$srcdir/src" dnl

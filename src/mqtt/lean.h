@@ -1,10 +1,13 @@
-/* lean: three system calls as paho's static library makes them. Private to mqtt/. */
+/* lean: some system calls as paho's static library makes them. Private to mqtt/. */
 #ifndef MQTT_LEAN_H
 #define MQTT_LEAN_H
 
 #include <poll.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
 
 /*
  * As recv(2), poll(2) and close(2). More is read than was asked for; what is left over is handed
@@ -16,5 +19,14 @@
 ssize_t lean_recv(int fd, void *to, size_t len, int flags);
 int lean_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 int lean_close(int fd);
+
+/*
+ * As writev(2) on a TCP connection and pthread_cond_timedwait(3). What is written waits for more,
+ * until its thread waits there or another in lean_poll(); the kernel would wait 0.2 s.
+ *
+ * Threads: any.
+ */
+ssize_t lean_writev(int fd, const struct iovec *parts, int n);
+int lean_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until);
 
 #endif

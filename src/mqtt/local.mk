@@ -23,5 +23,6 @@ EXTRA_src_mqtt_libmqtt_la_DEPENDENCIES = src/mqtt/libpaho-lean.a src/mqtt/liblea
 CLEANFILES += src/mqtt/libpaho-lean.a
 
 src/mqtt/libpaho-lean.a: $(PAHO_ARCHIVE) $(srcdir)/src/mqtt/lean.sh src/mqtt/liblean.a
-	$(AM_V_GEN)$(srcdir)/src/mqtt/lean.sh '$(AR)' '$(OBJCOPY)' '$(PAHO_ARCHIVE)' $@
+	$(AM_V_GEN)$(srcdir)/src/mqtt/lean.sh '$(AR)' '$(OBJCOPY)' '$(NM)' \
+		'$(PAHO_ARCHIVE)' $@
 endif

@@ -49,16 +49,18 @@ start_cloud()
 	clouds="$clouds $cloud_pid"
 }
 
+# stop_cloud NAME: and who listened there
 stop_cloud()
 {
-	kill "$(cat "$1.pid")"
-	wait "$(cat "$1.pid")" 2>/dev/null || true
+	kill "$(cat "$1.pid")" "$(cat "$1.taker")"
+	wait "$(cat "$1.pid")" "$(cat "$1.taker")" 2>/dev/null || true
 }
 
 # takes NAME: what comes to the broker NAME, in the background, to NAME.took
 takes()
 {
 	mosquitto_sub -h 127.0.0.1 -p "$(cat "$1.port")" -i backend -q 1 -t '#' >>"$1.took" 2>/dev/null &
+	echo $! >"$1.taker"
 	clouds="$clouds $!"
 	wait_for 20 grep -q 'Sending SUBACK to backend' "$1.log" || die "nobody can listen at $1"
 }

@@ -3,9 +3,13 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -152,6 +156,72 @@ what_is_larger_than_the_buffer_comes_in_its_order(void **state)
 	close(pair.there);
 }
 
+/* A connection over TCP, for what only TCP holds. */
+static struct pair
+make_connection(void)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct pair pair = {socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), -1};
+
+	assert_int_equal(bind(listening, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(listening, 1), 0);
+	assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &len), 0);
+	assert_int_equal(connect(pair.here, (struct sockaddr *)&address, len), 0);
+	pair.there = accept(listening, NULL, NULL);
+	assert_true(pair.there >= 0);
+	close(listening);
+	return pair;
+}
+
+/* How many bytes the kernel has not sent. */
+static int
+held_back(int fd)
+{
+	int bytes = -1;
+
+	assert_int_equal(ioctl(fd, SIOCOUTQNSD, &bytes), 0);
+	return bytes;
+}
+
+static void
+writes(int fd)
+{
+	const struct iovec parts[] = {{(char[]){"ab"}, 2}, {(char[]){"c"}, 1}};
+
+	assert_int_equal(lean_writev(fd, parts, 2), 3);
+}
+
+static void
+what_is_written_goes_when_its_thread_waits(void **state)
+{
+	struct pair pair = make_connection();
+	pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
+	const struct timespec past = {1, 0};
+	char got[16];
+	short revents;
+
+	(void)state;
+	writes(pair.here);
+	writes(pair.here);
+	assert_int_equal(held_back(pair.here), 6);
+	pthread_mutex_lock(&mutex);
+	assert_int_equal(lean_cond_timedwait(&cond, &mutex, &past), ETIMEDOUT);
+	pthread_mutex_unlock(&mutex);
+	assert_int_equal(held_back(pair.here), 0);
+	assert_int_equal(recv(pair.there, got, sizeof(got), 0), 6);
+	assert_memory_equal(got, "abcabc", 6);
+	writes(pair.here);
+	assert_int_equal(held_back(pair.here), 3);
+	polled(pair.here, POLLIN, &revents);
+	assert_int_equal(held_back(pair.here), 0);
+	lean_close(pair.here);
+	close(pair.there);
+}
+
 int
 main(void)
 {
@@ -160,6 +230,7 @@ main(void)
 		cmocka_unit_test(an_end_and_a_wait_are_the_systems),
 		cmocka_unit_test(another_connection_passes_by),
 		cmocka_unit_test(what_a_closed_connection_left_is_gone),
+		cmocka_unit_test(what_is_written_goes_when_its_thread_waits),
 		cmocka_unit_test(what_is_larger_than_the_buffer_comes_in_its_order),
 	};
 
