@@ -14,7 +14,8 @@ SCENARIOS = \
 	tests/integration/bad-input-swtpm.test \
 	tests/integration/gateway-softhsm.test \
 	tests/integration/gateway-swtpm.test \
-	tests/integration/device-keys-softhsm.test
+	tests/integration/device-keys-softhsm.test \
+	tests/integration/device-keys-swtpm.test
 dist_check_SCRIPTS += $(SCENARIOS)
 TESTS += $(SCENARIOS)
 
@@ -34,7 +35,8 @@ UNDER_LOAD = \
 	tests/integration/clock.sh \
 	tests/integration/expiry.sh \
 	tests/integration/failover.sh \
-	tests/integration/nothing-lost.sh
+	tests/integration/nothing-lost.sh \
+	tests/integration/nothing-lost-swtpm.test
 dist_check_SCRIPTS += $(UNDER_LOAD)
 TESTS += $(UNDER_LOAD)
 EXTRA_DIST += tests/integration/load.py
