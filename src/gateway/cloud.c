@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/secret.h"
-#include "gateway/route.h"
 #include "gateway/template.h"
 #include "jwt/claims.h"
+#include "token/token.h"
 
 /* Where each kind of failure begins to wait; all but the clock's grow from there. */
 #define NETWORK_FIRST_MS 1000
@@ -24,6 +24,9 @@
 
 /* What is in flight has so long to arrive when the connection is ended on purpose. */
 #define DRAIN_MS 5000
+
+/* A connection that lasted so long makes up for the failures before it. */
+#define STEADY_MS 30000
 
 const char *
 cloud_state_name(enum cloud_state state)
@@ -41,17 +44,25 @@ set_state(struct gateway *g, enum cloud_state state)
 	notify("STATUS=%s", cloud_state_name(state));
 }
 
-/* Each reason is said when it is new; the same again only when debugging. */
+static void
+note(struct gateway *g, struct mishap *mishap, const struct fault *why)
+{
+	snprintf(mishap->text, sizeof(mishap->text), "%s", why->text);
+	mishap->at_ms = gateway_now_ms(g);
+}
+
+/* Why there is no connection is said when it is new; the same again only when debugging. */
 static void
 say(struct gateway *g, const struct fault *why, int64_t wait_ms)
 {
 	struct cloud *c = &g->cloud;
-	bool again = !strcmp(c->said_why, why->text);
+	bool again = !c->was_up && !strcmp(c->said_why, why->text);
 
 	c->why = *why;
-	log_line(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
-		"not connected: %s: trying again in %" PRId64 " s", why->text,
-		(wait_ms + 500) / 1000);
+	log_line(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "%s: %s: trying again in %" PRId64 " s",
+		c->was_up ? "disconnected" : "not connected", why->text, (wait_ms + 500) / 1000);
+	c->was_up = false;
+	note(g, &c->error, why);
 	snprintf(c->said_why, sizeof(c->said_why), "%s", why->text);
 }
 
@@ -114,6 +125,14 @@ fail(struct gateway *g, const struct fault *why)
 	wait_for(g, wait_ms);
 }
 
+/* An attempt to connect came to nothing before there was a connection. */
+static void
+give_up(struct gateway *g, const struct fault *why)
+{
+	g->cloud.failures.n[why->code]++;
+	fail(g, why);
+}
+
 /* --- the token ------------------------------------------------------------------------------- */
 
 /* How long before its end a token is given up: a tenth, but room for a slow one to sign. */
@@ -169,6 +188,7 @@ begin_signing(struct gateway *g, uint32_t device)
 	const struct device *of = device ? devices_by_id(g->devices, device) : NULL;
 
 	c->signing = true;
+	c->sign_fault = (struct fault)FAULT_INIT;
 	g->signing_device = device;
 	snprintf(g->signing_name, sizeof(g->signing_name), "%s", of ? of->name : "");
 	c->sign_work.data = g;
@@ -213,20 +233,23 @@ take_credential(struct gateway *g)
 
 	if (c->sign_failed) {
 		c->sign_failures++;
+		c->unrenewed++;
 		if (c->state == CLOUD_SIGNING) {
-			fail(g, &c->sign_fault);
+			give_up(g, &c->sign_fault);
 			return;
 		}
-		log_line(c->late || c->state != CLOUD_UP ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+		log_line(
+			c->unrenewed > 1 || c->state != CLOUD_UP ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
 			"no newer token yet: %s: the connection stays as long as the older one "
 			"lasts",
 			c->sign_fault.text);
-		c->late = true;
 		c->renew_at = time(NULL) + margin_s(g) / 10 + 1;
 		return;
 	}
 	c->signatures++;
-	c->late = false;
+	c->unrenewed = 0;
+	if (c->fresh.certificate_ends >= 0)
+		c->certificate_ends = c->fresh.certificate_ends;
 	credential_clear(&c->credential);
 	c->credential = c->fresh;
 	c->fresh = (struct credential){0};
@@ -244,6 +267,19 @@ ends_us(const struct fault *f, uint32_t device)
 }
 
 static void
+count_signature(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+
+	if (!c->sign_failed) {
+		tally_time(&c->sign_times, c->fresh.took_us);
+		return;
+	}
+	tally_fault(&c->sign_faults, token_fault_name(&c->sign_fault), c->sign_fault.code);
+	note(g, &c->sign_error, &c->sign_fault);
+}
+
+static void
 on_signed(uv_work_t *work, int status)
 {
 	struct gateway *g = work->data;
@@ -252,9 +288,7 @@ on_signed(uv_work_t *work, int status)
 
 	(void)status;
 	c->signing = false;
-	/* A fault is one only where something failed. */
-	if (!c->sign_failed)
-		c->sign_fault = (struct fault)FAULT_INIT;
+	count_signature(g);
 	if (c->sign_failed && ends_us(&c->sign_fault, device)) {
 		gateway_fail(g, &c->sign_fault);
 	} else if (device) {
@@ -285,6 +319,7 @@ on_done(void *with, uint64_t tag, const struct fault *failed)
 	struct gateway *g = with;
 	struct cloud *c = &g->cloud;
 
+	c->progress_ms = gateway_now_ms(g);
 	if (tag & TAG_DEVICE) {
 		attach_answered(g, (uint32_t)tag, failed);
 	} else if (tag & TAG_OWN) {
@@ -346,11 +381,12 @@ connect_now(struct gateway *g)
 		if (is_fatal(&f))
 			gateway_fail(g, &f);
 		else
-			fail(g, &f);
+			give_up(g, &f);
 		return;
 	}
 	mqtt_on_done(c->mqtt, on_done, g);
 	mqtt_on_message(c->mqtt, down_take, g);
+	c->progress_ms = gateway_now_ms(g);
 	set_state(g, CLOUD_CONNECTING);
 	log_debug("connecting url=%s", g->settings.uplink.url.items[c->url]);
 }
@@ -392,10 +428,11 @@ clear(uv_work_t *work)
 	struct cloud *c = &g->cloud;
 
 	mqtt_free(TAKE(c->cleared));
+	if (!c->explain)
+		return;
 	c->explained = (struct fault)FAULT_INIT;
-	if (c->explain)
-		mqtt_explain(g->settings.uplink.url.items[c->url], g->settings.uplink.ca_file,
-			(int)g->settings.uplink.timeout_s, &c->explained);
+	mqtt_explain(g->settings.uplink.url.items[c->url], g->settings.uplink.ca_file,
+		(int)g->settings.uplink.timeout_s, &c->explained);
 }
 
 static void
@@ -407,36 +444,40 @@ on_cleared(uv_work_t *work, int status)
 	(void)status;
 	c->clearing = false;
 	if (g->leaving || c->why.code == FAULT_NONE) {
+		c->was_up = false;
 		wait_for(g, 0);
 		return;
 	}
-	fail(g, c->explain ? &c->explained : &c->why);
+	fail(g, c->unexplained && c->explained.code ? &c->explained : &c->why);
 }
 
-/* The connection has ended: by itself, or as we wanted. */
+/*
+ * The connection has ended: by itself, or as we wanted. That there was none, for reasons that are
+ * not known, is looked into now and then; what was found holds until it is looked into again.
+ */
 static void
 lost(struct gateway *g, const struct fault *why)
 {
 	struct cloud *c = &g->cloud;
-	bool was_up = c->state >= CLOUD_GREETING;
 
 	uv_timer_stop(&c->timer);
 	if (!g->leaving)
 		devices_cloud_lost(g->devices);
 	pump_cloud_lost(g);
 	g->n_sign_queue = 0; /* who waited there is attached anew */
+	if (c->state >= CLOUD_UP && gateway_now_ms(g) - c->since_ms >= STEADY_MS)
+		backoff_reset(&c->backoff);
 	c->why = *why;
-	c->explain = why->code == FAULT_NET && !was_up && why->native == 0 && !g->leaving &&
-		     c->backoff.failures % 8 == 0;
+	c->was_up = c->state >= CLOUD_GREETING;
+	c->unexplained = why->code == FAULT_NET && !c->was_up && why->native == 0;
+	c->explain = c->unexplained && !g->leaving &&
+		     (!c->explained.code || c->backoff.failures % 8 == 0);
 	/* What the broker refused is not offered to it again. */
 	if (why->code == FAULT_AUTH)
 		credential_clear(&c->credential);
-	if (was_up && why->code) {
-		log_warn("disconnected: %s", why->text);
-		snprintf(c->said_why, sizeof(c->said_why), "%s", why->text);
-	}
+	(c->was_up ? &c->disconnects : &c->failures)->n[why->code]++;
 	c->cleared = TAKE(c->mqtt);
-	if (was_up)
+	if (c->was_up)
 		c->ended_ms = gateway_now_ms(g);
 	c->clearing = true;
 	set_state(g, CLOUD_CLEARING);
@@ -465,8 +506,7 @@ come_up(struct gateway *g)
 	c->since_ms = gateway_now_ms(g);
 	c->renewing = false;
 	c->said_why[0] = '\0';
-	c->why = (struct fault)FAULT_INIT;
-	backoff_reset(&c->backoff);
+	c->why = c->explained = (struct fault)FAULT_INIT;
 	set_state(g, CLOUD_UP);
 	log_info("connected url=%s after_ms=%" PRId64, g->settings.uplink.url.items[c->url],
 		c->ended_ms ? c->since_ms - c->ended_ms : 0);
@@ -486,7 +526,6 @@ subscribe(struct gateway *g, const char *filter, int qos, struct fault *f)
 static int
 greet(struct gateway *g, struct fault *f)
 {
-	const struct setting_list *in = &g->settings.site.in;
 	const char *device = g->settings.uplink.device;
 	char filter[2 * ROUTE_TEXT_MAX];
 
@@ -497,13 +536,9 @@ greet(struct gateway *g, struct fault *f)
 			return -1;
 		g->cloud.greetings++;
 	}
-	for (size_t i = 0; i < in->n; i++) {
-		struct route route;
-
-		if (route_parse(in->items[i], &route, f))
-			return -1;
-		route_filter(&route, ROUTE_IN, filter, sizeof(filter));
-		if (subscribe(g, filter, route.qos, f))
+	for (size_t i = 0; i < g->in.n; i++) {
+		route_filter(&g->in.items[i], ROUTE_IN, filter, sizeof(filter));
+		if (subscribe(g, filter, g->in.items[i].qos, f))
 			return -1;
 	}
 	return 0;
@@ -523,8 +558,11 @@ move_on(struct gateway *g)
 
 	if (c->state == CLOUD_CONNECTING) {
 		set_state(g, CLOUD_GREETING);
-		if (greet(g, &f))
-			log_warn("cannot subscribe: %s", f.text);
+		if (greet(g, &f)) {
+			/* It has gone already, which is to be heard soon; or nothing comes. */
+			log_debug("cannot subscribe: %s", f.text);
+			c->greetings++;
+		}
 	}
 	if (c->state == CLOUD_GREETING && !c->greetings)
 		come_up(g);
@@ -603,10 +641,30 @@ cloud_end(struct gateway *g)
 	}
 }
 
+/* A broker that is there and answers nothing is as good as none. */
+static void
+watch_progress(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+	long timeout_s = g->settings.uplink.timeout_s;
+	struct fault f = FAULT_INIT;
+
+	if (c->state != CLOUD_GREETING && c->state != CLOUD_UP)
+		return;
+	if (c->state == CLOUD_UP && !is_in_flight(g))
+		c->progress_ms = gateway_now_ms(g);
+	/* What was asked since the last tick is not late yet. */
+	if (gateway_now_ms(g) - c->progress_ms <= (timeout_s + 1) * 1000)
+		return;
+	fault_set(&f, FAULT_NET, "the broker acknowledged nothing within %ld s", timeout_s);
+	lost(g, &f);
+}
+
 void
 cloud_tick(struct gateway *g)
 {
 	poll_now(g);
+	watch_progress(g);
 	sign_next(g);
 }
 

@@ -15,6 +15,8 @@ struct work {
 	json_t *header;
 	json_t *claims;
 	char *jwt;
+	int64_t signed_us;
+	time_t certificate_ends;
 };
 
 static void
@@ -25,27 +27,47 @@ work_clear(struct work *w)
 	secret_free(w->jwt);
 }
 
+static int64_t
+now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+static time_t
+certificate_ends(EVP_PKEY *key)
+{
+	AUTO(auto_x509) X509 *cert = NULL;
+	struct fault f = FAULT_INIT;
+	struct tm end;
+
+	if (token_key_certificate(key, &cert, &f) == 0)
+		return ASN1_TIME_to_tm(X509_get0_notAfter(cert), &end) ? timegm(&end) : -1;
+	if (f.code == FAULT_NOTFOUND)
+		return 0;
+	log_debug("the certificate cannot be read: %s", f.text);
+	return -1;
+}
+
+/* The certificate is read while the token is open anyway; nothing depends on it. */
 static int
 sign(EVP_PKEY *key, void *with, struct fault *f)
 {
 	struct work *w = with;
 
-	return jwt_sign(w->header, w->claims, key, &w->jwt, f);
+	if (jwt_sign(w->header, w->claims, key, &w->jwt, f))
+		return -1;
+	w->signed_us = now_us();
+	w->certificate_ends = certificate_ends(key);
+	return 0;
 }
 
 static void
 warn(const char *text)
 {
 	log_debug("%s", text);
-}
-
-static long
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 int
@@ -62,7 +84,7 @@ credential_sign(const struct gateway_settings *settings, const char *key, struct
 	const char *audience = settings->uplink.audience ? settings->uplink.audience : "";
 	AUTO(work_clear) struct work w = {.header = json_object()};
 	time_t now = time(NULL);
-	long began_ms = now_ms();
+	int64_t began_us = now_us();
 
 	if (!w.header)
 		return fault_nomem(f);
@@ -79,7 +101,8 @@ credential_sign(const struct gateway_settings *settings, const char *key, struct
 		.jwt = TAKE(w.jwt),
 		.issued = now,
 		.expires = now + settings->uplink.lifetime_s,
-		.took_ms = now_ms() - began_ms,
+		.took_us = w.signed_us - began_us,
+		.certificate_ends = w.certificate_ends,
 	};
 	return 0;
 }

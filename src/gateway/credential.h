@@ -2,6 +2,7 @@
 #ifndef GATEWAY_CREDENTIAL_H
 #define GATEWAY_CREDENTIAL_H
 
+#include <stdint.h>
 #include <time.h>
 
 #include "base/fault.h"
@@ -10,12 +11,14 @@
 /*
  * jwt      a secret; NULL before the first
  * expires  Unix seconds
- * took_ms  what signing took, login and all
+ * took_us  what signing took, login and all, in microseconds
+ * certificate_ends  of the one beside the key, Unix seconds; 0: there is none, -1: it could not be read
  */
 struct credential {
 	char *jwt;
 	time_t issued, expires;
-	long took_ms;
+	int64_t took_us;
+	time_t certificate_ends;
 };
 
 /*

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "gateway/route.h"
 #include "registry/topic.h"
+#include "site/filter.h"
 
 #define TOPIC_SIZE_MAX 2048
 
@@ -26,7 +26,7 @@ static void
 take_other(struct gateway *g, const struct mqtt_message *m)
 {
 	char topic[TOPIC_SIZE_MAX];
-	int qos = route_map(&g->settings.site.in, ROUTE_IN, m->topic, topic, sizeof(topic));
+	int qos = routes_map(&g->in, ROUTE_IN, m->topic, topic, sizeof(topic));
 
 	if (qos < 0)
 		log_debug("nobody asked for topic=%s", m->topic);
@@ -42,6 +42,11 @@ down_take(void *with, const struct mqtt_message *m)
 	struct gateway *g = with;
 	struct topic topic;
 
+	/* Whatever the cloud sends: the site's clients are not to be disconnected for it. */
+	if (!filter_is_topic(m->topic)) {
+		log_debug("the cloud sends a message for '%.100s', which is no topic", m->topic);
+		return;
+	}
 	topic_parse(m->topic, &topic);
 	switch (topic.kind) {
 	case TOPIC_CONFIG:

@@ -54,6 +54,7 @@ gateway_cloud_is_quiet(struct gateway *g)
 	g->left = true;
 	local_drop(g);
 	status_close(g);
+	scrape_close(g);
 	uv_walk(&g->loop, close_each, NULL);
 }
 
@@ -103,6 +104,20 @@ devices_options(const struct gateway_settings *s)
 		.state_interval_ms = s->site.state_interval_ms,
 		.timeout_ms = s->uplink.timeout_s * 1000,
 	};
+}
+
+/* Either both are read, or none. */
+static int
+read_routes(struct gateway *g, const struct gateway_settings *s, struct fault *f)
+{
+	AUTO(routes_clear) struct routes out = {NULL, 0};
+
+	if (routes_parse(&s->site.out, &out, f) || routes_parse(&s->site.in, &g->in, f))
+		return -1;
+	routes_clear(&g->out);
+	g->out = out;
+	out = (struct routes){NULL, 0};
+	return 0;
 }
 
 /* What changed is begun anew, and nothing else; where things are cannot change while we run. */
@@ -156,6 +171,8 @@ reload(struct gateway *g)
 		 strcmp(g->settings.uplink.name, newer.uplink.name))
 		log_error("the old settings stay: [spool], [status] and the uplink's name take a "
 			  "restart");
+	else if (read_routes(g, &newer, &f))
+		log_error("the old settings stay: %s", f.text);
 	else
 		apply(g, &newer);
 	gateway_settings_clear(&newer);
@@ -187,6 +204,7 @@ on_tick(uv_timer_t *timer)
 		return;
 	local_tick(g);
 	attach_tick(g);
+	observe_tick(g);
 	if (pump_tick(g, &f))
 		gateway_fail(g, &f);
 	if (g->reload_due && !g->leaving)
@@ -206,8 +224,9 @@ open_all(struct gateway *g, struct fault *f)
 {
 	const struct devices_options options = devices_options(&g->settings);
 
-	if (devices_new(&options, &g->devices, f) || cloud_open(g, f) || pump_open(g, f) ||
-		status_open(g, f) || local_open(g, f))
+	if (read_routes(g, &g->settings, f) || devices_new(&options, &g->devices, f) ||
+		cloud_open(g, f) || pump_open(g, f) || status_open(g, f) || scrape_open(g, f) ||
+		local_open(g, f))
 		return -1;
 	watch_signal(g, &g->hup, SIGHUP);
 	watch_signal(g, &g->term, SIGTERM);
@@ -223,12 +242,15 @@ close_all(struct gateway *g)
 {
 	local_drop(g);
 	status_close(g);
+	scrape_close(g);
 	uv_walk(&g->loop, close_each, NULL);
 	uv_run(&g->loop, UV_RUN_DEFAULT);
 	cloud_close(g);
 	pump_close(g);
 	devices_free(g->devices);
 	uv_loop_close(&g->loop);
+	routes_clear(&g->out);
+	routes_clear(&g->in);
 	gateway_settings_clear(&g->settings);
 }
 

@@ -9,7 +9,10 @@
 #include "gateway/devices.h"
 #include "gateway/gateway.h"
 #include "gateway/ledger.h"
+#include "gateway/metrics.h"
+#include "gateway/route.h"
 #include "gateway/settings.h"
+#include "gateway/tally.h"
 #include "mqtt/mqtt.h"
 #include "site/channel.h"
 #include "spool/spool.h"
@@ -25,6 +28,12 @@ enum cloud_state {
 	CLOUD_CLEARING, /* for paho to have done with it */
 };
 
+/* What went wrong last, and when by the loop's clock; no text: nothing yet. */
+struct mishap {
+	char text[256];
+	int64_t at_ms;
+};
+
 /*
  * The connection to the cloud.
  *
@@ -35,9 +44,13 @@ enum cloud_state {
  * url         which of them is tried
  * greetings   answers that are waited for
  * why         why it ended, or could not begin; said_why was logged already
- * late        that no newer token is to be had was logged
  * ended_ms    when the one before ended; 0 before the first
+ * unexplained why does not say much, explain: the worker is to find out more, into `explained`
+ * was_up      what ended was a connection
  * renewing    it ends to begin again with a newer token
+ * progress_ms when the broker last answered something, or nothing was asked
+ * unrenewed   failures to sign our own token since the last success
+ * certificate_ends  Unix seconds, as the token said at the last signature; 0: there is none
  */
 struct cloud {
 	enum cloud_state state;
@@ -45,7 +58,7 @@ struct cloud {
 	uv_async_t woken;
 	uv_timer_t timer;
 	uv_work_t sign_work, clear_work;
-	bool signing, sign_failed, clearing, renewing, explain, late;
+	bool signing, sign_failed, clearing, renewing, unexplained, explain, was_up;
 	struct credential credential, fresh;
 	struct fault sign_fault, explained;
 	struct mqtt *cleared;
@@ -54,9 +67,14 @@ struct cloud {
 	unsigned greetings;
 	struct fault why;
 	char said_why[256];
-	int64_t since_ms, ended_ms, drain_until_ms;
+	int64_t since_ms, ended_ms, drain_until_ms, progress_ms;
 	time_t renew_at;
-	uint64_t connects, signatures, sign_failures;
+	uint64_t connects, signatures, sign_failures, unrenewed;
+	time_t certificate_ends;
+	struct tally_codes disconnects, failures;
+	struct tally_times sign_times;
+	struct tally_faults sign_faults;
+	struct mishap error, sign_error;
 };
 
 /* What is in flight: a message of the spool, or an attach. */
@@ -81,6 +99,7 @@ struct flight {
  * stuck       one that should have been sent was not: what is behind it waits for that pass
  * passed_ms   when this one did
  * acked       what the spool was told
+ * over_quota  the cloud takes nothing for now, which was said
  */
 struct pump {
 	struct spool_reader *reader;
@@ -91,10 +110,10 @@ struct pump {
 	struct ledger *ledger;
 	struct flight flights[FLIGHTS];
 	uint64_t expected, acked;
-	bool again, stuck, failed, said;
+	bool again, stuck, failed, said, over_quota;
 	int64_t passed_ms;
 	int64_t tokens_ms, tokens;
-	uint64_t sent, arrived, refused, unrouted, lost;
+	uint64_t sent, arrived, refused, unrouted, dropped, lost;
 };
 
 /*
@@ -102,12 +121,31 @@ struct pump {
  *
  * said     that it is not there was logged
  * own_due  the gateway's own config is to be asked for once more
+ * complained_ms  when it was last said that messages are dropped; 0: never
  */
 struct local {
 	struct channel *channel;
 	uv_poll_t *poll;
 	bool said, own_due;
 	uint64_t delivered, undelivered;
+	int64_t complained_ms;
+};
+
+/*
+ * What is seen of all that from outside.
+ *
+ * looked_ms  when the spool was looked at; waiting, oldest_s, bytes, drops and failed are from then
+ * up, down   messages a second
+ */
+struct observed {
+	bool looked;
+	int64_t looked_ms;
+	uint64_t waiting;
+	int64_t oldest_s, bytes;
+	struct metrics_reason drops[METRICS_REASONS_MAX];
+	size_t n_drops;
+	struct fault failed;
+	struct tally_rate up, down;
 };
 
 /* Devices' own keys sign one at a time; while one waits for it, so does its attach. */
@@ -116,6 +154,7 @@ struct local {
 struct gateway {
 	uv_loop_t loop;
 	struct gateway_settings settings;
+	struct routes out, in; /* [site] out and in */
 	gateway_reload_fn *reload;
 	void *reload_with;
 	struct devices *devices;
@@ -126,7 +165,9 @@ struct gateway {
 	size_t n_sign_queue;
 	uint32_t signing_device; /* 0: the gateway itself */
 	char signing_name[DEVICE_NAME_MAX + 1];
+	struct observed observed;
 	struct status *status;
+	struct scrape *scrape;
 	uv_timer_t tick;
 	uv_signal_t hup, term, interrupt;
 	bool leaving, left, reload_due;
@@ -191,6 +232,15 @@ void local_drop(struct gateway *g);
 
 /* down: what came from the cloud. */
 void down_take(void *with, const struct mqtt_message *message);
+
+/* observe: what others are shown. What is of the spool is a second old at most. */
+void observe_tick(struct gateway *g);
+const struct observed *observe(struct gateway *g);
+void observe_metrics(struct gateway *g, struct metrics *ret);
+
+/* scrape: the metrics over HTTP. */
+int scrape_open(struct gateway *g, struct fault *f);
+void scrape_close(struct gateway *g);
 
 /* status */
 int status_open(struct gateway *g, struct fault *f);

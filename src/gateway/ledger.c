@@ -14,10 +14,11 @@
 /*
  * A ring of two bits a message; that of `first` is at first % span.
  *
- * end  behind the last that was taken
+ * end   behind the last that was taken
+ * done  how many from the first on are done with
  */
 struct ledger {
-	uint64_t first, end;
+	uint64_t first, end, done;
 	size_t span;
 	uint8_t *bits;
 };
@@ -53,11 +54,18 @@ ledger_first(const struct ledger *ledger)
 	return ledger->first;
 }
 
+uint64_t
+ledger_done_early(const struct ledger *ledger)
+{
+	return ledger->done;
+}
+
 void
 ledger_restart(struct ledger *ledger, uint64_t first)
 {
 	memset(ledger->bits, 0, ledger->span / 4);
 	ledger->first = ledger->end = first;
+	ledger->done = 0;
 }
 
 static unsigned
@@ -119,8 +127,10 @@ ledger_take(struct ledger *ledger, uint64_t seq, struct fault *f)
 static void
 advance(struct ledger *ledger)
 {
-	while (ledger->first < ledger->end && get(ledger, ledger->first) & DONE)
+	while (ledger->first < ledger->end && get(ledger, ledger->first) & DONE) {
 		set(ledger, ledger->first++, 0);
+		ledger->done--;
+	}
 }
 
 void
@@ -128,6 +138,8 @@ ledger_done(struct ledger *ledger, uint64_t seq)
 {
 	if (seq < ledger->first || seq >= ledger->end)
 		return;
+	if (!(get(ledger, seq) & DONE))
+		ledger->done++;
 	set(ledger, seq, TAKEN | DONE);
 	if (seq == ledger->first)
 		advance(ledger);

@@ -3,10 +3,14 @@
 
 #include "gateway/inside.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/auto.h"
 #include "base/log.h"
+
+/* Messages that are dropped may be many: it is said once, and then so often. */
+#define COMPLAIN_MS 60000
 
 static void watch(struct gateway *g);
 
@@ -149,6 +153,20 @@ local_tick(struct gateway *g)
 		lose(g, &f);
 }
 
+static void
+drop(struct gateway *g, const char *topic, const char *why)
+{
+	struct local *local = &g->local;
+	int64_t now_ms = gateway_now_ms(g);
+
+	local->undelivered++;
+	if (local->complained_ms && now_ms - local->complained_ms < COMPLAIN_MS)
+		return;
+	local->complained_ms = now_ms;
+	log_warn("a message for topic=%s is dropped: %s undelivered=%" PRIu64, topic, why,
+		local->undelivered);
+}
+
 void
 local_deliver(struct gateway *g, const char *device, const char *topic, const void *payload,
 	size_t len, int qos, bool retain)
@@ -166,10 +184,7 @@ local_deliver(struct gateway *g, const char *device, const char *topic, const vo
 	struct fault f = FAULT_INIT;
 
 	if (!local->channel) {
-		if (!local->undelivered++)
-			log_warn("a message for topic=%s is dropped: the site's broker is not "
-				 "there",
-				topic);
+		drop(g, topic, "the site's broker is not there");
 		return;
 	}
 	if (channel_send(local->channel, &frame, &f) == 0) {
@@ -177,8 +192,7 @@ local_deliver(struct gateway *g, const char *device, const char *topic, const vo
 		watch(g);
 		return;
 	}
-	local->undelivered++;
-	log_warn("a message for topic=%s is dropped: %s", topic, f.text);
+	drop(g, topic, f.text);
 	if (f.code == FAULT_NET)
 		lose(g, &f);
 }

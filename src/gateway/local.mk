@@ -1,11 +1,14 @@
-# gateway: `p11-gateway run`; the only room that knows libuv and inih
+# gateway: `p11-gateway run`; the only room that knows libuv, inih and microhttpd
 noinst_LTLIBRARIES += src/gateway/libgateway.la src/gateway/libdecide.la
 src_gateway_libdecide_la_SOURCES = \
 	src/gateway/backoff.c src/gateway/backoff.h \
 	src/gateway/devices.c src/gateway/devices.h \
 	src/gateway/ledger.c src/gateway/ledger.h \
+	src/gateway/listen.c src/gateway/listen.h \
+	src/gateway/metrics.c src/gateway/metrics.h \
 	src/gateway/route.c src/gateway/route.h \
 	src/gateway/settings.c src/gateway/settings.h \
+	src/gateway/tally.c src/gateway/tally.h \
 	src/gateway/template.c src/gateway/template.h
 src_gateway_libdecide_la_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
 src_gateway_libdecide_la_LIBADD = src/site/libsite.la src/registry/librules.la $(INIH_LIBS)
@@ -17,7 +20,10 @@ src_gateway_libgateway_la_SOURCES = \
 	src/gateway/gateway.c src/gateway/gateway.h \
 	src/gateway/inside.h \
 	src/gateway/local.c \
+	src/gateway/observe.c \
 	src/gateway/pump.c \
+	src/gateway/scrape.c \
 	src/gateway/status.c
-src_gateway_libgateway_la_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
-src_gateway_libgateway_la_LIBADD = src/gateway/libdecide.la src/spool/libspool.la $(UV_LIBS)
+src_gateway_libgateway_la_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(MICROHTTPD_CFLAGS)
+src_gateway_libgateway_la_LIBADD = src/gateway/libdecide.la src/spool/libspool.la $(UV_LIBS) \
+	$(MICROHTTPD_LIBS)

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "gateway/route.h"
 #include "registry/topic.h"
 
 /* Messages that are looked at before the loop has its turn, and a topic's room. */
@@ -30,6 +29,10 @@
 
 /* A message that the cloud refused so often is given up. */
 #define REFUSED_MAX 3
+
+/* MQTT 5's reason that says nothing against the message, and how long it is heeded. */
+#define QUOTA	 0x97
+#define QUOTA_MS 5000
 
 /* Watched only at the spool's end: what is not read now would wake us for ever. */
 static void
@@ -261,7 +264,7 @@ prepare(struct gateway *g, const struct spool_message *m, struct outgoing *out)
 		return;
 	}
 	out->device = NULL;
-	qos = route_map(&g->settings.site.out, ROUTE_OUT, m->topic, out->topic, sizeof(out->topic));
+	qos = routes_map(&g->out, ROUTE_OUT, m->topic, out->topic, sizeof(out->topic));
 	if (qos < 0)
 		*out->topic = '\0';
 	else if (qos < out->qos)
@@ -317,6 +320,7 @@ take(struct gateway *g, const struct spool_message *m, struct fault *f)
 		case DEVICE_HOLD:
 			return 0;
 		case DEVICE_DROP:
+			p->dropped++;
 			return give_up(g, m->seq, f);
 		case DEVICE_SEND:
 			break;
@@ -394,20 +398,37 @@ pump_run(struct gateway *g)
 	plan(g, starved);
 }
 
+/* No device has a back-off of its own for this: everything waits. */
+static void
+await_quota(struct gateway *g, const struct flight *flight, const struct fault *why)
+{
+	struct pump *p = &g->pump;
+
+	if (!p->over_quota)
+		log_warn("messages wait: %s", why->text);
+	ledger_return(p->ledger, flight->seq);
+	p->over_quota = p->again = p->stuck = true;
+	p->passed_ms = gateway_now_ms(g) + QUOTA_MS;
+}
+
 /* The cloud says no to one message, and the connection stays. */
 static void
 refused(struct gateway *g, const struct flight *flight, const struct fault *why)
 {
 	struct pump *p = &g->pump;
 	struct device *device = devices_by_id(g->devices, flight->device);
-	unsigned times = 1;
+	bool is_own = !device || !strcmp(device->name, g->settings.uplink.device);
+	bool passes = why->native == QUOTA;
 
-	if (device) {
+	if (is_own && passes) {
+		await_quota(g, flight, why);
+		return;
+	}
+	if (!is_own) {
 		device->times = device->stubborn == flight->seq ? device->times + 1 : 1;
 		device->stubborn = flight->seq;
-		times = device->times;
 	}
-	if (!device || !strcmp(device->name, g->settings.uplink.device) || times >= REFUSED_MAX) {
+	if (is_own || (device->times >= REFUSED_MAX && !passes)) {
 		log_warn("a message is dropped: %s device=%s", why->text,
 			device ? device->name : "");
 		p->refused++;
@@ -433,6 +454,7 @@ pump_done(struct gateway *g, uint64_t tag, const struct fault *failed)
 		attach_answered(g, flight.device, failed);
 	} else if (flight.kind == FLIGHT_MESSAGE && !failed) {
 		p->arrived++;
+		p->over_quota = false;
 		ledger_done(p->ledger, flight.seq);
 		if (ledger_first(p->ledger) - p->acked >= ACKNOWLEDGE_EACH)
 			pump_acknowledge(g);

@@ -3,8 +3,10 @@
 #include "gateway/route.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/auto.h"
 #include "site/filter.h"
 
 /* Takes a word, or what stands in quotes; returns 0 at the end, -1 when it is too long. */
@@ -69,23 +71,44 @@ route_filter(const struct route *route, enum route_way way, char *ret, size_t si
 }
 
 int
-route_map(const struct setting_list *rules, enum route_way way, const char *topic, char *ret,
-	size_t size)
+routes_parse(const struct setting_list *texts, struct routes *ret, struct fault *f)
 {
-	for (size_t i = 0; i < rules->n; i++) {
-		struct route route;
-		const char *from, *to;
+	AUTO(routes_clear) struct routes routes = {calloc(texts->n + 1, sizeof(*routes.items)), 0};
+
+	if (!routes.items)
+		return fault_nomem(f);
+	for (; routes.n < texts->n; routes.n++) {
+		if (route_parse(texts->items[routes.n], &routes.items[routes.n], f))
+			return -1;
+	}
+	routes_clear(ret);
+	*ret = routes;
+	routes = (struct routes){NULL, 0};
+	return 0;
+}
+
+void
+routes_clear(struct routes *routes)
+{
+	free(routes->items);
+	*routes = (struct routes){NULL, 0};
+}
+
+int
+routes_map(
+	const struct routes *routes, enum route_way way, const char *topic, char *ret, size_t size)
+{
+	for (size_t i = 0; i < routes->n; i++) {
+		const struct route *route = &routes->items[i];
+		const char *from = way == ROUTE_OUT ? route->local : route->remote;
+		const char *to = way == ROUTE_OUT ? route->remote : route->local;
 		int len;
 
-		if (route_parse(rules->items[i], &route, NULL))
-			continue;
-		from = way == ROUTE_OUT ? route.local : route.remote;
-		to = way == ROUTE_OUT ? route.remote : route.local;
 		if (strncmp(topic, from, strlen(from)) != 0 || !topic[strlen(from)] ||
-			!filter_matches(route.filter, topic + strlen(from)))
+			!filter_matches(route->filter, topic + strlen(from)))
 			continue;
 		len = snprintf(ret, size, "%s%s", to, topic + strlen(from));
-		return len < 0 || (size_t)len >= size ? -1 : route.qos;
+		return len < 0 || (size_t)len >= size ? -1 : route->qos;
 	}
 	return -1;
 }

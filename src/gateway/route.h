@@ -34,15 +34,31 @@ int route_parse(const char *text, struct route *ret, struct fault *f);
 /* What is subscribed to for a route: prefix and filter. ret has room for size bytes, cut. */
 void route_filter(const struct route *route, enum route_way way, char *ret, size_t size);
 
+/* Rules in their order. */
+struct routes {
+	struct route *items;
+	size_t n;
+};
+
+/*
+ * Reads texts as route_parse() does.
+ *
+ * ret  receives them in place of what it had; routes_clear() empties it
+ *
+ * Returns 0; else FAULT_CONFIG, FAULT_NOMEM.
+ */
+int routes_parse(const struct setting_list *texts, struct routes *ret, struct fault *f);
+
+void routes_clear(struct routes *routes);
+
 /*
  * The other side's topic, by the first rule that fits.
  *
- * rules  texts that route_parse() takes
- * ret    room for size bytes
+ * ret  room for size bytes
  *
  * Returns the most QoS that the rule has; -1 when none fits, or the topic would be too long.
  */
-int route_map(const struct setting_list *rules, enum route_way way, const char *topic, char *ret,
-	size_t size);
+int routes_map(
+	const struct routes *routes, enum route_way way, const char *topic, char *ret, size_t size);
 
 #endif

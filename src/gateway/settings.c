@@ -10,6 +10,7 @@
 
 #include "base/auto.h"
 #include "base/file.h"
+#include "gateway/listen.h"
 #include "gateway/route.h"
 #include "gateway/template.h"
 #include "jwt/claims.h"
@@ -115,6 +116,10 @@ const struct setting gateway_settings_table[] = {
 	{"status.socket", 0, SETTING_TEXT, AT(status.socket), .value = "FILE",
 		.help = "where `p11-gateway status` asks; /run/p11-gateway/NAME.status without "
 			"it"},
+	{"status.metrics-listen", 0, SETTING_TEXT, AT(status.metrics_listen),
+		.value = "[ADDRESS:]PORT",
+		.help = "where Prometheus finds /metrics; on 127.0.0.1 without ADDRESS; not served "
+			"unless set"},
 	{"log.level", 0, SETTING_CHOICE, AT(log.level), .preset = "info",
 		.words = "error warn info debug", .value = "LEVEL",
 		.help = "the least serious lines that are logged: error, warn, info, debug"},
@@ -335,6 +340,17 @@ check_routes(const struct setting_list *rules, const char *name, struct fault *f
 }
 
 static int
+check_listen(const char *text, struct fault *f)
+{
+	struct sockaddr_storage address;
+	socklen_t len;
+
+	if (!text || !*text || listen_parse(text, &address, &len, f) == 0)
+		return 0;
+	return fault_prefix(f, "status.metrics-listen");
+}
+
+static int
 check(const struct gateway_settings *v, struct fault *f)
 {
 	size_t name_len = strlen(v->uplink.name);
@@ -343,6 +359,8 @@ check(const struct gateway_settings *v, struct fault *f)
 		return fault_set(f, FAULT_CONFIG, "uplink.name must have 1 to %d characters",
 			SPOOL_NAME_MAX);
 	if (check_ids(v, f))
+		return -1;
+	if (check_listen(v->status.metrics_listen, f))
 		return -1;
 	return check_routes(&v->site.out, "site.out", f) || check_routes(&v->site.in, "site.in", f)
 		       ? -1

@@ -53,6 +53,7 @@ struct gateway_settings {
 	} spool;
 	struct {
 		char *socket;
+		char *metrics_listen;
 	} status;
 	struct {
 		char *level;

@@ -20,12 +20,89 @@ struct status {
 	char *path;
 };
 
+/* What the site's broker dropped of each device, sorted by name. */
+struct dropped {
+	struct dropped_device {
+		char *name;
+		uint64_t n;
+	} * devices;
+	size_t n;
+};
+
+static void
+dropped_clear(struct dropped *dropped)
+{
+	for (size_t i = 0; i < dropped->n; i++)
+		free(dropped->devices[i].name);
+	free(dropped->devices);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct dropped_device *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+/* A device's reasons stand together. */
+static int
+add_dropped(void *with, const char *device, const char *reason, uint64_t n, struct fault *f)
+{
+	struct dropped *dropped = with;
+	struct dropped_device *more;
+
+	(void)reason;
+	if (dropped->n && !strcmp(dropped->devices[dropped->n - 1].name, device)) {
+		dropped->devices[dropped->n - 1].n += n;
+		return 0;
+	}
+	more = reallocarray(dropped->devices, dropped->n + 1, sizeof(*more));
+	if (!more)
+		return fault_nomem(f);
+	dropped->devices = more;
+	more += dropped->n;
+	more->n = n;
+	more->name = strdup(device);
+	if (!more->name)
+		return fault_nomem(f);
+	dropped->n++;
+	return 0;
+}
+
+/* Without them, when they cannot be read: that is said of the whole spool. */
+static void
+dropped_read(const char *path, struct dropped *ret)
+{
+	spool_drops(path, add_dropped, ret, NULL);
+	if (ret->n)
+		qsort(ret->devices, ret->n, sizeof(*ret->devices), compare);
+}
+
+static uint64_t
+dropped_of(const struct dropped *dropped, const char *device)
+{
+	const struct dropped_device wanted = {.name = (char *)(uintptr_t)device};
+	const struct dropped_device *found =
+		dropped->n ? bsearch(&wanted, dropped->devices, dropped->n, sizeof(wanted), compare)
+			   : NULL;
+
+	return found ? found->n : 0;
+}
+
 /* One who asked: the answer and its way. */
 struct asker {
 	uv_pipe_t pipe;
 	uv_write_t write;
 	char *text;
 };
+
+/* Seconds since something of the loop's clock; null when it never was. */
+static json_t *
+seconds_since(const struct gateway *g, bool was, int64_t at_ms)
+{
+	return was ? json_integer((gateway_now_ms(g) - at_ms) / 1000) : json_null();
+}
 
 static json_t *
 about_uplink(const struct gateway *g)
@@ -34,14 +111,28 @@ about_uplink(const struct gateway *g)
 	const struct pump *p = &g->pump;
 	bool up = c->state == CLOUD_UP;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:i, s:I, s:I, s:I, s:I}", "name",
-		g->settings.uplink.name, "profile", g->settings.uplink.profile, "url",
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:o, s:I, s:i, s:I, s:I, s:I, s:I, s:I}",
+		"name", g->settings.uplink.name, "profile", g->settings.uplink.profile, "url",
 		g->settings.uplink.url.items[c->url], "state", cloud_state_name(c->state), "up_s",
 		(json_int_t)(up ? (gateway_now_ms(g) - c->since_ms) / 1000 : 0), "last_error",
-		c->why.text, "connects", (json_int_t)c->connects, "in_flight",
+		c->error.text, "last_error_s", seconds_since(g, *c->error.text, c->error.at_ms),
+		"connects", (json_int_t)c->connects, "in_flight",
 		c->mqtt ? mqtt_window(c->mqtt) - mqtt_room(c->mqtt) : 0, "sent",
 		(json_int_t)p->sent, "acknowledged", (json_int_t)p->arrived, "refused",
-		(json_int_t)p->refused, "unrouted", (json_int_t)p->unrouted);
+		(json_int_t)p->refused, "unrouted", (json_int_t)p->unrouted, "held_out",
+		(json_int_t)p->dropped);
+}
+
+static json_t *
+about_certificate(const struct cloud *c)
+{
+	time_t left = c->certificate_ends - time(NULL);
+
+	if (!c->certificate_ends)
+		return json_null();
+	/* Rounded down: one that ended an hour ago has -1. */
+	return json_pack("{s:I, s:I}", "ends", (json_int_t)c->certificate_ends, "days_left",
+		(json_int_t)(left < 0 ? -1 - (-1 - left) / 86400 : left / 86400));
 }
 
 static json_t *
@@ -51,10 +142,12 @@ about_token(const struct gateway *g)
 	const struct credential *jwt = &c->credential;
 	time_t left = jwt->jwt ? jwt->expires - time(NULL) : 0;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:s}", "jwt_seconds_left",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:s, s:o}", "jwt_seconds_left",
 		(json_int_t)(left > 0 ? left : 0), "signatures", (json_int_t)c->signatures,
-		"sign_failures", (json_int_t)c->sign_failures, "last_sign_ms",
-		(json_int_t)jwt->took_ms, "last_error", c->sign_fault.text);
+		"sign_failures", (json_int_t)c->sign_failures, "renewal_failures",
+		(json_int_t)c->unrenewed, "last_sign_ms", (json_int_t)(jwt->took_us / 1000),
+		"certificate", about_certificate(c), "last_error", c->sign_error.text,
+		"last_error_s", seconds_since(g, *c->sign_error.text, c->sign_error.at_ms));
 }
 
 static json_t *
@@ -64,50 +157,75 @@ about_site(const struct gateway *g)
 		(json_int_t)g->local.delivered, "undelivered", (json_int_t)g->local.undelivered);
 }
 
+/* Messages a second that arrived, over the last ten seconds and the last minute. */
 static json_t *
-about_spool(const struct gateway *g)
+about_rates(const struct gateway *g)
 {
-	struct spool_extent extent = {0};
-	struct fault f = FAULT_INIT;
-	uint64_t first = g->pump.ledger ? ledger_first(g->pump.ledger) : 0;
-	int64_t age_s;
+	const struct observed *o = &g->observed;
 
-	spool_extent(g->settings.spool.path, &extent, &f);
-	if (first < extent.first)
-		first = extent.first;
-	age_s = extent.oldest_ms ? time(NULL) - extent.oldest_ms / 1000 : 0;
-	return json_pack("{s:I, s:I, s:I, s:I, s:s}", "waiting",
-		(json_int_t)(extent.next > first ? extent.next - first : 0), "bytes",
-		(json_int_t)extent.bytes, "oldest_s", (json_int_t)(age_s > 0 ? age_s : 0),
-		"damaged", (json_int_t)g->pump.lost, "last_error", f.text);
+	return json_pack("{s:f, s:f, s:f, s:f}", "up_10s", tally_per_s(&o->up, 10), "up_60s",
+		tally_per_s(&o->up, 60), "down_10s", tally_per_s(&o->down, 10), "down_60s",
+		tally_per_s(&o->down, 60));
+}
+
+static json_t *
+about_spool(struct gateway *g)
+{
+	const struct observed *o = observe(g);
+	json_t *drops = json_object();
+	double dropped = 0;
+
+	for (size_t i = 0; i < o->n_drops; i++) {
+		dropped += o->drops[i].n;
+		json_object_set_new(
+			drops, o->drops[i].name, json_integer((json_int_t)o->drops[i].n));
+	}
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:s}", "waiting", (json_int_t)o->waiting,
+		"bytes", (json_int_t)o->bytes, "oldest_s", (json_int_t)o->oldest_s, "damaged",
+		(json_int_t)g->pump.lost, "dropped", (json_int_t)dropped, "drops", drops,
+		"last_error", o->failed.text);
+}
+
+static json_t *
+about_device(const struct gateway *g, const struct device *d, const struct dropped *dropped)
+{
+	static const char *const states[] = {"detached", "attaching", "attached"};
+
+	return json_pack("{s:s, s:s, s:b, s:b, s:o, s:I, s:I, s:I, s:I, s:s}", "id", d->name,
+		"state", states[d->state], "present", d->present, "refused", d->refused,
+		"refused_s", seconds_since(g, d->refused, d->refused_ms), "sent",
+		(json_int_t)d->sent, "received", (json_int_t)d->received, "dropped",
+		(json_int_t)d->dropped, "spool_dropped", (json_int_t)dropped_of(dropped, d->name),
+		"last_error", d->reason);
 }
 
 static json_t *
 about_devices(const struct gateway *g)
 {
-	static const char *const states[] = {"detached", "attaching", "attached"};
+	AUTO(dropped_clear) struct dropped dropped = {NULL, 0};
 	json_t *list = json_array();
-	size_t n = 0;
+	size_t refused = 0;
 
-	for (struct device *d = NULL; (d = devices_next(g->devices, d)) && n < LISTED_MAX; n++)
-		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:s}", "id", d->name,
-				      "state", states[d->state], "present", d->present, "refused",
-				      d->refused, "sent", (json_int_t)d->sent, "received",
-				      (json_int_t)d->received, "dropped", (json_int_t)d->dropped,
-				      "last_error", d->reason));
-	return json_pack("{s:I, s:I, s:o}", "known", (json_int_t)devices_count(g->devices),
-		"attached", (json_int_t)devices_attached(g->devices), "list", list);
+	dropped_read(g->settings.spool.path, &dropped);
+	for (struct device *d = NULL; (d = devices_next(g->devices, d));) {
+		refused += d->refused;
+		if (json_array_size(list) < LISTED_MAX)
+			json_array_append_new(list, about_device(g, d, &dropped));
+	}
+	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "known",
+		(json_int_t)devices_count(g->devices), "attached",
+		(json_int_t)devices_attached(g->devices), "refused", (json_int_t)refused, "listed",
+		(json_int_t)json_array_size(list), "list", list);
 }
 
 static char *
-make_text(const struct gateway *g)
+make_text(struct gateway *g)
 {
-	json_t *all = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "version", PACKAGE_VERSION,
-		"uptime_s", (json_int_t)(time(NULL) - g->started), "uplink", about_uplink(g),
-		"token", about_token(g), "site", about_site(g), "spool", about_spool(g), "devices",
-		about_devices(g));
-	char *text = json_dumps(all, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	json_t *all = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+		PACKAGE_VERSION, "uptime_s", (json_int_t)(time(NULL) - g->started), "uplink",
+		about_uplink(g), "token", about_token(g), "rates", about_rates(g), "site",
+		about_site(g), "spool", about_spool(g), "devices", about_devices(g));
+	char *text = json_dumps(all, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
 
 	json_decref(all);
 	return text;

@@ -12,3 +12,16 @@ src_mqtt_libmqtt_la_SOURCES = \
 	src/mqtt/window.c \
 	src/mqtt/words.c src/mqtt/words.h
 src_mqtt_libmqtt_la_LIBADD = $(PAHO_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
+
+# paho, linked without its records of memory and calls.
+EXTRA_DIST += src/mqtt/lean.sh
+if PAHO_LEAN
+noinst_LIBRARIES += src/mqtt/liblean.a
+src_mqtt_liblean_a_SOURCES = src/mqtt/lean.c src/mqtt/lean.h
+src_mqtt_liblean_a_CFLAGS = $(AM_CFLAGS) -fPIC
+EXTRA_src_mqtt_libmqtt_la_DEPENDENCIES = src/mqtt/libpaho-lean.a src/mqtt/liblean.a
+CLEANFILES += src/mqtt/libpaho-lean.a
+
+src/mqtt/libpaho-lean.a: $(PAHO_ARCHIVE) $(srcdir)/src/mqtt/lean.sh src/mqtt/liblean.a
+	$(AM_V_GEN)$(srcdir)/src/mqtt/lean.sh '$(AR)' '$(OBJCOPY)' '$(PAHO_ARCHIVE)' $@
+endif

@@ -16,7 +16,7 @@
 #include "registry/rules.h"
 #include "registry/topic.h"
 #include "site/filter.h"
-#include "spool/spool.h"
+#include "spool/timely.h"
 
 #define NAME "p11_site"
 
@@ -36,7 +36,7 @@
 struct site {
 	mosquitto_plugin_id_t *id;
 	struct site_options options;
-	struct spool_writer *spool;
+	struct timely *spool;
 	struct speakers *speakers;
 	struct door *door;
 	long polled_ms;
@@ -53,7 +53,7 @@ site_free(struct site *site)
 		return;
 	door_free(site->door);
 	speakers_free(site->speakers);
-	spool_writer_close(site->spool);
+	timely_close(site->spool);
 	site_options_clear(&site->options);
 	free(site);
 }
@@ -232,7 +232,7 @@ append(struct site *site, const struct mosquitto_evt_message *message, const cha
 	};
 	struct fault f = FAULT_INIT;
 
-	if (spool_append(site->spool, &record, &f))
+	if (timely_append(site->spool, &record, &f))
 		return refuse_full(site, message->client, message->qos, f.text);
 	if (site->complained_ms)
 		say_taken_again(site);
@@ -316,7 +316,7 @@ static void
 keep_house(struct site *site)
 {
 	struct fault f = FAULT_INIT;
-	bool failed = spool_tick(site->spool, clock_ms(CLOCK_BOOTTIME), &f) != 0;
+	bool failed = timely_tick(site->spool, clock_ms(CLOCK_BOOTTIME), &f) != 0;
 
 	if (failed && !site->tick_failed)
 		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": %s", f.text);
@@ -427,7 +427,8 @@ start(struct site *site, const struct mosquitto_opt *options, int n, struct faul
 	if (site_options_read(&site->options, options, n, f))
 		return -1;
 	spool = site_options_spool(&site->options);
-	if (spool_writer_open(site->options.spool, &spool, &site->spool, f) ||
+	if (timely_open(site->options.spool, &spool, (int)site->options.disk_timeout_ms,
+		    &site->spool, f) ||
 		speakers_new(&site->speakers, f) ||
 		door_new(site->options.socket, site->speakers, deliver, say, site, &site->door, f))
 		return -1;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "site/filter.h"
+#include "spool/timely.h"
 
 static const struct setting table[] = {
 	{"spool", 0, SETTING_TEXT, offsetof(struct site_options, spool),
@@ -24,6 +25,8 @@ static const struct setting table[] = {
 		.preset = "refuse", .words = "refuse drop-oldest drop-newest"},
 	{"durability", 0, SETTING_CHOICE, offsetof(struct site_options, durability),
 		.preset = "process", .words = "process power"},
+	{"disk-timeout", 0, SETTING_NUMBER, offsetof(struct site_options, disk_timeout_ms),
+		.preset = "2000", .min = TIMELY_QUICK_MS, .max = 60000},
 	{"hold", 0, SETTING_TEXT, offsetof(struct site_options, hold)},
 	{NULL},
 };

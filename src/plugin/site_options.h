@@ -11,6 +11,7 @@
  * identity    "client-id" or "username": what says which device a client is
  * trusted     user names of clients that may speak for, and listen to, every device
  * topic       filters of what goes to the spool besides devices' topics
+ * disk_timeout_ms  how long the broker waits for the disk
  * max_size, max_age_s, when_full, durability, hold  as struct spool_options has them
  */
 struct site_options {
@@ -23,6 +24,7 @@ struct site_options {
 	long max_age_s;
 	char *when_full;
 	char *durability;
+	long disk_timeout_ms;
 	char *hold;
 };
 

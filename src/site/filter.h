@@ -4,7 +4,10 @@
 
 #include <stdbool.h>
 
-/* Whether a text is a topic that can be published to: not empty, no wildcard. */
+/*
+ * Whether a text is a topic that can be published to: not empty, no wildcard, and UTF-8 without the
+ * characters for which brokers and clients may end a connection (section 1.5.4).
+ */
 bool filter_is_topic(const char *text);
 
 /* Whether a text is a filter: `+` stands for a whole level, `#` for all that follow. */

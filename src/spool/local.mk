@@ -7,6 +7,7 @@ src_spool_libspool_la_SOURCES = \
 	src/spool/record.c src/spool/record.h \
 	src/spool/segment.c src/spool/segment.h \
 	src/spool/spool.h \
+	src/spool/timely.c src/spool/timely.h \
 	src/spool/walk.c src/spool/walk.h \
 	src/spool/writer.c
 src_spool_libspool_la_CFLAGS = $(AM_CFLAGS) $(ZLIB_CFLAGS)

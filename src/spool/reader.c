@@ -344,6 +344,31 @@ spool_extent(const char *dir, struct spool_extent *ret, struct fault *f)
 }
 
 int
+spool_taken(const char *dir, uint64_t seq, int64_t *ret_ms, struct fault *f)
+{
+	struct spool_reader r = {.inotify = -1, .walk = {.fd = -1}, .want = seq};
+	AUTO(auto_fd) int fd = open_dir(dir, f);
+	struct fault why = FAULT_INIT;
+	struct spool_message message;
+	bool any = false;
+	int rc;
+
+	if (fd < 0)
+		return -1;
+	r.dir = fd;
+	/* What is missing or damaged is said once each, and not for us to say. */
+	do
+		rc = spool_next(&r, &message, &any, &why);
+	while (rc && why.code == FAULT_INVALID);
+	if (!rc)
+		*ret_ms = any ? message.time_ms : 0;
+	else if (f)
+		*f = why;
+	walk_clear(&r.walk);
+	return rc;
+}
+
+int
 spool_cursors(const char *dir, spool_cursor_fn *each, void *with, struct fault *f)
 {
 	AUTO(auto_fd) int fd = open_dir(dir, f);

@@ -165,6 +165,16 @@ struct spool_extent {
 /* What a spool holds, as far as its segments' names and the last one tell. */
 int spool_extent(const char *dir, struct spool_extent *ret, struct fault *f);
 
+/*
+ * When the first message was taken that is not before seq: as long as it waits, how old what waits
+ * is. Reads a segment up to it.
+ *
+ * ret_ms  Unix milliseconds; 0 when there is no such message
+ *
+ * Returns 0; else FAULT_NOTFOUND when there is no spool, FAULT_IO, FAULT_NOMEM.
+ */
+int spool_taken(const char *dir, uint64_t seq, int64_t *ret_ms, struct fault *f);
+
 /* Called with each reader and the number of the first message that it is not done with. */
 typedef int spool_cursor_fn(void *with, const char *name, uint64_t seq, struct fault *f);
 

@@ -49,6 +49,45 @@ certificates_beside(
 	return objects_find(t->module->api, t->session, template, 2, ret_found, f);
 }
 
+/* Whether it ends later than another, which may be NULL. */
+static bool
+ends_later(const X509 *cert, const X509 *other)
+{
+	return !other || ASN1_TIME_compare(X509_get0_notAfter(cert), X509_get0_notAfter(other)) > 0;
+}
+
+int
+token_key_certificate(EVP_PKEY *key, X509 **ret_cert, struct fault *f)
+{
+	AUTO(objects_clear) struct objects one = {NULL, 0};
+	AUTO(objects_clear) struct objects there = {NULL, 0};
+	AUTO(auto_x509) X509 *latest = NULL;
+	struct token *t = token_of(key);
+
+	if (!t)
+		return fault_set(f, FAULT_USAGE, "the key is no token's");
+	if (object_named(t, CKO_PRIVATE_KEY, &one, f) ||
+		certificates_beside(t, &one.items[0], &there, f))
+		return -1;
+	for (size_t i = 0; i < there.n; i++) {
+		AUTO(auto_x509) X509 *cert = NULL;
+		struct fault ignored = FAULT_INIT;
+		CK_OBJECT_HANDLE handle = there.items[i].handle;
+
+		if (certificate_of(t->module->api, t->session, handle, &cert, &ignored) ||
+			!X509_get0_pubkey(cert) || !public_equal(X509_get0_pubkey(cert), key) ||
+			!ends_later(cert, latest))
+			continue;
+		X509_free(latest);
+		latest = TAKE(cert);
+	}
+	if (!latest)
+		return fault_set(f, FAULT_NOTFOUND,
+			"token '%s' has no certificate for the key beside it", t->label);
+	*ret_cert = TAKE(latest);
+	return 0;
+}
+
 static bool
 is_certificate(struct token *t, const struct object *object, X509 *cert)
 {

@@ -6,6 +6,8 @@
 
 #include <p11-kit/pkcs11.h>
 
+#include "token/token.h"
+
 /* X(name without CKR_, fault code, words) */
 #define CKR_ROWS(X) \
 	X(HOST_MEMORY, NOMEM, "memory ran out") \
@@ -72,6 +74,17 @@ static const struct {
 	CKR_ROWS(CKR_ROW)
 #undef CKR_ROW
 };
+
+/* Another library's number may be the same: it never comes with the same code. */
+const char *
+token_fault_name(const struct fault *f)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].rv == f->native && rows[i].code == f->code)
+			return rows[i].name;
+	}
+	return f->native && f->code == FAULT_TOKEN ? "CKR_OTHER" : "none";
+}
 
 int(fault_pkcs11)(struct fault *f, const char *call, unsigned long rv)
 {

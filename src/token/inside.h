@@ -217,6 +217,9 @@ bool public_equal(const EVP_PKEY *a, const EVP_PKEY *b);
 
 /* key.c */
 
+/* The token that a key was lent from; NULL for any other key. */
+struct token *token_of(const EVP_PKEY *key);
+
 /* Ends the libp11 side of a module; no key is out. NULL is allowed. */
 void libp11_close(struct libp11 *libp11);
 

@@ -48,6 +48,12 @@ make_index(void)
 	token_index = EVP_PKEY_get_ex_new_index(0, NULL, NULL, share_token, drop_token);
 }
 
+struct token *
+token_of(const EVP_PKEY *key)
+{
+	return token_index < 0 ? NULL : EVP_PKEY_get_ex_data(key, token_index);
+}
+
 void
 libp11_close(struct libp11 *libp11)
 {

@@ -96,6 +96,14 @@ int token_explain(struct fault *f);
 #define token_explain(f) fault_failed(token_explain(f))
 
 /*
+ * The name of the PKCS#11 return value that a fault came from: "CKR_PIN_INCORRECT", "CKR_OTHER" for
+ * one we have no words for, "none" when it came from no call of the token.
+ *
+ * Returns a static string.  Threads: any.
+ */
+const char *token_fault_name(const struct fault *f);
+
+/*
  * Opens the token that a URI names, borrows its private key, does something with it and closes;
  * once more after a new login when the token failed, for a TPM may have lost what it had loaded.
  * Whatever became of the token since the last time is healed by this: nothing is kept.
@@ -128,6 +136,15 @@ int token_keygen(struct token *token, const char *type, char **ret_uri, struct f
  * FAULT_TOKEN.
  */
 int token_certificate(struct token *token, X509 **ret_cert, struct fault *f);
+
+/*
+ * The certificate beside a lent key, with its id, or without one its label: of those that are for
+ * the key, the one that ends last. To be called before the key's token is closed, which
+ * token_use_key() does behind `use`; it takes neither a login nor a session of its own.
+ *
+ * Returns 0; else FAULT_NOTFOUND when there is none, FAULT_TOKEN, FAULT_NOMEM.
+ */
+int token_key_certificate(EVP_PKEY *key, X509 **ret_cert, struct fault *f);
 
 /*
  * Puts a certificate beside its key, with the key's label and id, and then removes the ones it

@@ -6,20 +6,16 @@
  */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "wire.h"
 
 #include "base/auto.h"
 #include "base/fault.h"
@@ -27,7 +23,6 @@
 #include "base/setting.h"
 
 #define THREADS_MAX 16
-#define PACKET_MAX  20000
 
 struct options {
 	long port, seconds, threads, qos, size, window, devices, step, messages;
@@ -71,108 +66,6 @@ static atomic_ullong total;
 static double end_at;
 
 static void
-die(const char *what)
-{
-	fprintf(stderr, "bench-mqtt: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static double
-now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static size_t
-put_text(uint8_t *at, const char *text)
-{
-	size_t len = strlen(text);
-
-	at[0] = (uint8_t)(len >> 8);
-	at[1] = (uint8_t)len;
-	memcpy(at + 2, text, len);
-	return len + 2;
-}
-
-/* A packet: its first byte, its remaining length and its body. Returns its length. */
-static size_t
-put_packet(uint8_t *at, uint8_t first, const uint8_t *body, size_t len)
-{
-	size_t n = 1, rest = len;
-
-	at[0] = first;
-	do {
-		at[n++] = (uint8_t)(rest & 127) | (rest > 127 ? 128 : 0);
-		rest >>= 7;
-	} while (rest);
-	memcpy(at + n, body, len);
-	return n + len;
-}
-
-static void
-write_all(int fd, const uint8_t *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t put = send(fd, data, len, MSG_NOSIGNAL);
-
-		if (put < 0)
-			die("send");
-		data += put;
-		len -= (size_t)put;
-	}
-}
-
-static void
-read_all(int fd, uint8_t *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t got = recv(fd, data, len, 0);
-
-		if (got <= 0)
-			die("the broker closed the connection");
-		data += got;
-		len -= (size_t)got;
-	}
-}
-
-static int
-connect_mqtt(const char *client_id)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)options.port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	const struct linger reset = {1, 0}; /* no TIME_WAIT: ports would run out */
-	uint8_t body[PACKET_MAX], packet[PACKET_MAX + 5], answer[4];
-	size_t n = 0;
-	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		die("connect");
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	n += put_text(body, "MQTT");
-	body[n++] = 4;
-	body[n++] = (uint8_t)(0x02 | (password ? 0xc0 : 0));
-	body[n++] = 0;
-	body[n++] = 60;
-	n += put_text(body + n, client_id);
-	if (password) {
-		n += put_text(body + n, options.username);
-		n += put_text(body + n, password);
-	}
-	write_all(fd, packet, put_packet(packet, 0x10, body, n));
-	read_all(fd, answer, 4);
-	if (answer[0] != 0x20 || answer[3] != 0) {
-		fprintf(stderr, "bench-mqtt: CONNACK %d\n", answer[3]);
-		exit(1);
-	}
-	return fd;
-}
-
-static void
 client_id_of(char *buffer, size_t size, long thread)
 {
 	snprintf(buffer, size, "%s%ld", options.client_id, thread);
@@ -185,7 +78,7 @@ connects(void *thread)
 	char id[1024];
 
 	client_id_of(id, sizeof(id), (long)thread);
-	for (long i = 0; now() < end_at; i++) {
+	for (long i = 0; wire_now() < end_at; i++) {
 		int fd;
 
 		/* All over the file: a prime number of steps comes by each of them. */
@@ -193,9 +86,9 @@ connects(void *thread)
 			client_id_of(id, sizeof(id),
 				((long)thread * 104729 + i * 7919) % options.devices *
 					options.step);
-		fd = connect_mqtt(id);
+		fd = wire_connect(options.port, id, options.username, password);
 
-		write_all(fd, disconnect, sizeof(disconnect));
+		wire_write_all(fd, disconnect, sizeof(disconnect));
 		close(fd);
 		total++;
 	}
@@ -213,7 +106,7 @@ read_pubacks(int fd, size_t *held, bool wait)
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
 	if (got <= 0)
-		die("the broker closed the connection");
+		wire_die("the broker closed the connection");
 	*held += (size_t)got;
 	n = (long)(*held / 4);
 	*held %= 4;
@@ -224,7 +117,7 @@ static void *
 publishes(void *thread)
 {
 	char id[1024], topic[512];
-	uint8_t body[PACKET_MAX], packet[PACKET_MAX + 5];
+	uint8_t body[WIRE_MAX], packet[WIRE_MAX + 5];
 	const char *percent = strchr(options.topic, '%');
 	unsigned packet_id = 0;
 	long in_flight = 0;
@@ -235,10 +128,11 @@ publishes(void *thread)
 	snprintf(topic, sizeof(topic), percent ? "%.*s%ld%s" : "%.*s",
 		(int)(percent ? percent - options.topic : (long)strlen(options.topic)),
 		options.topic, (long)thread, percent ? percent + 1 : "");
-	fd = connect_mqtt(id);
+	fd = wire_connect(options.port, id, options.username, password);
 	memset(body, 'x', sizeof(body));
-	head = put_text(body, topic);
-	while (now() < end_at && (!options.messages || total < (unsigned long)options.messages)) {
+	head = wire_put_text(body, topic);
+	while (wire_now() < end_at &&
+		(!options.messages || total < (unsigned long)options.messages)) {
 		/* QoS 0 ends each burst with a QoS 1 message, so that what counts was taken. */
 		for (long i = 0; i < 50; i++) {
 			bool acked = options.qos || i == 49;
@@ -252,8 +146,9 @@ publishes(void *thread)
 				body[n++] = (uint8_t)packet_id;
 				in_flight++;
 			}
-			n = put_packet(packet, acked ? 0x32 : 0x30, body, n + (size_t)options.size);
-			write_all(fd, packet, n);
+			n = wire_put_packet(
+				packet, acked ? 0x32 : 0x30, body, n + (size_t)options.size);
+			wire_write_all(fd, packet, n);
 			total++;
 		}
 		in_flight -= read_pubacks(fd, &held, false);
@@ -283,14 +178,14 @@ main(int argc, char **argv)
 	if (first != argc - 1 || !options.client_id)
 		return 2;
 	run = strcmp(argv[first], "connect") == 0 ? connects : publishes;
-	start = now();
+	start = wire_now();
 	end_at = start + (double)options.seconds;
 	for (long i = 0; i < options.threads; i++) {
 		if (pthread_create(&threads[i], NULL, run, (void *)i))
-			die("pthread_create");
+			wire_die("pthread_create");
 	}
 	for (long i = 0; i < options.threads; i++)
 		pthread_join(threads[i], NULL);
-	printf("%.0f\n", (double)total / (now() - start));
+	printf("%.0f\n", (double)total / (wire_now() - start));
 	return 0;
 }

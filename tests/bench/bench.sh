@@ -298,67 +298,10 @@ anyone_conf()
 	broker_conf | sed '/password_file/d; s/allow_anonymous false/allow_anonymous true/'
 }
 
-# hop PORT TOPIC: messages a second from there to the cloud's broker
-hop()
-{
-	mosquitto_sub -h 127.0.0.1 -p "$up_port" -q 1 -t "$2" -C "$hop_messages" >/dev/null &
-	sub=$!
-	began=$(date +%s%N)
-	"$build/tests/bench/bench-mqtt" publish --port "$1" --client-id load --topic "$2" --qos 1 \
-		--window 1000 --seconds 60 --messages "$hop_messages" >/dev/null
-	wait $sub || die "not everything arrives"
-	echo $((hop_messages * 1000000000 / ($(date +%s%N) - began)))
-}
-
-# From a site's broker to another: through our spool and gateway, and by mosquitto's own bridge.
-hop_row()
-{
-	hop_messages=30000
-	anyone_conf >"$work/up.conf"
-	start_broker up
-	up_port=$port
-	{
-		anyone_conf
-		printf 'connection up\naddress 127.0.0.1:%s\ntopic # out 1\n' "$up_port"
-	} >"$work/bridge.conf"
-	start_broker bridge
-	bridge_port=$port
-	bridge_pid=$pid
-	{
-		anyone_conf
-		printf 'acl_file %s\nplugin %s\nplugin_opt_spool %s\nplugin_opt_socket %s\n' \
-			"$work/hop.acl" "$build/src/plugin/.libs/p11_site.so" "$work/spool" "$work/site.sock"
-		printf 'plugin_opt_topic ours\n'
-	} >"$work/site.conf"
-	printf 'pattern readwrite #\n' >"$work/hop.acl"
-	start_broker site
-	site_port=$port
-	# shellcheck source=/dev/null
-	. "$work/softhsm/env"
-	key='pkcs11:token=gw;object=bench-hop'
-	"$build/p11-gateway" keygen --key "$key" --type ec:p256 >/dev/null 2>&1
-	"$build/p11-gateway" run --token.key="$key" --uplink.url="mqtt://127.0.0.1:$up_port" \
-		--uplink.profile=generic --uplink.device=bench --site.socket="$work/site.sock" \
-		--site.out='ours 1' --spool.path="$work/spool" --status.socket="$work/status" \
-		>"$work/gateway.log" 2>&1 &
-	gateway=$!
-	pids="$pids $gateway"
-	rm -f "$work/ours" "$work/theirs" "$work/ratios"
-	i=0
-	while [ $i -lt "$rounds" ]; do
-		a=$(hop "$site_port" ours)
-		b=$(hop "$bridge_port" theirs)
-		echo "$a" >>"$work/ours"
-		echo "$b" >>"$work/theirs"
-		echo "$a $b" | awk '{ printf "%.3f\n", $1 / $2 }' >>"$work/ratios"
-		i=$((i + 1))
-	done
-	row "site to cloud, QoS 1, 256 B, messages/s" "mosquitto's own bridge" \
-		"$(median "$work/ours")" "$(median "$work/theirs")" "$(median "$work/ratios")" ">= 1.0"
-	row "KiB of memory of p11-gateway run" "the bridging broker" "$(rss $gateway)" \
-		"$(rss "$bridge_pid")" "$(echo "$(rss $gateway) $(rss "$bridge_pid")" |
-			awk '{ printf "%.3f", $1 / $2 }')" "report"
-}
+# shellcheck source=tests/bench/hop.sh
+. "$top/tests/bench/hop.sh"
+# shellcheck source=tests/bench/start.sh
+. "$top/tests/bench/start.sh"
 
 # wanted PART: whether BENCH_PARTS, empty for all of them, names it
 wanted()
@@ -376,7 +319,8 @@ main()
 	: >"$work/rows"
 	"$top/pkcs11-setup/softhsm" --dir "$work/softhsm" >/dev/null 2>"$work/log" ||
 		die "$(cat "$work/log")"
-	! wanted jwt || "$top/pkcs11-setup/swtpm" start --dir "$work/swtpm" >/dev/null 2>"$work/log" ||
+	{ ! wanted jwt && ! wanted start; } ||
+		"$top/pkcs11-setup/swtpm" start --dir "$work/swtpm" >/dev/null 2>"$work/log" ||
 		die "$(cat "$work/log")"
 	printf '%-44s %-26s %9s %9s %6s  %s\n' what beside ours theirs ratio target
 	if wanted jwt; then
@@ -395,7 +339,10 @@ main()
 		million_rows
 	fi
 	if wanted hop; then
-		hop_row
+		hop_part
+	fi
+	if wanted start; then
+		start_part
 	fi
 	{
 		echo '['

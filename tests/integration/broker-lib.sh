@@ -43,11 +43,11 @@ write_settings()
 	} >"$work/mosquitto.conf"
 }
 
-# run_broker: starts it with the settings written; 0 when it runs, else its log tells
+# run_broker: starts it with the settings written, and with $preload loaded before it; 0 when it runs, else its log tells
 run_broker()
 {
 	: >"$work/broker.log"
-	LD_PRELOAD=$(sanitizer_runtime) \
+	LD_PRELOAD="$(sanitizer_runtime) ${preload:-}" \
 		ASAN_OPTIONS=detect_leaks=1:verify_asan_link_order=0:exitcode=86 \
 		LSAN_OPTIONS=suppressions=$top/tests/lsan.supp:print_suppressions=0 \
 		mosquitto -c "$work/mosquitto.conf" >>"$work/broker.out" 2>&1 &

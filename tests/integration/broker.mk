@@ -19,6 +19,12 @@ tests_integration_make_token_SOURCES = tests/integration/make-token.c \
 	tests/integration/broker-token.c tests/integration/broker-token.h
 tests_integration_make_token_LDADD = src/base/libbase.la $(CRYPTO_LIBS)
 
+# Without the sanitizers, so that any program loads it.
+check_LTLIBRARIES += tests/integration/slow-disk.la
+tests_integration_slow_disk_la_SOURCES = tests/integration/slow-disk.c
+tests_integration_slow_disk_la_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(HARDEN_CFLAGS)
+tests_integration_slow_disk_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere $(HARDEN_LDFLAGS)
+
 BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.sh \
 	tests/integration/broker-crowd.sh tests/integration/broker-damage.sh tests/integration/broker-limits.sh \
 	tests/integration/broker-per-listener.sh \
@@ -26,7 +32,9 @@ BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.s
 	tests/integration/broker-start.sh \
 	tests/integration/iot-core.sh \
 	tests/integration/jit.sh \
+	tests/integration/slow-disk.sh \
 	tests/integration/spool.sh
-EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/iot-core.py
+EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/iot-core.py \
+	tests/integration/ping.py tests/integration/wire.py
 dist_check_SCRIPTS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)

@@ -1,8 +1,8 @@
 # tests/integration
 scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh \
-	tests/integration/gateway.sh tests/integration/site-lib.sh \
+	tests/integration/gateway.sh tests/integration/hostile-cloud.sh tests/integration/site-lib.sh \
 	tests/integration/load-lib.sh tests/integration/device-keys.sh
-EXTRA_DIST += $(scenario_helpers) tests/lsan.supp
+EXTRA_DIST += $(scenario_helpers) tests/integration/hostile-cloud.py tests/lsan.supp
 
 # a scenario x a token (x a kind of key)
 SCENARIOS = \
@@ -15,7 +15,9 @@ SCENARIOS = \
 	tests/integration/gateway-softhsm.test \
 	tests/integration/gateway-swtpm.test \
 	tests/integration/device-keys-softhsm.test \
-	tests/integration/device-keys-swtpm.test
+	tests/integration/device-keys-swtpm.test \
+	tests/integration/hostile-cloud-3.test \
+	tests/integration/hostile-cloud-5.test
 dist_check_SCRIPTS += $(SCENARIOS)
 TESTS += $(SCENARIOS)
 
@@ -26,9 +28,18 @@ tests_integration_mqtt_client_LDADD = src/mqtt/libmqtt.la src/base/libbase.la $(
 dist_check_SCRIPTS += tests/integration/mqtt-broker.sh
 TESTS += tests/integration/mqtt-broker.sh
 
+# a gateway's uplinks: profiles, two on one spool; as packaged, the broker and it are two users
+dist_check_SCRIPTS += tests/integration/uplinks.sh tests/integration/two-users.sh
+TESTS += tests/integration/uplinks.sh tests/integration/two-users.sh
+
 # a token that fails on demand
 dist_check_SCRIPTS += tests/integration/token-faults.sh
 TESTS += tests/integration/token-faults.sh
+
+# what a gateway shows of itself
+dist_check_SCRIPTS += tests/integration/metrics.sh
+TESTS += tests/integration/metrics.sh
+EXTRA_DIST += tests/integration/exposition.awk tests/integration/slow-http.py
 
 # what was taken arrives, whatever is killed: a short form, and `make soak`
 UNDER_LOAD = \

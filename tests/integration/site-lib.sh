@@ -21,9 +21,9 @@ write_site_settings()
 			allow_anonymous true
 			max_inflight_messages 1000
 			max_queued_messages 0
-			plugin $build/src/plugin/.libs/p11_site.so
-			plugin_opt_spool $work/spool
-			plugin_opt_socket $work/site.sock
+			plugin ${site_plugin:-$build/src/plugin/.libs/p11_site.so}
+			plugin_opt_spool ${site_spool:-$work/spool}
+			plugin_opt_socket ${site_socket:-$work/site.sock}
 		CONF
 		[ -z "$site_options" ] || printf '%s\n' "$site_options"
 	} >"$work/site.conf"
@@ -49,7 +49,7 @@ start_site()
 		write_site_settings
 		: >"$work/site.log"
 		LD_PRELOAD=${ASAN_RUNTIME:-} ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} \
-			mosquitto -c "$work/site.conf" >>"$work/site.out" 2>&1 &
+			${site_as:-} mosquitto -c "$work/site.conf" >>"$work/site.out" 2>&1 &
 		site_pid=$!
 		wait_for 20 site_settled
 		site_runs && return
@@ -111,7 +111,7 @@ start_gateway()
 # begin_gateway [OPTION...]: and does not wait
 begin_gateway()
 {
-	p11-gateway run -c "$work/gw.conf" "$@" >>"$work/gateway.log" 2>&1 &
+	${gateway_as:-} p11-gateway run -c "$work/gw.conf" "$@" >>"$work/gateway.log" 2>&1 &
 	gateway_pid=$!
 }
 

@@ -14,3 +14,9 @@ dist_check_SCRIPTS += tests/unit/mqtt-broker.test
 if HAVE_CMOCKA
 TESTS += tests/unit/mqtt-broker.test
 endif
+
+if PAHO_LEAN
+UNIT_TESTS += tests/unit/test-lean
+tests_unit_test_lean_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_lean_LDADD = src/mqtt/liblean.a $(CMOCKA_LIBS)
+endif

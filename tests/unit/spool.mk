@@ -2,3 +2,6 @@
 UNIT_TESTS += tests/unit/test-spool
 tests_unit_test_spool_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_spool_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+UNIT_TESTS += tests/unit/test-timely
+tests_unit_test_timely_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_timely_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)

@@ -44,9 +44,12 @@ ledger_moves_on_with_the_first_alone(void **state)
 	take(ledger, 10, 15);
 	ledger_done(ledger, 12);
 	ledger_done(ledger, 11);
+	ledger_done(ledger, 11);
 	assert_int_equal(ledger_first(ledger), 10);
+	assert_int_equal(ledger_done_early(ledger), 2);
 	ledger_done(ledger, 10);
 	assert_int_equal(ledger_first(ledger), 13);
+	assert_int_equal(ledger_done_early(ledger), 0);
 	assert_true(ledger_has(ledger, 9));
 	assert_true(ledger_has(ledger, 13));
 	assert_false(ledger_has(ledger, 15));
@@ -209,16 +212,19 @@ routes_map_both_ways(void **state)
 		{ROUTE_IN, "/devices/gw1/events/light/1", "building/light/1", 0},
 		{ROUTE_IN, "x", NULL, -1},
 	};
+	AUTO(routes_clear) struct routes routes = {NULL, 0};
+	struct fault f = FAULT_INIT;
 	char topic[64], small[4];
 
 	(void)state;
+	assert_ok(routes_parse(&list, &routes, &f), &f);
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		int qos = route_map(&list, rows[i].way, rows[i].from, topic, sizeof(topic));
+		int qos = routes_map(&routes, rows[i].way, rows[i].from, topic, sizeof(topic));
 
 		if (qos != rows[i].qos || (qos >= 0 && strcmp(topic, rows[i].to)))
 			fail_msg("row %zu: %s", i, rows[i].from);
 	}
-	assert_int_equal(route_map(&list, ROUTE_OUT, "plain/a", small, sizeof(small)), -1);
+	assert_int_equal(routes_map(&routes, ROUTE_OUT, "plain/a", small, sizeof(small)), -1);
 }
 
 static void
@@ -325,6 +331,8 @@ settings_that_are_wrong_are_named(void **state)
 		{WHOLE "client-id = {nobody}\n", "uplink.client-id: {nobody}"},
 		{WHOLE "registry = no good\n", "no good"},
 		{WHOLE "[site]\nin = a#\n", "site.in"},
+		{WHOLE "[status]\nmetrics-listen = localhost:9\n",
+			"status.metrics-listen: 'localhost:9'"},
 	};
 
 	(void)state;

@@ -155,7 +155,7 @@ filters_match_as_the_standard_says(void **state)
 }
 
 static void
-filters_and_topics_are_told_from_others(void **state)
+filters_are_told_from_others(void **state)
 {
 	static const char *const good[] = {"a", "/", "+", "#", "a/+/b", "+/+", "a/#", "/#"};
 	static const char *const bad[] = {"", "a+", "+a", "a/b+", "a#", "#/a", "a/#/b", "a/+b"};
@@ -165,10 +165,34 @@ filters_and_topics_are_told_from_others(void **state)
 		assert_true(filter_is_valid(good[i]));
 	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
 		assert_false(filter_is_valid(bad[i]));
-	assert_true(filter_is_topic("a/b"));
-	assert_false(filter_is_topic("a/+"));
-	assert_false(filter_is_topic("#"));
-	assert_false(filter_is_topic(""));
+}
+
+static void
+topics_are_utf8_that_nobody_closes_for(void **state)
+{
+	static const char *const good[] = {"a/b", "/", " ", "a", "~", "\xc3\xa9", "\xc2\xa0",
+		"\xe2\x82\xac", "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x9f\x98\x80",
+		"\xf4\x8f\xbf\xbd"};
+	static const char *const bad[] = {"", "#", "a/+", "a+", "\x01", "a\x1f", "\x7f", "\xc2\x80",
+		"\xc2\x9f", "\x80", "\xff", "\xfe\xfe", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf",
+		"\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf",
+		"\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xe2\x82", "\xe2", "\xc3(",
+		"\xef\xbf\xbe", "\xef\xb7\x90", "\xf0\x9f\xbf\xbf"};
+	static char large[65537];
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(good); i++) {
+		if (!filter_is_topic(good[i]))
+			fail_msg("good %zu", i);
+	}
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
+		if (filter_is_topic(bad[i]))
+			fail_msg("bad %zu", i);
+	}
+	memset(large, 'x', 65536);
+	assert_false(filter_is_topic(large));
+	large[65535] = '\0';
+	assert_true(filter_is_topic(large));
 }
 
 /* Both ends of a channel, in a folder of its own. */
@@ -377,7 +401,8 @@ main(void)
 		cmocka_unit_test(frame_that_makes_no_sense_is_refused),
 		cmocka_unit_test(frame_has_its_bounds),
 		cmocka_unit_test(filters_match_as_the_standard_says),
-		cmocka_unit_test(filters_and_topics_are_told_from_others),
+		cmocka_unit_test(filters_are_told_from_others),
+		cmocka_unit_test(topics_are_utf8_that_nobody_closes_for),
 		cmocka_unit_test(frames_pass_both_ways),
 		cmocka_unit_test(slow_end_is_waited_for_within_a_bound),
 		cmocka_unit_test(end_of_the_other_is_told),

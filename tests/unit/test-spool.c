@@ -782,6 +782,39 @@ nothing_is_missed_behind_a_writer_at_work(void **state)
 	close(ends[0]);
 }
 
+/* As long as messages wait, how long the oldest has; not how old the file is that it stands in. */
+static void
+age_is_that_of_a_message(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	struct spool_reader *reader = reader_of(NULL);
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	int64_t times_ms[4] = {0}, ms = -1;
+	bool any;
+
+	(void)state;
+	assert_ok(spool_taken(dir, 1, &ms, &f), &f);
+	assert_int_equal(ms, 0);
+	for (size_t i = 1; i < N_ELEMENTS(times_ms); i++) {
+		append(writer, "x");
+		poll(NULL, 0, 2);
+	}
+	for (size_t i = 1; i < N_ELEMENTS(times_ms); i++) {
+		assert_ok(spool_next(reader, &message, &any, &f), &f);
+		times_ms[i] = message.time_ms;
+	}
+	spool_reader_close(reader);
+	assert_true(times_ms[1] < times_ms[2] && times_ms[2] < times_ms[3]);
+	for (size_t i = 1; i < N_ELEMENTS(times_ms); i++) {
+		assert_ok(spool_taken(dir, i, &ms, &f), &f);
+		assert_int_equal(ms, times_ms[i]);
+	}
+	assert_ok(spool_taken(dir, 4, &ms, &f), &f);
+	assert_int_equal(ms, 0);
+	assert_fault(spool_taken("no-such-spool", 1, &ms, &f), &f, FAULT_NOTFOUND);
+}
+
 int
 main(void)
 {
@@ -799,6 +832,7 @@ main(void)
 		TEST(what_was_delivered_is_not_counted_as_dropped),
 		TEST(the_newest_are_dropped_and_counted),
 		TEST(what_is_too_old_is_dropped),
+		TEST(age_is_that_of_a_message),
 		TEST(a_wrong_clock_makes_nothing_old),
 		TEST(a_cursor_ahead_of_the_log_loses_nothing),
 		TEST(a_torn_cursor_is_the_last_good_one),

@@ -297,6 +297,7 @@ sign_recovers(void)
 	fault_openssl(&f, FAULT_CRYPTO, "cannot sign");
 	token_explain(&f);
 	expect(f.code == FAULT_TOKEN && f.native == 5 && strstr(f.text, "CKR_GENERAL_ERROR"));
+	expect(strcmp(token_fault_name(&f), "CKR_GENERAL_ERROR") == 0);
 	EVP_PKEY_free(key);
 	expect_ok(token_relogin(token, &f), &f);
 	expect_ok(token_private_key(token, &key, &f), &f);

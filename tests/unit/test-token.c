@@ -269,8 +269,11 @@ certificate_is_imported_replaced_and_deleted(void **state)
 	X509 *const order[] = {first, first, second, first};
 	struct fault f = FAULT_INIT;
 	char *none = NULL;
+	X509 *beside = NULL;
 
 	(void)state;
+	assert_fault(token_key_certificate(other, &beside, &f), &f, FAULT_USAGE);
+	assert_fault(token_key_certificate(key, &beside, &f), &f, FAULT_NOTFOUND);
 	assert_fault(token_certificate_import(token, foreign, &none, &f), &f, FAULT_INVALID);
 	assert_int_equal(certificates_in_token(), 0);
 	for (size_t i = 0; i < N_ELEMENTS(order); i++) {
@@ -281,6 +284,9 @@ certificate_is_imported_replaced_and_deleted(void **state)
 		assert_non_null(strstr(uri, "type=cert"));
 		assert_ok(token_certificate(token, &there, &f), &f);
 		assert_int_equal(X509_cmp(there, order[i]), 0);
+		assert_ok(token_key_certificate(key, &beside, &f), &f);
+		assert_int_equal(X509_cmp(beside, order[i]), 0);
+		X509_free(TAKE(beside));
 		assert_int_equal(certificates_in_token(), 1);
 	}
 	assert_fault(token_certificate_import(token, foreign, &none, &f), &f, FAULT_INVALID);

@@ -16,6 +16,14 @@
 
 #define ANSWER_MAX (4 * 1024 * 1024)
 
+/* A gateway that is stopped, or hangs, says nothing. */
+#define ANSWER_S 10
+
+/* A certificate that ends within so many days is warned of. */
+#define SOON_DAYS 30
+
+#define SPAN_SIZE 32
+
 struct status {
 	char *name;
 	char *socket;
@@ -38,6 +46,7 @@ static const struct setting settings[] = {
 static int
 connect_to(const char *path, struct fault *f)
 {
+	const struct timeval most = {.tv_sec = ANSWER_S};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
 
@@ -47,6 +56,7 @@ connect_to(const char *path, struct fault *f)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fault_errno(f, "cannot make a socket");
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	fault_errno(f, "no gateway answers at %s: does it run, and may you ask it", path);
@@ -68,6 +78,9 @@ ask(const char *path, json_t **ret, struct fault *f)
 		return fault_nomem(f);
 	while ((n = read(fd, text + len, ANSWER_MAX - len)) > 0)
 		len += (size_t)n;
+	if (n < 0 && errno == EAGAIN)
+		return fault_set(f, FAULT_IO, "the gateway at %s does not answer within %d s", path,
+			ANSWER_S);
 	if (n < 0)
 		return fault_errno(f, "cannot read from %s", path);
 	*ret = json_loadb(text, len, 0, NULL);
@@ -88,57 +101,168 @@ number_of(const json_t *of, const char *name)
 	return json_integer_value(json_object_get(of, name));
 }
 
+static double
+real_of(const json_t *of, const char *name)
+{
+	return json_number_value(json_object_get(of, name));
+}
+
+/* A span of time, as long as people need it exactly. */
+static const char *
+span(long long s, char text[SPAN_SIZE])
+{
+	if (s < 120)
+		snprintf(text, SPAN_SIZE, "%lld s", s);
+	else if (s < 120 * 60)
+		snprintf(text, SPAN_SIZE, "%lld min", s / 60);
+	else if (s < 48 * 3600)
+		snprintf(text, SPAN_SIZE, "%lld h", s / 3600);
+	else
+		snprintf(text, SPAN_SIZE, "%lld days", s / 86400);
+	return text;
+}
+
 static void
 print_error(const json_t *of)
 {
-	if (*text_of(of, "last_error"))
+	const json_t *ago_s = json_object_get(of, "last_error_s");
+	char ago[SPAN_SIZE];
+
+	if (!*text_of(of, "last_error"))
+		return;
+	if (json_is_integer(ago_s))
+		printf("          last error, %s ago: %s\n", span(json_integer_value(ago_s), ago),
+			text_of(of, "last_error"));
+	else
 		printf("          last error: %s\n", text_of(of, "last_error"));
+}
+
+static void
+print_uplink(const json_t *uplink, const json_t *rates)
+{
+	char up[SPAN_SIZE];
+
+	printf("uplink    %s, %s", text_of(uplink, "name"), text_of(uplink, "state"));
+	if (!strcmp(text_of(uplink, "state"), "up"))
+		printf(" for %s", span(number_of(uplink, "up_s"), up));
+	printf(", %s\n", text_of(uplink, "url"));
+	printf("          sent %lld, acknowledged %lld, in flight %lld, refused %lld, connected "
+	       "%lld times\n",
+		number_of(uplink, "sent"), number_of(uplink, "acknowledged"),
+		number_of(uplink, "in_flight"), number_of(uplink, "refused"),
+		number_of(uplink, "connects"));
+	printf("          messages/s over 10 s: %.1f up, %.1f down; over 1 min: %.1f up, %.1f "
+	       "down\n",
+		real_of(rates, "up_10s"), real_of(rates, "down_10s"), real_of(rates, "up_60s"),
+		real_of(rates, "down_60s"));
+	print_error(uplink);
+}
+
+static void
+print_certificate(const json_t *token)
+{
+	const json_t *certificate = json_object_get(token, "certificate");
+	long long days = number_of(certificate, "days_left");
+	time_t ends = (time_t)number_of(certificate, "ends");
+	char date[32] = "";
+	struct tm tm;
+
+	if (!json_is_object(certificate)) {
+		printf("          %s\n", number_of(token, "signatures")
+						 ? "no certificate beside the key"
+						 : "certificate not read yet");
+		return;
+	}
+	if (gmtime_r(&ends, &tm))
+		strftime(date, sizeof(date), "%Y-%m-%d", &tm);
+	if (days < 0)
+		printf("          WARNING: the certificate ended on %s\n", date);
+	else
+		printf("          %scertificate ends in %lld days, on %s\n",
+			days < SOON_DAYS ? "WARNING: " : "", days, date);
+}
+
+static void
+print_token(const json_t *token)
+{
+	char left[SPAN_SIZE];
+
+	printf("token     JSON Web Token valid for %s, %lld signed, %lld failed, last took %lld "
+	       "ms\n",
+		span(number_of(token, "jwt_seconds_left"), left), number_of(token, "signatures"),
+		number_of(token, "sign_failures"), number_of(token, "last_sign_ms"));
+	if (number_of(token, "renewal_failures"))
+		printf("          WARNING: no newer one can be signed, tried %lld times\n",
+			number_of(token, "renewal_failures"));
+	print_certificate(token);
+	print_error(token);
+}
+
+static void
+print_spool(const json_t *spool)
+{
+	const char *reason;
+	char oldest[SPAN_SIZE];
+	json_t *n;
+
+	printf("spool     %lld waiting", number_of(spool, "waiting"));
+	if (number_of(spool, "waiting"))
+		printf(", the oldest for %s", span(number_of(spool, "oldest_s"), oldest));
+	printf(", %lld bytes, dropped %lld", number_of(spool, "bytes"),
+		number_of(spool, "dropped"));
+	json_object_foreach(json_object_get(spool, "drops"), reason, n)
+	{
+		if (json_integer_value(n))
+			printf(", %s %lld", reason, (long long)json_integer_value(n));
+	}
+	puts("");
+	print_error(spool);
+}
+
+static void
+print_device(const json_t *device)
+{
+	long long dropped = number_of(device, "dropped") + number_of(device, "spool_dropped");
+	char ago[SPAN_SIZE];
+
+	printf("  %-24s %-9s %-9s sent %lld, received %lld", text_of(device, "id"),
+		text_of(device, "state"),
+		json_is_true(json_object_get(device, "present")) ? "present" : "away",
+		number_of(device, "sent"), number_of(device, "received"));
+	if (dropped)
+		printf(", dropped %lld", dropped);
+	puts("");
+	if (json_is_true(json_object_get(device, "refused")))
+		printf("    refused for %s: %s\n", span(number_of(device, "refused_s"), ago),
+			text_of(device, "last_error"));
 }
 
 static void
 print_devices(const json_t *devices)
 {
+	long long more = number_of(devices, "known") - number_of(devices, "listed");
 	json_t *device;
 	size_t i;
 
-	printf("devices   %lld attached, %lld known\n", number_of(devices, "attached"),
-		number_of(devices, "known"));
+	printf("devices   %lld attached, %lld known, %lld refused\n",
+		number_of(devices, "attached"), number_of(devices, "known"),
+		number_of(devices, "refused"));
 	json_array_foreach(json_object_get(devices, "list"), i, device)
 	{
-		printf("  %-24s %-9s %-9s sent %lld, received %lld", text_of(device, "id"),
-			text_of(device, "state"),
-			json_is_true(json_object_get(device, "present")) ? "present" : "away",
-			number_of(device, "sent"), number_of(device, "received"));
-		if (number_of(device, "dropped"))
-			printf(", dropped %lld", number_of(device, "dropped"));
-		puts("");
-		if (json_is_true(json_object_get(device, "refused")))
-			printf("    refused: %s\n", text_of(device, "last_error"));
+		print_device(device);
 	}
+	if (more > 0)
+		printf("  and %lld more\n", more);
 }
 
 static void
 print_text(const json_t *all)
 {
-	const json_t *uplink = json_object_get(all, "uplink"),
-		     *token = json_object_get(all, "token");
-	const json_t *site = json_object_get(all, "site"), *spool = json_object_get(all, "spool");
+	const json_t *site = json_object_get(all, "site");
 
-	printf("uplink    %s, %s for %lld s, %s\n", text_of(uplink, "name"),
-		text_of(uplink, "state"), number_of(uplink, "up_s"), text_of(uplink, "url"));
-	printf("          sent %lld, acknowledged %lld, in flight %lld, refused %lld\n",
-		number_of(uplink, "sent"), number_of(uplink, "acknowledged"),
-		number_of(uplink, "in_flight"), number_of(uplink, "refused"));
-	print_error(uplink);
-	printf("token     JSON Web Token valid for %lld s, %lld signed, %lld failed, last took "
-	       "%lld "
-	       "ms\n",
-		number_of(token, "jwt_seconds_left"), number_of(token, "signatures"),
-		number_of(token, "sign_failures"), number_of(token, "last_sign_ms"));
-	print_error(token);
-	printf("spool     %lld waiting, oldest %lld s, %lld bytes\n", number_of(spool, "waiting"),
-		number_of(spool, "oldest_s"), number_of(spool, "bytes"));
-	print_error(spool);
+	print_uplink(json_object_get(all, "uplink"), json_object_get(all, "rates"));
+	print_token(json_object_get(all, "token"));
+	print_spool(json_object_get(all, "spool"));
 	printf("site      %s, delivered %lld, not delivered %lld\n",
 		json_is_true(json_object_get(site, "connected")) ? "connected" : "not connected",
 		number_of(site, "delivered"), number_of(site, "undelivered"));

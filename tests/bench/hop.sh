@@ -1,0 +1,236 @@
+# shellcheck shell=sh disable=SC2154 # what bench.sh has set
+# hop: from a site's broker to the cloud's, through our spool and gateway and by mosquitto's own
+# bridge, over the same two kinds of brokers. Sourced by bench.sh.
+
+hop=$build/tests/bench/bench-hop
+
+make_tls()
+{
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=127.0.0.1 \
+		-addext subjectAltName=IP:127.0.0.1 -days 2 -keyout "$work/up.key" \
+		-out "$work/up.crt" 2>/dev/null
+}
+
+# hop_up_conf: the cloud's broker, on a second port with TLS
+hop_up_conf()
+{
+	anyone_conf
+	cat <<-CONF
+		listener $tls_port 127.0.0.1
+		certfile $work/up.crt
+		keyfile $work/up.key
+	CONF
+}
+
+# hop_bridge_conf tls|plain
+hop_bridge_conf()
+{
+	anyone_conf
+	echo "connection up"
+	if [ "$1" = tls ]; then
+		printf 'address 127.0.0.1:%s\nbridge_cafile %s\n' "$tls_port" "$work/up.crt"
+	else
+		echo "address 127.0.0.1:$up_port"
+	fi
+	echo "topic # out 1"
+}
+
+# hop_site_conf: takes every topic into $spool
+hop_site_conf()
+{
+	anyone_conf
+	printf 'acl_file %s\nplugin %s\n' "$work/hop.acl" "$build/src/plugin/.libs/p11_site.so"
+	printf 'plugin_opt_spool %s\nplugin_opt_socket %s\n' "$spool" "$work/site.sock"
+	printf 'plugin_opt_topic %s\n' ours
+}
+
+# start_gateway URL
+start_gateway()
+{
+	"$build/p11-gateway" run --token.key="$hop_key" --uplink.url="$1" --uplink.ca-file="$work/up.crt" \
+		--uplink.profile=generic --uplink.device=bench --site.socket="$work/site.sock" \
+		--site.out='ours 1' --spool.path="$spool" --status.socket="$work/status" \
+		>"$work/gateway.log" 2>&1 &
+	gateway=$!
+	pids="$pids $gateway"
+	waited=0
+	until grep -q 'connected url' "$work/gateway.log"; do
+		if ! kill -0 "$gateway" 2>/dev/null || [ $waited -ge 200 ]; then
+			die "the gateway does not connect: $(cat "$work/gateway.log")"
+		fi
+		waited=$((waited + 1))
+		sleep 0.05
+	done
+}
+
+stop_gateway()
+{
+	kill "$gateway"
+	wait "$gateway" 2>/dev/null || true
+}
+
+# rates WHAT: both ways in turn
+rates()
+{
+	rm -f "$work/ours" "$work/theirs" "$work/ratios"
+	i=0
+	while [ $i -lt "$rounds" ]; do
+		a=$("$hop" rate --from "$site_port" --to "$up_port" --topic ours --messages 50000)
+		b=$("$hop" rate --from "$bridge_port" --to "$up_port" --topic theirs --messages 50000)
+		echo "$a" >>"$work/ours"
+		echo "$b" >>"$work/theirs"
+		echo "$a $b" | awk '{ printf "%.3f\n", $1 / $2 }' >>"$work/ratios"
+		i=$((i + 1))
+	done
+	row "$1" "mosquitto's own bridge" "$(median "$work/ours")" "$(median "$work/theirs")" \
+		"$(median "$work/ratios")" ">= 1.0"
+}
+
+# column FILE N: the middle one of that column
+column()
+{
+	awk -v n="$2" '{ print $n }' "$1" >"$work/column"
+	median "$work/column"
+}
+
+# latencies WHAT: at 1,000 messages a second
+latencies()
+{
+	rm -f "$work/ours" "$work/theirs"
+	i=0
+	while [ $i -lt "$rounds" ]; do
+		"$hop" latency --rate 1000 --messages 2000 --from "$site_port" --to "$up_port" \
+			--topic ours >>"$work/ours"
+		"$hop" latency --rate 1000 --messages 2000 --from "$bridge_port" --to "$up_port" \
+			--topic theirs >>"$work/theirs"
+		i=$((i + 1))
+	done
+	for n in 1 2; do
+		half=p50 target='<= 1.2'
+		[ $n = 1 ] || half=p99 target='<= 1.5'
+		a=$(column "$work/ours" $n)
+		b=$(column "$work/theirs" $n)
+		row "$1, us, $half" "mosquitto's own bridge" "$a" "$b" \
+			"$(echo "$a $b" | awk '{ printf "%.3f", $1 / $2 }')" "$target"
+	done
+}
+
+# hop_rows plain|tls: sets up both ways, which stay
+hop_rows()
+{
+	hop_bridge_conf "$1" >"$work/bridge.conf"
+	start_broker bridge
+	bridge_port=$port
+	bridge_pid=$pid
+	if [ "$1" = tls ]; then
+		start_gateway "mqtts://127.0.0.1:$tls_port"
+	else
+		start_gateway "mqtt://127.0.0.1:$up_port"
+	fi
+	rates "site to cloud, $1, QoS 1, 256 B, messages/s"
+	latencies "the same way at 1,000/s, $1"
+	row "KiB of memory of p11-gateway run, $1" "the bridging broker" "$(rss "$gateway")" \
+		"$(rss "$bridge_pid")" "$(echo "$(rss "$gateway") $(rss "$bridge_pid")" |
+			awk '{ printf "%.3f", $1 / $2 }')" "report"
+	stop_gateway
+	kill "$bridge_pid"
+	wait "$bridge_pid" 2>/dev/null || true
+}
+
+# drain N: a backlog of so many; sets $drained to messages a second, $peak to KiB at most
+drain()
+{
+	"$hop" fill --from "$site_port" --topic ours --messages "$1"
+	"$hop" drain --to "$up_port" --topic ours --messages "$1" >"$work/drained" &
+	drain=$!
+	until grep -q ready "$work/drained"; do
+		kill -0 $drain || die "nobody takes the backlog"
+		sleep 0.05
+	done
+	start_gateway "mqtt://127.0.0.1:$up_port"
+	wait $drain || die "the backlog does not arrive"
+	drained=$(tail -n 1 "$work/drained")
+	peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$gateway/status")
+	stop_gateway
+}
+
+backlog_rows()
+{
+	drain 10000
+	few=$drained few_peak=$peak
+	drain 1000000
+	row "backlog of 1,000,000, messages/s" "of 10,000" "$drained" "$few" \
+		"$(echo "$drained $few" | awk '{ printf "%.3f", $1 / $2 }')" ">= 0.9"
+	row "KiB of memory at most meanwhile" "of 10,000" "$peak" "$few_peak" \
+		"$(echo "$peak $few_peak" | awk '{ printf "%.3f", $1 / $2 }')" "+ 2048 KiB"
+}
+
+# crowd_row: a gateway for a thousand devices, each of which has published
+crowd_row()
+{
+	export P11_REGISTRY_DB="$work/site.db" P11_REGISTRY_PROJECT=bench
+	export P11_REGISTRY_REGION=us-central1
+	"$build/p11-gateway" pubkey --key "$hop_key" -o "$work/hop.pem"
+	registry pubsub topics create events
+	registry registries create bench --event-notification-config=topic=events
+	jq -cn --rawfile pem "$work/hop.pem" 'range(1000) | {id: "dev\(.)"}, (select(. == 999) |
+		{id: "gw1", gatewayConfig: {gatewayType: "GATEWAY",
+			gatewayAuthMethod: "ASSOCIATION_ONLY"}, boundDevices: [range(1000) | "dev\(.)"],
+		credentials: [{publicKey: {format: "ES256_PEM", key: $pem}}]})' |
+		"$build/p11-registry" import --registry=bench - >/dev/null 2>>"$work/registry.log" ||
+		die "import: $(tail -n 1 "$work/registry.log")"
+	[ -e "$work/passwords" ] || make_passwords
+	plugin_conf "$P11_REGISTRY_DB" >"$work/crowd.conf"
+	start_broker crowd
+	"$build/p11-gateway" run --token.key="$hop_key" --uplink.url="mqtt://127.0.0.1:$port" \
+		--uplink.project=bench --uplink.region=us-central1 --uplink.registry=bench \
+		--uplink.device=gw1 --site.attach-rate=1000 --site.socket="$work/site.sock" \
+		--spool.path="$spool" --status.socket="$work/status" >"$work/gateway.log" 2>&1 &
+	gateway=$!
+	pids="$pids $gateway"
+	attached 0
+	idle=$(rss "$gateway")
+	seq 0 999 | while read -r i; do
+		mosquitto_pub -h 127.0.0.1 -p "$site_port" -i "dev$i" -q 1 -t "/devices/dev$i/events" -m x ||
+			die "a device cannot publish"
+	done
+	attached 1000
+	row "KiB of memory with 1,000 devices attached" "the same without any" "$(rss "$gateway")" \
+		"$idle" "$(echo "$(rss "$gateway") $idle" | awk '{ printf "%.3f", $1 / $2 }')" \
+		"< 20480 KiB"
+	stop_gateway
+}
+
+# attached N: waits until so many are
+attached()
+{
+	waited=0
+	until [ "$("$build/p11-gateway" status --socket "$work/status" --json 2>/dev/null |
+		jq 'if .uplink.state == "up" then .devices.attached else -1 end')" = "$1" ]; do
+		waited=$((waited + 1))
+		[ $waited -lt 300 ] || die "not $1 attached: $(tail -n 5 "$work/gateway.log")"
+		sleep 0.1
+	done
+}
+
+hop_part()
+{
+	spool=$work/spool
+	tls_port=$("$build/tests/integration/free-port")
+	make_tls
+	hop_up_conf >"$work/up.conf"
+	start_broker up
+	up_port=$port
+	printf 'pattern readwrite #\n' >"$work/hop.acl"
+	hop_site_conf >"$work/site.conf"
+	start_broker site
+	site_port=$port
+	# shellcheck source=/dev/null
+	. "$work/softhsm/env"
+	hop_key='pkcs11:token=gw;object=bench-hop'
+	"$build/p11-gateway" keygen --key "$hop_key" --type ec:p256 >/dev/null 2>&1
+	hop_rows plain
+	hop_rows tls
+	backlog_rows
+	crowd_row
+}

@@ -1,0 +1,285 @@
+#!/bin/sh
+# What a gateway shows of itself: /metrics for Prometheus, `status` for people; and that nobody who
+# asks for it costs a message.
+set -eu
+# shellcheck disable=SC2119 # most calls need no arguments
+
+# shellcheck source=tests/integration/lib.sh
+. "${top_srcdir:-.}/tests/integration/lib.sh"
+# shellcheck source=tests/integration/site-lib.sh
+. "${top_srcdir:-.}/tests/integration/site-lib.sh"
+
+# start_seen [OPTION...]: a gateway with its metrics on a free port
+start_seen()
+{
+	attempts=0
+	while :; do
+		metrics_port=$("$helpers/free-port")
+		: >gateway.log
+		begin_gateway --status.metrics-listen="$metrics_port" "$@"
+		wait_for 30 seen_settled
+		! scrape || return 0
+		wait "$gateway_pid" || true
+		gateway_pid=
+		attempts=$((attempts + 1))
+		if [ "$attempts" -ge 20 ] || ! grep -q 'another process listens' gateway.log; then
+			cat gateway.log
+			die "the gateway does not start"
+		fi
+	done
+}
+
+seen_settled()
+{
+	scrape || ! alive "$gateway_pid"
+}
+
+# scrape: what there is to see, into the file `metrics`
+scrape()
+{
+	curl -sSf --max-time 5 -o metrics "http://127.0.0.1:$metrics_port/metrics"
+}
+
+# value NAME: of a metric with its labels, as it was scraped last
+value()
+{
+	awk -v name="$1" 'index($0, name " ") == 1 { print $NF; found = 1 } END { exit !found }' metrics
+}
+
+# shows NAME CONDITION: whether a metric is there now and awk finds its value, v, to be so
+shows()
+{
+	scrape && v=$(value "$1") && awk -v v="$v" "BEGIN { exit !($2) }"
+}
+
+# asks STATUS PATH OPTION...: whether curl gets this answer; its headers are in the file `headers`
+asks()
+{
+	want=$1 path=$2
+	shift 2
+	same "$(curl -sS --max-time 5 -D headers -o body -w '%{http_code}' "$@" \
+		"http://127.0.0.1:$metrics_port$path")" "$want"
+}
+
+speaks_http()
+{
+	note "HTTP"
+	check "GET" asks 200 /metrics
+	check "the type is that of the text format" \
+		says '^Content-Type: text/plain; version=0.0.4; charset=utf-8.?$' headers
+	check "HEAD" asks 200 /metrics --head
+	check "it says how long the text is" says '^Content-Length: [1-9][0-9]{3,}.?$' headers
+	check "a query is passed over" asks 200 '/metrics?name=x'
+	check "another path is not there" asks 404 /
+	check "nor what is below it" asks 404 /metrics/x
+	check "POST is not allowed" asks 405 /metrics --data x=1
+	check "and it is said what is" says '^Allow: GET, HEAD.?$' headers
+	head -c 300000 /dev/zero >zeros
+	check "nor with a body" asks 405 /metrics --header Expect: --data-binary @zeros
+	check "DELETE is not either" asks 405 /metrics --request DELETE
+	printf '\000\001\002garbage\r\n\r\n' | raw >answer
+	check "garbage gets no metrics" not says p11_gateway answer
+	{ printf 'GET /metrics HTTP/1.1\r\nHost: x\r\nX: ' && head -c 100000 /dev/zero | tr '\0' x; } |
+		raw >answer
+	check "a request without an end gets none" not says p11_gateway answer
+	check "and all is as before" asks 200 /metrics
+}
+
+raw()
+{
+	python3 "$top/tests/integration/slow-http.py" "$metrics_port" -
+}
+
+is_well_formed()
+{
+	scrape && awk -f "$top/tests/integration/exposition.awk" metrics
+}
+
+# unix_end FILE: when a certificate ends, Unix time
+unix_end()
+{
+	date -d "$(openssl x509 -in "$1" -noout -enddate | cut -d= -f2)" +%s
+}
+
+counts_what_passes()
+{
+	note "numbers"
+	check "the text is well-formed" is_well_formed
+	check "it is up" shows p11_gateway_uplink_up 'v == 1'
+	check "that is its state" shows 'p11_gateway_uplink_state{state="up"}' 'v == 1'
+	check "and no other" same "$(awk '/^p11_gateway_uplink_state/ { n += $NF } END { print n }' metrics)" 1
+	check "it connected once" shows p11_gateway_connects_total 'v == 1'
+	check "with one signature" shows p11_gateway_signatures_total 'v == 1'
+	check "which is in the histogram" shows 'p11_gateway_sign_duration_seconds_count' 'v == 1'
+	check "the certificate ends when openssl says" \
+		same "$(value p11_gateway_certificate_expiry_timestamp_seconds)" "$(unix_end gw1.crt)"
+	now=$(date +%s)
+	check "the token within the hour" shows p11_gateway_jwt_expiry_timestamp_seconds \
+		"v > $now && v <= $now + 3600"
+	check "fifty messages" numbered thermo 1 50
+	check "arrive" wait_for 30 shows 'p11_gateway_messages_total{direction="up"}' 'v == 50'
+	check "and nothing waits" wait_for 20 shows p11_gateway_spool_messages 'v == 0'
+	check "nor is old" shows p11_gateway_spool_oldest_age_seconds 'v == 0'
+	check "one device is attached" shows p11_gateway_devices_attached 'v == 1'
+	p11-registry devices commands send --device=thermo --registry="$registry" \
+		--command-data=blink >>registry.out
+	check "a command passes down" wait_for 20 shows 'p11_gateway_messages_total{direction="down"}' 'v >= 1'
+	check "the site is there" shows p11_gateway_site_connected 'v == 1'
+	check "its memory is what the system says, about" shows process_resident_memory_bytes \
+		"v > 0 && v < 2 * 1024 * $(awk '/^VmRSS/ { print $2 }' "/proc/$gateway_pid/status")"
+	check "it has descriptors" shows process_open_fds 'v > 5 && v < 200'
+	check "a device that is refused" sends stranger -t /devices/stranger/events -m lost
+	check "is counted" wait_for 20 shows p11_gateway_devices_refused 'v == 1'
+	check "and in the status" status '.devices.refused == 1 and
+		([.devices.list[] | select(.refused and .refused_s != null)] | length) == 1'
+}
+
+# numbered NAME FROM TO: events with these numbers
+numbered()
+{
+	seq "$2" "$3" | at_site mosquitto_pub "$1" -q 1 -t "/devices/$1/events" -l
+}
+
+# is_full: whether it has as many connections as it takes
+is_full()
+{
+	[ "$(grep -c . slow.out)" -ge 32 ]
+}
+
+# Connections that never end, more than are let in, and no message waits for them.
+bears_slow_clients()
+{
+	note "200 slow clients"
+	python3 "$top/tests/integration/slow-http.py" "$metrics_port" 200 >slow.out 2>&1 &
+	pids="$pids $!"
+	check "fill it up" wait_for 30 is_full
+	check "messages are taken" numbered pump 1 200
+	check "and pass" wait_for 30 status '[.devices.list[] | select(.id == "pump")][0].sent == 200'
+	check "with few descriptors" test "$(find "/proc/$gateway_pid/fd" -mindepth 1 | wc -l)" -lt 100
+	stop_others
+	check "when they are gone, all is as before" wait_for 30 shows p11_gateway_uplink_up 'v == 1'
+}
+
+# What the site's broker drops is counted, and so is what waits.
+counts_what_waits()
+{
+	note "the cloud is gone"
+	stop_broker
+	check "a connection that ended is counted" \
+		wait_for 30 shows 'p11_gateway_disconnects_total{reason="net"}' 'v == 1'
+	check "and attempts that failed" \
+		wait_for 30 shows 'p11_gateway_connect_failures_total{reason="net"}' 'v >= 1'
+	check "it is not up" shows p11_gateway_uplink_up 'v == 0'
+	check "the status knows since when" status '.uplink.last_error != "" and .uplink.last_error_s >= 0'
+	head -c 200000 /dev/zero | tr '\0' x >large
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
+		sends lamp -t /devices/lamp/events -f large || die "message $i was not taken"
+	done
+	check "what there is no room for is counted" \
+		wait_for 20 shows 'p11_gateway_spool_dropped_total{reason="full"}' 'v >= 4'
+	dropped=$(p11-gateway spool show --spool "$work/spool" --json | jq '[.dropped[] | select(.reason == "full").messages] | add')
+	check "as 'spool show' has it" same "$(value 'p11_gateway_spool_dropped_total{reason="full"}')" "$dropped"
+	check "the status too, of its device" status ".spool.dropped == $dropped and
+		.spool.drops.full == $dropped"
+	check "what is left waits, and what the stranger sent" \
+		shows p11_gateway_spool_messages "v == 25 - $dropped + 1"
+	check "and grows old" wait_for 20 shows p11_gateway_spool_oldest_age_seconds 'v >= 1'
+	check "in bytes" shows p11_gateway_spool_bytes 'v > 3000000 && v <= 4 * 1024 * 1024'
+}
+
+# a_person_reads PATTERN...: each is in what `status` prints
+a_person_reads()
+{
+	p11-gateway status --socket "$work/gw.status" >seen || return 1
+	for pattern; do
+		says "$pattern" seen || return 1
+	done
+}
+
+# What --check and the start say of an address.
+refuses_bad_addresses()
+{
+	note "addresses"
+	for bad in localhost:9464 0 70000 '[::1]' 127.0.0.1; do
+		refused 2 'status.metrics-listen' p11-gateway run --check -c "$work/gw.conf" \
+			--status.metrics-listen="$bad"
+	done
+	check "IPv6 is taken" p11-gateway run --check -c "$work/gw.conf" --status.metrics-listen='[::1]:9464'
+	ended=0
+	timeout 60 p11-gateway run -c "$work/gw.conf" --status.socket="$work/other.status" \
+		--uplink.name=other --status.metrics-listen="$metrics_port" >other.log 2>&1 || ended=$?
+	check "a port that is taken ends it with status 2" same "$ended" 2
+	check "and is named" says "another process listens on $metrics_port" other.log
+	check "the one that has it is as before" shows p11_gateway_uplink_up 'v == 0 || v == 1'
+}
+
+# The dashboard and the alerts ask for nothing that is not there.
+names_what_is_there()
+{
+	note "dashboard and alerts"
+	check "the dashboard is JSON" jq -e '.panels | length > 5' "$top/examples/grafana/p11-gateway.json"
+	scrape
+	sed -n 's/^# TYPE \([^ ]*\) histogram$/\1_bucket\n\1_sum\n\1_count/p; s/^# TYPE \([^ ]*\) .*/\1/p' \
+		metrics | sort -u >there
+	{
+		jq -r '.. | .expr? // .query?.query? // empty | strings' "$top/examples/grafana/p11-gateway.json"
+		grep -h 'expr:' "$top/examples/prometheus/p11-gateway.rules.yml"
+	} | grep -Eo '(p11_gateway|process)_[a-z_]+' | sort -u >asked
+	check "something is asked for" test "$(wc -l <asked)" -gt 15
+	check "all of it is there" same "$(comm -23 asked there)" ""
+	sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' metrics | sort >families
+	grep '^\.It Li' "$top/man/p11-gateway.conf.5" | grep -Eo '(p11_gateway|process)_[a-z_]+' |
+		sort >documented
+	check "the man page has all that is there, and no other" same "$(comm -3 families documented)" ""
+}
+
+# A token that fails is told from one that is not there.
+counts_sign_errors()
+{
+	note "signatures that fail"
+	mock=$build/tests/mock/.libs/mock-pkcs11.so
+	[ -f "$mock" ] || { note "left out: $mock is missing"; return; }
+	MOCK_PKCS11_STORE=$work/mock.store P11_GATEWAY_PIN_SOURCE=env:MOCK_PIN MOCK_PIN=1234
+	export MOCK_PKCS11_STORE P11_GATEWAY_PIN_SOURCE MOCK_PIN
+	unset P11_GATEWAY_MODULE
+	p11-gateway keygen --module "$mock" --key 'pkcs11:token=mock;object=device' --type ec:p256 >uri
+	MOCK_PKCS11_FAULTS=C_Sign=DEVICE_ERROR
+	export MOCK_PKCS11_FAULTS
+	start_seen --token.module="$mock" \
+		--token.key='pkcs11:token=mock;object=device'
+	check "one that cannot sign" wait_for 30 shows \
+		'p11_gateway_sign_errors_total{ckr="CKR_DEVICE_ERROR",fault="token"}' 'v >= 1'
+	check "is no signature" shows p11_gateway_sign_duration_seconds_count 'v == 0'
+	check "no token is there" not value p11_gateway_jwt_expiry_timestamp_seconds
+	check "the failures in a row are" shows p11_gateway_jwt_renewal_failures 'v >= 1'
+	check "a person is warned" a_person_reads 'WARNING: no newer one can be signed' \
+		'last error, [0-9]+ s ago: .*CKR_DEVICE_ERROR'
+	stop_gateway TERM
+}
+
+main()
+{
+	need mosquitto mosquitto_pub curl jq sqlite3 python3 openssl
+	begin_site_test softhsm
+	p11-gateway cert import --key "$key" gw1.crt >>uri
+	site_options=$(printf '%s\n' 'plugin_opt_max_size 4M' 'plugin_opt_when_full drop-newest')
+	start_site
+	write_gateway_settings
+	start_seen
+	wait_for 30 gateway_is up || die "the gateway does not connect"
+	speaks_http
+	counts_what_passes
+	check "a person reads it" a_person_reads '^uplink .* up for [0-9]+ s, ' \
+		'certificate ends in [0-9]+ days, on 20' 'messages/s' 'refused for [0-9]+ s: '
+	bears_slow_clients
+	names_what_is_there
+	counts_what_waits
+	refuses_bad_addresses
+	stop_gateway TERM
+	check "it ends in order" same "$ended" 0
+	check "and its port is free" not scrape
+	counts_sign_errors
+	end
+}
+
+main "$@"

@@ -1,0 +1,319 @@
+#!/bin/sh
+# Uplinks of other kinds than the registry's broker, and two of them on one spool: each has every
+# message in its order and its own place in the spool. What a broker of each profile is offered is
+# read from a TLS connection that openssl answers.
+set -eu
+
+# shellcheck source=tests/integration/lib.sh
+. "${top_srcdir:-.}/tests/integration/lib.sh"
+# shellcheck source=tests/integration/site-lib.sh
+. "$top/tests/integration/site-lib.sh"
+
+gateways=
+clouds=
+server_pid=
+
+# try_cloud NAME
+try_cloud()
+{
+	[ ! -e "$1.port" ] || cloud_port=$(cat "$1.port")
+	[ -e "$1.port" ] || cloud_port=$("$helpers/free-port")
+	{
+		[ "$(id -u)" -ne 0 ] || echo "user root"
+		printf 'listener %s 127.0.0.1\nallow_anonymous true\nlog_dest file %s\nlog_type all\n' \
+			"$cloud_port" "$work/$1.log"
+		echo "max_queued_messages 0"
+	} >"$1.conf"
+	: >"$1.log"
+	mosquitto -c "$1.conf" >"$1.out" 2>&1 &
+	cloud_pid=$!
+	wait_for 20 cloud_settled "$1"
+	alive "$cloud_pid"
+}
+
+cloud_settled()
+{
+	! alive "$cloud_pid" || grep -q 'mosquitto version .* running' "$1.log"
+}
+
+# start_cloud NAME: a broker, on the port it had before when there was one
+start_cloud()
+{
+	attempts=0
+	until try_cloud "$1"; do
+		attempts=$((attempts + 1))
+		[ "$attempts" -lt 20 ] || die "the broker $1 does not start: $(cat "$1.out")"
+	done
+	echo "$cloud_port" >"$1.port"
+	echo "$cloud_pid" >"$1.pid"
+	clouds="$clouds $cloud_pid"
+}
+
+stop_cloud()
+{
+	kill "$(cat "$1.pid")"
+	wait "$(cat "$1.pid")" 2>/dev/null || true
+}
+
+# takes NAME: what comes to the broker NAME, in the background, to NAME.took
+takes()
+{
+	mosquitto_sub -h 127.0.0.1 -p "$(cat "$1.port")" -i backend -q 1 -t '#' >>"$1.took" 2>/dev/null &
+	clouds="$clouds $!"
+	wait_for 20 grep -q 'Sending SUBACK to backend' "$1.log" || die "nobody can listen at $1"
+}
+
+# start_uplink NAME: a gateway to the broker NAME
+start_uplink()
+{
+	p11-gateway run -c gw.conf --uplink.name="$1" --uplink.profile=generic \
+		--uplink.url="mqtt://127.0.0.1:$(cat "$1.port")" --status.socket="$work/$1.status" \
+		>>"$1.gateway.log" 2>&1 &
+	echo $! >"$1.gateway"
+	gateways="$gateways $!"
+	wait_for 30 uplink_is "$1" '.uplink.state == "up"' ||
+		{ cat "$1.gateway.log"; die "the gateway does not reach $1"; }
+}
+
+# uplink_is NAME EXPRESSION
+uplink_is()
+{
+	p11-gateway status --socket "$work/$1.status" --json >"$1.json" && jq -e "$2" "$1.json"
+}
+
+# stop_uplink NAME SIGNAL
+stop_uplink()
+{
+	kill "-$2" "$(cat "$1.gateway")"
+	wait "$(cat "$1.gateway")" 2>/dev/null || true
+}
+
+# numbered FROM TO: messages of a device, each with its number
+numbered()
+{
+	seq "$1" "$2" | sends lamp -t /devices/lamp/events -l
+}
+
+# complete NAME FROM TO: whether the broker NAME has them, in their order but for repetitions
+complete()
+{
+	awk -v from="$2" -v to="$3" '$1 >= from && $1 <= to && !seen[$1]++' "$1.took" >took
+	seq "$2" "$3" | cmp -s - took
+}
+
+# reader NAME EXPRESSION: whether jq finds so of what the spool knows of a reader
+reader()
+{
+	p11-gateway spool show --spool "$work/spool" --json |
+		jq -e --arg name "$1" ".readers[] | select(.name == \$name) | $2"
+}
+
+two_uplinks()
+{
+	note "two uplinks on one spool"
+	write_gateway_settings
+	for cloud in near far; do
+		start_cloud $cloud
+		takes $cloud
+		start_uplink $cloud
+	done
+	check "messages are taken" numbered 1 200
+	for cloud in near far; do
+		check "$cloud has them all" wait_for 20 complete $cloud 1 200
+	done
+	check "each has a place of its own" wait_for 20 reader near '.waiting == 0'
+	stop_cloud far
+	check "one is gone, and messages are taken" numbered 201 400
+	check "the other has them" wait_for 20 complete near 201 400
+	check "they wait for the one" wait_for 20 reader far '.waiting == 200'
+	check "and not for the other" wait_for 20 reader near '.waiting == 0'
+	stop_uplink far KILL
+	start_cloud far
+	takes far
+	start_uplink far
+	check "it comes back, and has them too" wait_for 20 complete far 201 400
+	check "nothing waits" wait_for 20 reader far '.waiting == 0'
+	stop_uplink near TERM
+	stop_uplink far TERM
+	gateways=
+}
+
+# large COUNT: messages of 200 kB of a device; fails when one is not taken
+large()
+{
+	[ -e blob ] || head -c 200000 /dev/urandom | base64 -w 0 | head -c 200000 >blob
+	i=0
+	while [ $i -lt "$1" ]; do
+		sends pump -V mqttv5 -t /devices/pump/events -f blob >large.out 2>&1 || return 1
+		! grep -q 'Publish .* failed' large.out || return 1
+		i=$((i + 1))
+	done
+}
+
+# in_time COUNT: as many, each tried until there is room for it
+in_time()
+{
+	taken=0
+	while [ $taken -lt "$1" ]; do
+		wait_for 20 large 1 || return 1
+		taken=$((taken + 1))
+	done
+}
+
+# bounded BYTES: whether the spool has no more
+bounded()
+{
+	p11-gateway spool show --spool "$work/spool" --json | jq -e ".bytes <= $1"
+}
+
+# Who is slow holds up the site, unless another one is named that messages are kept for.
+held_by_one()
+{
+	note "a spool that is full for one of them"
+	stop_site
+	site_options='plugin_opt_max_size 4M'
+	start_site
+	start_uplink near
+	check "messages that one does not fetch fill it" not large 40
+	check "and no more" bounded 4194304
+	stop_site
+	site_options=$(printf 'plugin_opt_max_size 4M\nplugin_opt_hold near')
+	start_site
+	check "they do not, when they are kept for the other" in_time 40
+	check "which has the last" wait_for 20 reader near '.waiting == 0'
+	check "the bound holds" bounded 4194304
+	start_uplink far
+	check "the slow one is told what it missed" wait_for 20 \
+		says 'messages [0-9]+ to [0-9]+ are not in the spool any more' far.gateway.log
+	check "and goes on" wait_for 20 reader far '.waiting == 0'
+	stop_uplink near TERM
+	stop_uplink far TERM
+	gateways=
+	stop_site
+	site_options=
+	start_site
+}
+
+# start_server: openssl answers a TLS connection, and writes what it is offered to `offered`
+start_server()
+{
+	mkfifo held
+	attempts=0
+	while :; do
+		server_port=$("$helpers/free-port")
+		# Something to read that never ends: at the end of its input the server would close.
+		openssl s_server -accept "127.0.0.1:$server_port" -cert broker.crt -key broker.key \
+			-cert_chain broker.crt -tlsextdebug -alpn x-amzn-mqtt-ca,mqtt <held >offered 2>&1 &
+		server_pid=$!
+		exec 3>held
+		wait_for 20 server_settled
+		alive "$server_pid" && return
+		exec 3>&-
+		attempts=$((attempts + 1))
+		[ "$attempts" -lt 20 ] || { cat offered; die "openssl does not listen"; }
+	done
+}
+
+server_settled()
+{
+	! alive "$server_pid" || grep -q ACCEPT offered
+}
+
+stop_server()
+{
+	[ -n "$server_pid" ] || return 0
+	kill "$server_pid" 2>/dev/null || true
+	wait "$server_pid" 2>/dev/null || true
+	server_pid=
+	exec 3>&-
+	rm -f held
+}
+
+# part N: of the JSON Web Token that was offered
+part()
+{
+	grep -aoE 'eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+' offered | head -n 1 |
+		cut -d. -f"$1" | tr '_-' '/+' | awk '{ while (length($0) % 4) $0 = $0 "="; print }' |
+		base64 -d
+}
+
+token_is()
+{
+	part 2 | jq -e "$1"
+}
+
+header_is()
+{
+	part 1 | jq -e "$1"
+}
+
+# The protocol's level follows its name.
+level_is()
+{
+	grep -aqP "MQTT\\x0$1" offered
+}
+
+offers()
+{
+	grep -aqF -- "$1" offered
+}
+
+# profile NAME LEVEL CLIENT-ID USER CLAIMS HEADER [OPTION...]
+profile()
+{
+	name=$1 level=$2 client=$3 user=$4 claims=$5 header=$6
+	shift 6
+	note "profile $name"
+	start_server
+	begin_gateway --uplink.profile="$name" --uplink.url="mqtts://localhost:$server_port" "$@"
+	check "it offers a token" wait_for 20 offers eyJ
+	check "MQTT's level is $level" level_is "$level"
+	check "its client id" offers "$client"
+	check "its user name" offers "$user"
+	check "the token's claims" token_is "$claims"
+	check "the token's header" header_is "$header"
+	stop_gateway TERM
+	tr -d '\0' <offered >server.log
+	stop_server
+}
+
+profiles()
+{
+	write_gateway_settings 'timeout = 3s'
+	long=projects/$project/locations/$region/registries/$registry/devices/gw1
+	profile iot-core 5 "$long" unused ".aud == \"$project\" and (has(\"sub\") | not)" \
+		'.alg == "ES256" and (has("kid") | not)'
+	profile clearblade 4 "$long" unused ".aud == \"$project\"" '.alg == "ES256"'
+	profile emqx 5 gw1 gw1 '.sub == "gw1" and .exp > .iat' '.alg == "ES256"'
+	profile rabbitmq 4 gw1 gw1 '.sub == "gw1"' '.kid == "gw1"'
+	profile generic 5 mine-gw1 them '.aud == "other" and .role == "edge"' '.alg == "ES256"' \
+		--uplink.client-id='mine-{device}' --uplink.username=them --uplink.audience=other \
+		--uplink.claim=role=edge --uplink.alpn=x-amzn-mqtt-ca
+	check "a protocol's name is offered in TLS, when asked for" \
+		says 'ALPN protocols advertised by the client: x-amzn-mqtt-ca$' server.log
+	check "and the host's" says 'TLS client extension "server name"' server.log
+}
+
+end_all()
+{
+	for other in $gateways $clouds; do
+		kill "$other" 2>/dev/null || true
+		wait "$other" 2>/dev/null || true
+	done
+	stop_server
+	end_site_test "$1"
+}
+
+main()
+{
+	need mosquitto mosquitto_pub mosquitto_sub jq openssl
+	begin_site_test softhsm
+	trap 'ended=$?; end_all "$ended"' EXIT
+	start_site
+	two_uplinks
+	held_by_one
+	profiles
+	end
+}
+
+main "$@"
