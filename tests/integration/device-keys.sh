@@ -14,9 +14,10 @@ set -eu
 # give_key DEVICE: a key in the gateway's token, labelled with its id; its request is DEVICE.csr
 give_key()
 {
-	p11-gateway keygen --key "pkcs11:token=gw;object=$1" --type ec:p256 >uri
+	key="pkcs11:token=gw;object=$(printf %s "$1" | sed 's/%/%25/g')"
+	p11-gateway keygen --key "$key" --type ec:p256 >uri
 	rm -f "$1.csr"
-	p11-gateway csr --key "pkcs11:token=gw;object=$1" --subject "/CN=$1" -o "$1.csr"
+	p11-gateway csr --key "$key" --subject "/CN=$1" -o "$1.csr"
 }
 
 # register_key DEVICE: by its request; the registry asks for its CA's certificate
@@ -99,6 +100,12 @@ main()
 		check "$name's message arrives" wait_for 60 has "$name" "$name device-auth-token-only"
 	done
 	check "nothing waits" wait_for 20 status '.spool.waiting == 0'
+	note "a device whose id looks like an escape of a URI"
+	p11-registry devices create 'odd%41' --registry="$registry" >>registry.out
+	give_key 'odd%41'
+	register_key 'odd%41'
+	check "its message is taken" sends 'odd%41' -t '/devices/odd%41/events' -m odd
+	check "and arrives" wait_for 20 has 'odd%41' odd
 	note "association-and-device-auth-token"
 	ask_for association-and-device-auth-token
 	check "a device that is bound, with its key" sends thermo -t /devices/thermo/events -m both

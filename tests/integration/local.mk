@@ -15,6 +15,7 @@ SCENARIOS = \
 	tests/integration/gateway-softhsm.test \
 	tests/integration/gateway-swtpm.test \
 	tests/integration/device-keys-softhsm.test \
+	tests/integration/device-keys-swtpm.test \
 	tests/integration/hostile-cloud-3.test \
 	tests/integration/hostile-cloud-5.test
 dist_check_SCRIPTS += $(SCENARIOS)
@@ -45,7 +46,8 @@ UNDER_LOAD = \
 	tests/integration/clock.sh \
 	tests/integration/expiry.sh \
 	tests/integration/failover.sh \
-	tests/integration/nothing-lost.sh
+	tests/integration/nothing-lost.sh \
+	tests/integration/nothing-lost-swtpm.test
 dist_check_SCRIPTS += $(UNDER_LOAD)
 TESTS += $(UNDER_LOAD)
 EXTRA_DIST += tests/integration/load.py

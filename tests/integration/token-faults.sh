@@ -89,12 +89,12 @@ signing()
 # A slow TPM stalls nothing else: a renewal takes as long as it takes.
 is_not_stalled()
 {
-	note "a signature that takes ten seconds"
+	note "a signature that takes fifteen seconds"
 	write_gateway_settings 'lifetime = 8s'
 	kill -HUP "$gateway_pid"
 	check "it goes on with short tokens" wait_for 30 status '.token.jwt_seconds_left <= 8 and
 		.uplink.state == "up"'
-	fault 'C_Sign:slow=10000'
+	fault 'C_Sign:slow=15000'
 	check "it signs" wait_for 30 signing
 	check "messages pass meanwhile" passes
 	check "status answers" gateway_is up
