@@ -37,7 +37,7 @@ def once(port):
             connection.shutdown(socket.SHUT_WR)
             while data := connection.recv(65536):
                 sys.stdout.buffer.write(data)
-        except (ConnectionResetError, BrokenPipeError):
+        except OSError:
             pass
 
 
