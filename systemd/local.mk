@@ -3,12 +3,16 @@ systemdsystemunitdir = $(prefix)/lib/systemd/system
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
 exampledir = $(docdir)/examples
+grafanadir = $(exampledir)/grafana
+prometheusdir = $(exampledir)/prometheus
 
 examples = examples/softhsm.conf examples/tpm.conf examples/site.conf \
 	examples/mosquitto-service.conf examples/tpm-service.conf
 
 nodist_systemdsystemunit_DATA = systemd/p11-gateway@.service
 dist_example_DATA = $(examples)
+dist_grafana_DATA = examples/grafana/p11-gateway.json
+dist_prometheus_DATA = examples/prometheus/scrape.yml examples/prometheus/p11-gateway.rules.yml
 nodist_example_DATA = examples/mosquitto-site.conf
 EXTRA_DIST += systemd/p11-gateway@.service.in systemd/sysusers.conf systemd/tmpfiles.conf \
 	examples/mosquitto-site.conf.in

@@ -12,7 +12,8 @@
  * jwt      a secret; NULL before the first
  * expires  Unix seconds
  * took_us  what signing took, login and all, in microseconds
- * certificate_ends  of the one beside the key, Unix seconds; 0: there is none, -1: it could not be read
+ * certificate_ends  of the one beside the key, Unix seconds; 0: there is none, -1: it could not be
+ *                   read
  */
 struct credential {
 	char *jwt;

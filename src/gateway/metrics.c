@@ -32,13 +32,13 @@ static const struct row about_uplink[] = {
 
 static const struct row about_token[] = {
 	{"p11_gateway_signatures_total", "", "counter", AT(signatures),
-		"JSON Web Tokens that the token signed, for the gateway and for devices."},
+		"JSON Web Tokens that were signed for the gateway itself."},
 	{"p11_gateway_jwt_expiry_timestamp_seconds", "", "gauge", AT(jwt_ends_at_s),
 		"When the gateway's JSON Web Token ends, Unix time."},
 	{"p11_gateway_jwt_renewal_failures", "", "gauge", AT(jwt_renewal_failures),
 		"Failures to sign the gateway's JSON Web Token since the last success."},
 	{"p11_gateway_certificate_expiry_timestamp_seconds", "", "gauge", AT(certificate_ends_at_s),
-		"When the certificate beside the key ends, Unix time; absent without one."},
+		"When the certificate beside the key ends, as read at the last signature."},
 	{NULL},
 };
 

@@ -1,6 +1,6 @@
 /*
- * The metrics over HTTP, for who scrapes them: GET /metrics, and nothing else. The loop's own thread
- * does it, so what one may ask and how long one may take is bounded.
+ * The metrics over HTTP, for who scrapes them: GET /metrics, and nothing else. The loop's own
+ * thread does it, so what one may ask and how long one may take is bounded.
  */
 #include "config.h"
 

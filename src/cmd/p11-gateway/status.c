@@ -169,7 +169,7 @@ print_certificate(const json_t *token)
 
 	if (!json_is_object(certificate)) {
 		printf("          %s\n", number_of(token, "signatures")
-						 ? "no certificate beside the key"
+						 ? "no certificate seen beside the key"
 						 : "certificate not read yet");
 		return;
 	}
