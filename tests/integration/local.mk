@@ -25,6 +25,11 @@ tests_integration_mqtt_client_LDADD = src/mqtt/libmqtt.la src/base/libbase.la $(
 dist_check_SCRIPTS += tests/integration/mqtt-broker.sh
 TESTS += tests/integration/mqtt-broker.sh
 
+# ten thousand devices
+dist_check_SCRIPTS += tests/integration/site-crowd.sh
+TESTS += tests/integration/site-crowd.sh
+EXTRA_DIST += tests/integration/site-crowd.py
+
 # what was taken arrives, whatever is killed: a short form, and `make soak`
 dist_check_SCRIPTS += tests/integration/nothing-lost.sh
 TESTS += tests/integration/nothing-lost.sh
