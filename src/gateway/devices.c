@@ -12,6 +12,9 @@
 /* To an attach: the PUBACK, and the SUBACK of config and commands. */
 #define ANSWERS 2
 
+/* Who said nothing for so long makes room for others. */
+#define SILENT_MS 1000
+
 #define RETRY_FIRST_MS 1000
 #define RETRY_MOST_MS  (5 * 60 * 1000)
 
@@ -397,11 +400,30 @@ least_used(const struct devices *devices)
 	return least;
 }
 
+static bool
+has_room(const struct devices *devices)
+{
+	return devices->n_attaching + devices->n_attached < (size_t)devices->options.attach_max;
+}
+
+/* Whether there is less room than those want who wait to be attached. */
+static bool
+is_crowded(const struct devices *devices, int64_t now_ms)
+{
+	size_t n = devices->n_attaching + devices->n_attached;
+
+	for (const struct list_link *l = devices->queue.head; l; l = l->next) {
+		n += CONTAINER(l, struct device, queue)->retry_ms <= now_ms;
+		if (n > (size_t)devices->options.attach_max)
+			return true;
+	}
+	return false;
+}
+
 struct device *
 devices_take_attach(struct devices *devices, int64_t now_ms)
 {
-	if (devices->n_attaching >= ATTACHING_MAX ||
-		devices->n_attaching + devices->n_attached >= (size_t)devices->options.attach_max)
+	if (devices->n_attaching >= ATTACHING_MAX || !has_room(devices))
 		return NULL;
 	for (struct list_link *l = devices->queue.head; l; l = l->next) {
 		struct device *device = CONTAINER(l, struct device, queue);
@@ -442,11 +464,13 @@ devices_take_detach(struct devices *devices, int64_t now_ms)
 			return d;
 		}
 	}
-	if (!devices->queue.head || devices->n_attached < (size_t)devices->options.attach_max)
+	if (!is_crowded(devices, now_ms))
 		return NULL;
 	least = least_used(devices);
-	if (least)
-		detach(devices, least);
+	/* Where there is some room, nobody goes who has just spoken. */
+	if (!least || (has_room(devices) && now_ms - least->used_ms < SILENT_MS))
+		return NULL;
+	detach(devices, least);
 	return least;
 }
 

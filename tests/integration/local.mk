@@ -41,6 +41,11 @@ dist_check_SCRIPTS += tests/integration/metrics.sh
 TESTS += tests/integration/metrics.sh
 EXTRA_DIST += tests/integration/exposition.awk tests/integration/slow-http.py
 
+# ten thousand devices
+dist_check_SCRIPTS += tests/integration/site-crowd.sh
+TESTS += tests/integration/site-crowd.sh
+EXTRA_DIST += tests/integration/site-crowd.py
+
 # what was taken arrives, whatever is killed: a short form, and `make soak`
 UNDER_LOAD = \
 	tests/integration/clock.sh \
