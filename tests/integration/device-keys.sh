@@ -64,7 +64,8 @@ are_attached_by_their_keys()
 		device pump '.refused and (.last_error | test("GATEWAY_ATTACHMENT_ERROR"))'
 	check "it is asked about again" wait_for 60 asked_again
 	check "which is said once for the one" says_once 'warning: not attached device=lamp'
-	check "and for the other" says_once 'warning: not attached device=pump'
+	check "and for the other" \
+		says_once 'warning: not attached device=pump: GATEWAY_ATTACHMENT_ERROR'
 	check "others' messages pass meanwhile" sends thermo -t /devices/thermo/events -m "passes $1"
 	check "so they do" wait_for 20 has thermo "passes $1"
 	check "theirs wait" status '.spool.waiting >= 2'
