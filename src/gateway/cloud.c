@@ -142,11 +142,11 @@ sign(uv_work_t *work)
 		const struct template_value names[] = {{"device", g->signing_name}, {NULL}};
 
 		device = g->signing_name;
-		if (template_expand(g->settings.token.device_key, names, &uri, &c->sign_fault))
+		if (template_expand(g->settings.token.device_key, names, &uri, &c->fresh_fault))
 			return;
 	}
 	c->sign_failed = credential_sign(&g->settings, device ? uri : g->settings.token.key,
-				 &c->fresh, &c->sign_fault) != 0;
+				 &c->fresh, &c->fresh_fault) != 0;
 }
 
 static void on_signed(uv_work_t *work, int status);
@@ -158,6 +158,7 @@ begin_signing(struct gateway *g, uint32_t device)
 	const struct device *of = device ? devices_by_id(g->devices, device) : NULL;
 
 	c->signing = true;
+	c->fresh_fault = (struct fault)FAULT_INIT;
 	g->signing_device = device;
 	snprintf(g->signing_name, sizeof(g->signing_name), "%s", of ? of->name : "");
 	c->sign_work.data = g;
@@ -229,8 +230,7 @@ on_signed(uv_work_t *work, int status)
 	(void)status;
 	c->signing = false;
 	/* A fault is one only where something failed. */
-	if (!c->sign_failed)
-		c->sign_fault = (struct fault)FAULT_INIT;
+	c->sign_fault = c->sign_failed ? c->fresh_fault : (struct fault)FAULT_INIT;
 	if (c->sign_failed && ends_us(&c->sign_fault, device)) {
 		gateway_fail(g, &c->sign_fault);
 	} else if (device) {
