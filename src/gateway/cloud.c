@@ -172,11 +172,11 @@ sign(uv_work_t *work)
 		const struct template_value names[] = {{"device", device}, {NULL}};
 
 		escape(g->signing_name, device);
-		if (template_expand(g->settings.token.device_key, names, &uri, &c->sign_fault))
+		if (template_expand(g->settings.token.device_key, names, &uri, &c->fresh_fault))
 			return;
 	}
 	c->sign_failed = credential_sign(&g->settings, uri ? uri : g->settings.token.key, &c->fresh,
-				 &c->sign_fault) != 0;
+				 &c->fresh_fault) != 0;
 }
 
 static void on_signed(uv_work_t *work, int status);
@@ -188,7 +188,7 @@ begin_signing(struct gateway *g, uint32_t device)
 	const struct device *of = device ? devices_by_id(g->devices, device) : NULL;
 
 	c->signing = true;
-	c->sign_fault = (struct fault)FAULT_INIT;
+	c->fresh_fault = (struct fault)FAULT_INIT;
 	g->signing_device = device;
 	snprintf(g->signing_name, sizeof(g->signing_name), "%s", of ? of->name : "");
 	c->sign_work.data = g;
@@ -288,6 +288,8 @@ on_signed(uv_work_t *work, int status)
 
 	(void)status;
 	c->signing = false;
+	/* A fault is one only where something failed. */
+	c->sign_fault = c->sign_failed ? c->fresh_fault : (struct fault)FAULT_INIT;
 	count_signature(g);
 	if (c->sign_failed && ends_us(&c->sign_fault, device)) {
 		gateway_fail(g, &c->sign_fault);

@@ -39,7 +39,7 @@ struct mishap {
  *
  * timer       tries again
  * renew_at    when a newer token is to be signed; by the wall clock
- * signing     a worker has the token; `fresh` and `sign_fault` are its own meanwhile
+ * signing     a worker has the token; `fresh` and `fresh_fault` are its own meanwhile
  * clearing    a worker has the connection that ended; `explained` is its own
  * url         which of them is tried
  * greetings   answers that are waited for
@@ -60,7 +60,7 @@ struct cloud {
 	uv_work_t sign_work, clear_work;
 	bool signing, sign_failed, clearing, renewing, unexplained, explain, was_up;
 	struct credential credential, fresh;
-	struct fault sign_fault, explained;
+	struct fault sign_fault, fresh_fault, explained;
 	struct mqtt *cleared;
 	struct backoff backoff;
 	size_t url;

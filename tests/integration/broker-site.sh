@@ -119,6 +119,16 @@ speaks_for_itself()
 	check "nothing of it is in the spool" same "$(n_spooled)" "$before"
 }
 
+# What no client library would send.
+is_attacked()
+{
+	before=$(n_spooled)
+	check "nothing is taken that must not be" \
+		/usr/bin/python3 -B "$top/tests/integration/site-attack.py" "$port" secret
+	check "what was allowed is in the spool, and no more" same "$(n_spooled)" $((before + 5000))
+	check "nothing of the rest" not says planted spooled
+}
+
 listens_to_itself()
 {
 	subscribe one '/devices/one/commands/#'
@@ -229,7 +239,7 @@ options_are_checked()
 
 main()
 {
-	need mosquitto mosquitto_passwd
+	need mosquitto mosquitto_passwd /usr/bin/python3
 	begin_broker_test
 	: >"$work/passwd"
 	for name in one two any bridge; do
@@ -241,6 +251,7 @@ main()
 	takes
 	started_with "plugin_opt_trusted bridge"
 	speaks_for_itself
+	is_attacked
 	listens_to_itself
 	tells_who_is_there
 	bridges

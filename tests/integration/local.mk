@@ -2,7 +2,7 @@
 scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh \
 	tests/integration/gateway.sh tests/integration/hostile-cloud.sh tests/integration/site-lib.sh \
 	tests/integration/load-lib.sh tests/integration/device-keys.sh
-EXTRA_DIST += $(scenario_helpers) tests/integration/hostile-cloud.py tests/lsan.supp
+EXTRA_DIST += $(scenario_helpers) tests/integration/hostile-cloud.py tests/lsan.supp tests/tsan.supp
 
 # a scenario x a token (x a kind of key)
 SCENARIOS = \
