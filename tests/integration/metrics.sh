@@ -90,6 +90,19 @@ raw()
 	python3 "$top/tests/integration/slow-http.py" "$metrics_port" -
 }
 
+# One who sends a byte now and then is cut off, however long that goes on.
+begins_to_drip()
+{
+	python3 "$top/tests/integration/slow-http.py" "$metrics_port" drip >drip.out 2>&1 &
+	drip_pid=$!
+	pids="$pids $drip_pid"
+}
+
+was_cut_off()
+{
+	! alive "$drip_pid"
+}
+
 is_well_formed()
 {
 	scrape && awk -f "$top/tests/integration/exposition.awk" metrics
@@ -151,12 +164,13 @@ bears_slow_clients()
 {
 	note "200 slow clients"
 	python3 "$top/tests/integration/slow-http.py" "$metrics_port" 200 >slow.out 2>&1 &
-	pids="$pids $!"
+	slow_pid=$!
+	pids="$pids $slow_pid"
 	check "fill it up" wait_for 30 is_full
 	check "messages are taken" numbered pump 1 200
 	check "and pass" wait_for 30 status '[.devices.list[] | select(.id == "pump")][0].sent == 200'
 	check "with few descriptors" test "$(find "/proc/$gateway_pid/fd" -mindepth 1 | wc -l)" -lt 100
-	stop_others
+	kill "$slow_pid"
 	check "when they are gone, all is as before" wait_for 30 shows p11_gateway_uplink_up 'v == 1'
 }
 
@@ -267,6 +281,7 @@ main()
 	write_gateway_settings
 	start_seen
 	wait_for 30 gateway_is up || die "the gateway does not connect"
+	begins_to_drip
 	speaks_http
 	counts_what_passes
 	check "a person reads it" a_person_reads '^uplink .* up for [0-9]+ s, ' \
@@ -275,6 +290,7 @@ main()
 	names_what_is_there
 	counts_what_waits
 	refuses_bad_addresses
+	check "a client that takes for ever was cut off" wait_for 100 was_cut_off
 	stop_gateway TERM
 	check "it ends in order" same "$ended" 0
 	check "and its port is free" not scrape
