@@ -233,9 +233,9 @@ void local_drop(struct gateway *g);
 /* down: what came from the cloud. */
 void down_take(void *with, const struct mqtt_message *message);
 
-/* observe: what others are shown. What is of the spool is a second old at most. */
+/* observe: what others are shown; the spool is read when what is known of it is age_ms old. */
 void observe_tick(struct gateway *g);
-const struct observed *observe(struct gateway *g);
+const struct observed *observe(struct gateway *g, int64_t age_ms);
 void observe_metrics(struct gateway *g, struct metrics *ret);
 
 /* scrape: the metrics over HTTP. */

@@ -12,7 +12,7 @@
 
 #include "base/auto.h"
 
-/* However many look: the spool's folder and a segment of it are read so often at most. */
+/* Whoever is let near the metrics: the spool is read for them so often at most. */
 #define LOOK_MS 1000
 
 void
@@ -76,12 +76,12 @@ look(struct gateway *g)
 }
 
 const struct observed *
-observe(struct gateway *g)
+observe(struct gateway *g, int64_t age_ms)
 {
 	struct observed *o = &g->observed;
 	int64_t now_ms = gateway_now_ms(g);
 
-	if (!o->looked || now_ms - o->looked_ms >= LOOK_MS) {
+	if (!o->looked || now_ms - o->looked_ms >= age_ms) {
 		look(g);
 		o->looked = true;
 		o->looked_ms = now_ms;
@@ -155,7 +155,7 @@ look_at_cloud(const struct gateway *g, struct metrics *m)
 static void
 look_at_messages(struct gateway *g, struct metrics *m)
 {
-	const struct observed *o = observe(g);
+	const struct observed *o = observe(g, LOOK_MS);
 	const struct pump *p = &g->pump;
 	bool seen = o->failed.code == FAULT_NONE;
 

@@ -16,20 +16,64 @@
 #include "base/log.h"
 #include "gateway/listen.h"
 
+/* A connection may be silent for so long, and take so long for a request. */
 #define CONNECTIONS_MAX 32
 #define SILENCE_S	10
+#define REQUEST_S	20
 #define REQUEST_BYTES	4096
 
+/* A connection: since_ms is when it began, or was answered last. fd -1: none. */
+struct guest {
+	int fd;
+	int64_t since_ms;
+};
+
 /*
- * daemon   NULL once it has ended; its descriptor is what the loop watches
+ * daemon   its descriptor is what the loop watches
  * closing  handles that the loop has not let go of yet
  */
 struct scrape {
+	struct gateway *gateway;
 	struct MHD_Daemon *daemon;
 	uv_poll_t poll;
 	uv_timer_t timer;
 	int closing;
+	struct guest guests[CONNECTIONS_MAX];
 };
+
+static void
+on_guest(void *with, struct MHD_Connection *connection, void **state,
+	enum MHD_ConnectionNotificationCode code)
+{
+	struct scrape *s = with;
+	struct guest *guest = code == MHD_CONNECTION_NOTIFY_STARTED ? s->guests : *state;
+
+	if (code != MHD_CONNECTION_NOTIFY_STARTED) {
+		if (guest)
+			guest->fd = -1;
+		return;
+	}
+	while (guest < s->guests + CONNECTIONS_MAX && guest->fd >= 0)
+		guest++;
+	if (guest == s->guests + CONNECTIONS_MAX)
+		return;
+	guest->fd =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	guest->since_ms = gateway_now_ms(s->gateway);
+	*state = guest;
+}
+
+/* Who sends a little now and then is never silent, and would stay for hours. */
+static void
+cut_off(struct scrape *s)
+{
+	int64_t now_ms = gateway_now_ms(s->gateway);
+
+	for (struct guest *guest = s->guests; guest < s->guests + CONNECTIONS_MAX; guest++) {
+		if (guest->fd >= 0 && now_ms - guest->since_ms > REQUEST_S * 1000)
+			shutdown(guest->fd, SHUT_RDWR);
+	}
+}
 
 static enum MHD_Result
 answer(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response)
@@ -81,12 +125,19 @@ static enum MHD_Result
 on_request(void *with, struct MHD_Connection *connection, const char *url, const char *method,
 	const char *version, const char *body, size_t *body_len, void **state)
 {
+	struct gateway *g = ((struct scrape *)with)->gateway;
+	struct guest *guest =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+			->socket_context;
+
+	if (guest)
+		guest->since_ms = gateway_now_ms(g);
 	(void)version, (void)body, (void)body_len, (void)state;
 	if (strcmp(url, "/metrics") != 0)
 		return say(connection, MHD_HTTP_NOT_FOUND, "what there is is at /metrics\n");
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		return say(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-	return give_metrics(with, connection);
+	return give_metrics(g, connection);
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -108,6 +159,7 @@ run(struct scrape *s)
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 	unsigned before;
 
+	cut_off(s);
 	do {
 		before = count_connections(s);
 		MHD_run(s->daemon);
@@ -132,12 +184,13 @@ on_poll(uv_poll_t *poll, int status, int events)
 }
 
 static struct MHD_Daemon *
-start(struct gateway *g, int fd)
+start(struct scrape *s, int fd)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, g,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)REQUEST_BYTES, MHD_OPTION_END);
+	return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, s,
+		MHD_OPTION_NOTIFY_CONNECTION, on_guest, s, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+		SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES,
+		MHD_OPTION_END);
 }
 
 int
@@ -155,7 +208,10 @@ scrape_open(struct gateway *g, struct fault *f)
 		return fault_nomem(f);
 	if (listen_open(where, &fd, f))
 		return fault_prefix(f, "status.metrics-listen");
-	s->daemon = start(g, fd);
+	s->gateway = g;
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+		s->guests[i].fd = -1;
+	s->daemon = start(s, fd);
 	if (!s->daemon) {
 		close(fd);
 		return fault_set(f, FAULT_IO, "cannot serve the metrics on %s", where);

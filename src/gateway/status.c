@@ -171,7 +171,7 @@ about_rates(const struct gateway *g)
 static json_t *
 about_spool(struct gateway *g)
 {
-	const struct observed *o = observe(g);
+	const struct observed *o = observe(g, 0);
 	json_t *drops = json_object();
 	double dropped = 0;
 

@@ -90,6 +90,19 @@ raw()
 	python3 "$top/tests/integration/slow-http.py" "$metrics_port" -
 }
 
+# One who sends a byte now and then is cut off, however long that goes on.
+begins_to_drip()
+{
+	python3 "$top/tests/integration/slow-http.py" "$metrics_port" drip >drip.out 2>&1 &
+	drip_pid=$!
+	pids="$pids $drip_pid"
+}
+
+was_cut_off()
+{
+	! alive "$drip_pid"
+}
+
 is_well_formed()
 {
 	scrape && awk -f "$top/tests/integration/exposition.awk" metrics
@@ -151,12 +164,13 @@ bears_slow_clients()
 {
 	note "200 slow clients"
 	python3 "$top/tests/integration/slow-http.py" "$metrics_port" 200 >slow.out 2>&1 &
-	pids="$pids $!"
+	slow_pid=$!
+	pids="$pids $slow_pid"
 	check "fill it up" wait_for 30 is_full
 	check "messages are taken" numbered pump 1 200
 	check "and pass" wait_for 30 status '[.devices.list[] | select(.id == "pump")][0].sent == 200'
 	check "with few descriptors" test "$(find "/proc/$gateway_pid/fd" -mindepth 1 | wc -l)" -lt 100
-	stop_others
+	kill "$slow_pid"
 	check "when they are gone, all is as before" wait_for 30 shows p11_gateway_uplink_up 'v == 1'
 }
 
@@ -233,20 +247,33 @@ names_what_is_there()
 	check "the man page has all that is there, and no other" same "$(comm -3 families documented)" ""
 }
 
-# A token that fails is told from one that is not there.
-counts_sign_errors()
+# What a token that fails on demand shows: certificates, and signatures that fail.
+tells_of_the_token()
 {
-	note "signatures that fail"
+	note "the token"
 	mock=$build/tests/mock/.libs/mock-pkcs11.so
-	[ -f "$mock" ] || { note "left out: $mock is missing"; return; }
+	[ -f "$mock" ] || die "$mock is missing"
 	MOCK_PKCS11_STORE=$work/mock.store P11_GATEWAY_PIN_SOURCE=env:MOCK_PIN MOCK_PIN=1234
 	export MOCK_PKCS11_STORE P11_GATEWAY_PIN_SOURCE MOCK_PIN
 	unset P11_GATEWAY_MODULE
-	p11-gateway keygen --module "$mock" --key 'pkcs11:token=mock;object=device' --type ec:p256 >uri
+	key='pkcs11:token=mock;object=device'
+	p11-gateway keygen --module "$mock" --key "$key" --type ec:p256 >uri
+	start_seen --token.module="$mock" --token.key="$key"
+	check "a key without a certificate" wait_for 30 a_person_reads 'no certificate seen beside the key'
+	scrape
+	check "has no end of it" not value p11_gateway_certificate_expiry_timestamp_seconds
+	stop_gateway TERM
+	p11-gateway selfsign --module "$mock" --key "$key" --subject /CN=gw1 --days 5 -o short.crt
+	p11-gateway cert import --module "$mock" --key "$key" short.crt >>uri
+	start_seen --token.module="$mock" --token.key="$key"
+	check "a person is warned of a certificate that ends soon" \
+		wait_for 30 a_person_reads 'WARNING: certificate ends in [45] days'
+	check "it ends when openssl says" shows p11_gateway_certificate_expiry_timestamp_seconds \
+		"v == $(unix_end short.crt)"
+	stop_gateway TERM
 	MOCK_PKCS11_FAULTS=C_Sign=DEVICE_ERROR
 	export MOCK_PKCS11_FAULTS
-	start_seen --token.module="$mock" \
-		--token.key='pkcs11:token=mock;object=device'
+	start_seen --token.module="$mock" --token.key="$key"
 	check "one that cannot sign" wait_for 30 shows \
 		'p11_gateway_sign_errors_total{ckr="CKR_DEVICE_ERROR",fault="token"}' 'v >= 1'
 	check "is no signature" shows p11_gateway_sign_duration_seconds_count 'v == 0'
@@ -267,6 +294,7 @@ main()
 	write_gateway_settings
 	start_seen
 	wait_for 30 gateway_is up || die "the gateway does not connect"
+	begins_to_drip
 	speaks_http
 	counts_what_passes
 	check "a person reads it" a_person_reads '^uplink .* up for [0-9]+ s, ' \
@@ -275,10 +303,11 @@ main()
 	names_what_is_there
 	counts_what_waits
 	refuses_bad_addresses
+	check "a client that takes for ever was cut off" wait_for 100 was_cut_off
 	stop_gateway TERM
 	check "it ends in order" same "$ended" 0
 	check "and its port is free" not scrape
-	counts_sign_errors
+	tells_of_the_token
 	end
 }
 

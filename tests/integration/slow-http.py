@@ -2,8 +2,10 @@
 
 usage: slow-http.py PORT N     N connections at any time, each with half a request; prints "open"
                                for each that is
+       slow-http.py PORT drip  a byte of a request each half second, until it is cut off
        slow-http.py PORT -     sends standard input, prints what comes back until the end
 """
+import select
 import selectors
 import socket
 import sys
@@ -30,6 +32,18 @@ def slow(port, n):
                 key.fileobj.close()
 
 
+def drip(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        try:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+            while True:
+                connection.sendall(b"x")
+                if select.select([connection], [], [], 0.5)[0] and not connection.recv(65536):
+                    return
+        except OSError:
+            return
+
+
 def once(port):
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         try:
@@ -44,5 +58,7 @@ def once(port):
 if __name__ == "__main__":
     if sys.argv[2] == "-":
         once(int(sys.argv[1]))
+    elif sys.argv[2] == "drip":
+        drip(int(sys.argv[1]))
     else:
         slow(int(sys.argv[1]), int(sys.argv[2]))
