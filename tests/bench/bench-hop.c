@@ -10,14 +10,12 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "base/auto.h"
@@ -52,24 +50,6 @@ static struct options options;
 static double *took;
 static double began, ended;
 
-/* Takes the PUBACKs that are there, at least one when `wait`. */
-static long
-take_pubacks(int fd, size_t *held, bool wait)
-{
-	uint8_t buffer[4096];
-	ssize_t got = recv(fd, buffer, sizeof(buffer), wait ? 0 : MSG_DONTWAIT);
-	long n;
-
-	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return 0;
-	if (got <= 0)
-		wire_die("the broker closed the connection");
-	*held += (size_t)got;
-	n = (long)(*held / 4);
-	*held %= 4;
-	return n;
-}
-
 static void
 sleep_until(double at)
 {
@@ -94,7 +74,7 @@ send_all(void)
 		if (options.rate)
 			sleep_until(start + (double)i / (double)options.rate);
 		while (in_flight >= options.window)
-			in_flight -= take_pubacks(fd, &held, true);
+			in_flight -= wire_pubacks(fd, &held, true);
 		now = wire_now();
 		body[head] = (uint8_t)(id >> 8);
 		body[head + 1] = (uint8_t)id;
@@ -103,10 +83,10 @@ send_all(void)
 			wire_put_packet(packet, 0x32, body, head + 2 + (size_t)options.size));
 		in_flight++;
 		if (i % 50 == 0)
-			in_flight -= take_pubacks(fd, &held, false);
+			in_flight -= wire_pubacks(fd, &held, false);
 	}
 	while (in_flight > 0)
-		in_flight -= take_pubacks(fd, &held, true);
+		in_flight -= wire_pubacks(fd, &held, true);
 }
 
 static void *

@@ -6,13 +6,11 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "wire.h"
@@ -95,24 +93,6 @@ connects(void *thread)
 	return NULL;
 }
 
-/* Reads the PUBACKs that are there, at least one when `wait`; every packet back is one of them. */
-static long
-read_pubacks(int fd, size_t *held, bool wait)
-{
-	uint8_t buffer[4096];
-	ssize_t got = recv(fd, buffer, sizeof(buffer), wait ? 0 : MSG_DONTWAIT);
-	long n;
-
-	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return 0;
-	if (got <= 0)
-		wire_die("the broker closed the connection");
-	*held += (size_t)got;
-	n = (long)(*held / 4);
-	*held %= 4;
-	return n;
-}
-
 static void *
 publishes(void *thread)
 {
@@ -138,7 +118,7 @@ publishes(void *thread)
 			bool acked = options.qos || i == 49;
 
 			while (acked && in_flight >= options.window)
-				in_flight -= read_pubacks(fd, &held, true);
+				in_flight -= wire_pubacks(fd, &held, true);
 			n = head;
 			if (acked) {
 				packet_id = packet_id % 65535 + 1;
@@ -151,10 +131,10 @@ publishes(void *thread)
 			wire_write_all(fd, packet, n);
 			total++;
 		}
-		in_flight -= read_pubacks(fd, &held, false);
+		in_flight -= wire_pubacks(fd, &held, false);
 	}
 	while (in_flight > 0)
-		in_flight -= read_pubacks(fd, &held, true);
+		in_flight -= wire_pubacks(fd, &held, true);
 	close(fd);
 	return NULL;
 }

@@ -193,3 +193,20 @@ wire_next(struct wire_inbox *in, size_t *ret_len)
 		return body + topic;
 	}
 }
+
+long
+wire_pubacks(int fd, size_t *held, bool wait)
+{
+	uint8_t buffer[4096];
+	ssize_t got = recv(fd, buffer, sizeof(buffer), wait ? 0 : MSG_DONTWAIT);
+	long n;
+
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	if (got <= 0)
+		wire_die("the broker closed the connection");
+	*held += (size_t)got;
+	n = (long)(*held / 4);
+	*held %= 4;
+	return n;
+}

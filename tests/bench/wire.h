@@ -2,6 +2,7 @@
 #ifndef TESTS_BENCH_WIRE_H
 #define TESTS_BENCH_WIRE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,14 @@ int wire_connect(long port, const char *client_id, const char *username, const c
 
 /* Subscribes with QoS 1, and waits for the SUBACK. */
 void wire_subscribe(int fd, const char *filter);
+
+/*
+ * How many PUBACKs have come, where nothing else does.
+ *
+ * held  bytes of one that is not whole yet: 0 at first
+ * wait  until there is one at least
+ */
+long wire_pubacks(int fd, size_t *held, bool wait);
 
 /* What came of a subscription, and was not handed out yet. */
 struct wire_inbox {
