@@ -258,10 +258,14 @@ try_broker()
 	return 1
 }
 
-# alive PID: and no zombie
+# alive PID: and no zombie. (Its command line would be empty, too, for a moment of its exec.)
 alive()
 {
-	[ -n "$(tr -d '\0' 2>/dev/null <"/proc/$1/cmdline")" ]
+	[ -n "$1" ] || return 1
+	{ read -r about <"/proc/$1/stat"; } 2>/dev/null || return 1
+	case ${about##*) } in
+	Z* | X*) return 1 ;;
+	esac
 }
 
 broker_runs()
