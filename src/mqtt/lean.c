@@ -10,6 +10,7 @@
 
 #include "mqtt/lean.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -19,6 +20,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <openssl/err.h>
 
 void *mymalloc(char *file, int line, size_t size);
 void *myrealloc(char *file, int line, void *p, size_t size);
@@ -173,20 +176,52 @@ lean_recv(int fd, void *to, size_t len, int flags)
 	return got;
 }
 
-/* --- writing in bursts ----------------------------------------------------------------------- */
+/* --- writing, in bursts ---------------------------------------------------------------------- */
 
 /* The connection whose last bytes the kernel keeps for more to come; -1: none. */
 static atomic_int held = -1;
+
+/*
+ * paho frees a message twice when it could not be written (1.3.12; its records would have passed
+ * over the second time). So it could be, as far as paho is told, and the connection ends: who reads
+ * finds that out, and frees each message once.
+ */
+static void
+hang_up(int fd)
+{
+	shutdown(fd, SHUT_RDWR);
+}
 
 ssize_t
 lean_writev(int fd, const struct iovec *parts, int n)
 {
 	const struct msghdr message = {
 		.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)n};
-	ssize_t sent = sendmsg(fd, &message, MSG_MORE | MSG_NOSIGNAL);
+	ssize_t len = 0, sent;
 
+	do
+		sent = sendmsg(fd, &message, MSG_MORE | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
 	held = fd;
-	return sent;
+	if (sent >= 0 || errno == EAGAIN)
+		return sent;
+	hang_up(fd);
+	for (int i = 0; i < n; i++)
+		len += (ssize_t)parts[i].iov_len;
+	return len;
+}
+
+int
+lean_ssl_write(SSL *ssl, const void *data, int len)
+{
+	int sent = SSL_write(ssl, data, len);
+	int why = SSL_get_error(ssl, sent);
+
+	if (sent > 0 || why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ)
+		return sent;
+	ERR_clear_error();
+	hang_up(SSL_get_fd(ssl));
+	return len;
 }
 
 /* To ask for no delay sends what was held. */

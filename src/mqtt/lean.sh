@@ -24,6 +24,7 @@ main()
 	replace poll lean_poll
 	replace close lean_close
 	replace writev lean_writev
+	replace SSL_write lean_ssl_write
 	replace pthread_cond_timedwait lean_cond_timedwait
 	mv "$out.tmp" "$out"
 }

@@ -27,6 +27,7 @@ tests_integration_mqtt_client_LDADD = src/mqtt/libmqtt.la src/base/libbase.la $(
 	$(SSL_LIBS) $(CRYPTO_LIBS)
 dist_check_SCRIPTS += tests/integration/mqtt-broker.sh
 TESTS += tests/integration/mqtt-broker.sh
+EXTRA_DIST += tests/integration/hang-up.py
 
 # a gateway's uplinks: profiles, two on one spool; as packaged, the broker and it are two users
 dist_check_SCRIPTS += tests/integration/uplinks.sh tests/integration/two-users.sh

@@ -125,6 +125,36 @@ dying_broker()
 	stop_listener
 }
 
+# hung_up_on COUNT URL: so many clients in turn; each must say why it ended, and not crash
+hung_up_on()
+{
+	rounds=$1 url=$2
+	while [ "$rounds" -gt 0 ]; do
+		rounds=$((rounds - 1))
+		ended=0
+		"$client" --url "$url" --ca-file "$CA_DIR/root-ca.crt" --count 1000 \
+			>"$work/said" 2>&1 || ended=$?
+		if [ "$ended" -ne 1 ] || ! says '^net ' "$work/said" >/dev/null; then
+			echo "exit status $ended"
+			cat "$work/said"
+			return 1
+		fi
+	done
+}
+
+# hanging_up SCHEME OPTION...
+hanging_up()
+{
+	scheme=$1
+	shift
+	: >"$work/hang-up"
+	python3 "$top/tests/integration/hang-up.py" "$@" >"$work/hang-up" 2>&1 &
+	broker_pid=$!
+	wait_for 20 test -s "$work/hang-up" || die "hang-up.py does not start"
+	check "is told of, $scheme" hung_up_on 40 "$scheme://$host:$(cat "$work/hang-up")"
+	stop_broker
+}
+
 cancelling()
 {
 	note "a user who stops it"
@@ -135,7 +165,7 @@ cancelling()
 main()
 {
 	begin
-	need openssl mosquitto mosquitto_sub mosquitto_passwd
+	need openssl mosquitto mosquitto_sub mosquitto_passwd python3
 	"$top/ca/ca" init >"$work/ca.log" 2>&1 || { cat "$work/ca.log"; die "ca init failed"; }
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null \
 		-out "$work/other.crt" -subj /CN=other -days 2 2>/dev/null
@@ -144,6 +174,9 @@ main()
 	refusals
 	cancelling
 	dying_broker
+	note "a broker that hangs up in the middle of a message"
+	hanging_up mqtt
+	hanging_up mqtts "$work/broker.crt" "$work/broker.key"
 	start_broker
 	wrong_host
 	end

@@ -18,5 +18,5 @@ endif
 if PAHO_LEAN
 UNIT_TESTS += tests/unit/test-lean
 tests_unit_test_lean_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_lean_LDADD = src/mqtt/liblean.a $(CMOCKA_LIBS)
+tests_unit_test_lean_LDADD = src/mqtt/liblean.a $(CMOCKA_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
 endif

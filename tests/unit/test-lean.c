@@ -222,6 +222,22 @@ what_is_written_goes_when_its_thread_waits(void **state)
 	close(pair.there);
 }
 
+static void
+what_cannot_be_written_ends_the_connection(void **state)
+{
+	struct pair pair = make_connection();
+	const struct linger reset = {1, 0};
+	char got[16];
+
+	(void)state;
+	setsockopt(pair.there, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(pair.there);
+	writes(pair.here);
+	writes(pair.here);
+	assert_true(lean_recv(pair.here, got, 1, 0) <= 0);
+	lean_close(pair.here);
+}
+
 int
 main(void)
 {
@@ -231,6 +247,7 @@ main(void)
 		cmocka_unit_test(another_connection_passes_by),
 		cmocka_unit_test(what_a_closed_connection_left_is_gone),
 		cmocka_unit_test(what_is_written_goes_when_its_thread_waits),
+		cmocka_unit_test(what_cannot_be_written_ends_the_connection),
 		cmocka_unit_test(what_is_larger_than_the_buffer_comes_in_its_order),
 	};
 
