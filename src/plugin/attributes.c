@@ -25,31 +25,46 @@ attributes_free(struct attributes *attributes)
 
 AUTO_DEFINE(attributes, struct attributes, attributes_free);
 
+/* Some brokers keep it to themselves (2.0.21): they have each message's made anew. */
+#pragma weak mosquitto_property_copy_all
+
 static int
-add(struct attributes *attributes, const char *name, const char *value)
+add(mosquitto_property **to, const char *name, const char *value)
 {
-	return mosquitto_property_add_string_pair(
-		&attributes->properties, MQTT_PROP_USER_PROPERTY, name, value);
+	return mosquitto_property_add_string_pair(to, MQTT_PROP_USER_PROPERTY, name, value);
 }
 
 static int
-make(const struct registry_message *about, struct attributes **ret, struct fault *f)
+make(const struct registry_message *about, mosquitto_property **ret, struct fault *f)
 {
 	const struct registry_admission *from = about->from;
+	mosquitto_property *made = NULL;
+
+	if (add(&made, "deviceId", from->device_id) ||
+		add(&made, "deviceNumId", from->device_num_id) ||
+		add(&made, "deviceRegistryId", from->client.registry) ||
+		add(&made, "deviceRegistryLocation", from->client.region) ||
+		add(&made, "projectId", from->client.project) ||
+		add(&made, "subFolder", about->subfolder) ||
+		(about->gateway && add(&made, "gatewayId", about->gateway))) {
+		mosquitto_property_free_all(&made);
+		return fault_nomem(f);
+	}
+	*ret = made;
+	return 0;
+}
+
+static int
+keep(const struct registry_message *about, struct attributes **ret, struct fault *f)
+{
 	size_t size = strlen(about->subfolder) + 1;
 	AUTO(auto_attributes) struct attributes *made = calloc(1, sizeof(*made) + size);
 
 	if (!made)
 		return fault_nomem(f);
 	memcpy(made->subfolder, about->subfolder, size);
-	if (add(made, "deviceId", from->device_id) ||
-		add(made, "deviceNumId", from->device_num_id) ||
-		add(made, "deviceRegistryId", from->client.registry) ||
-		add(made, "deviceRegistryLocation", from->client.region) ||
-		add(made, "projectId", from->client.project) ||
-		add(made, "subFolder", about->subfolder) ||
-		(about->gateway && add(made, "gatewayId", about->gateway)))
-		return fault_nomem(f);
+	if (make(about, &made->properties, f))
+		return -1;
 	*ret = TAKE(made);
 	return 0;
 }
@@ -60,8 +75,10 @@ attributes_copy(struct attributes **kept, const struct registry_message *about,
 {
 	struct attributes *made;
 
+	if (!mosquitto_property_copy_all)
+		return make(about, ret, f);
 	if (!*kept || strcmp((*kept)->subfolder, about->subfolder) != 0) {
-		if (make(about, &made, f))
+		if (keep(about, &made, f))
 			return -1;
 		attributes_free(*kept);
 		*kept = made;
