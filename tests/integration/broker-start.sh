@@ -24,9 +24,28 @@ does_not_start()
 	log_says "p11_registry: .*$pattern"
 }
 
+# What every mosquitto 2.0 gives a plugin: later ones keep the rest of theirs to themselves.
+given="broker_publish broker_publish_copy callback_register callback_unregister calloc client_address
+	client_certificate client_clean_session client_id client_keepalive client_protocol
+	client_protocol_version client_sub_count client_username free kick_client_by_clientid
+	kick_client_by_username log_printf malloc property_add_binary property_add_byte
+	property_add_int16 property_add_int32 property_add_string property_add_string_pair
+	property_add_varint property_free_all pub_topic_check realloc set_username strdup
+	sub_topic_check topic_matches_sub validate_utf8"
+
+# asks_too_much PLUGIN: what it cannot be loaded without, and may not be given
+asks_too_much()
+{
+	nm -D --undefined-only "$build/src/plugin/.libs/$1" | sed -n 's/.* U mosquitto_//p' |
+		sort >asked
+	[ -s asked ] || { echo "$1 asks for nothing"; return; }
+	echo "$given" | tr -s '[:space:]' '\n' | sort >allowed
+	comm -23 asked allowed
+}
+
 main()
 {
-	need mosquitto mosquitto_passwd sqlite3
+	need mosquitto mosquitto_passwd sqlite3 nm
 	begin
 	mosquitto_passwd -b -c "$work/passwd" backend backend
 	: >"$work/acl"
@@ -35,6 +54,9 @@ main()
 	p11-registry pubsub topics create events >registry.out 2>&1
 	cp "$P11_REGISTRY_DB" newer.db
 	sqlite3 newer.db 'PRAGMA user_version = 1000'
+	for file in p11_registry.so p11_site.so; do
+		check "$file needs only what any broker has" same "$(asks_too_much $file)" ""
+	done
 	check "without its option" does_not_start 'plugin_opt_db_file is missing'
 	check "with an option it does not know" does_not_start 'unknown option plugin_opt_file' \
 		"plugin_opt_db_file $P11_REGISTRY_DB" "plugin_opt_file x"
