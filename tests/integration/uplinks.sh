@@ -267,7 +267,7 @@ profile()
 	shift 6
 	note "profile $name"
 	start_server
-	begin_gateway --uplink.profile="$name" --uplink.url="mqtts://localhost:$server_port" "$@"
+	begin_gateway --uplink.profile="$name" --uplink.url="mqtts://$host:$server_port" "$@"
 	check "it offers a token" wait_for 20 offers eyJ
 	check "MQTT's level is $level" level_is "$level"
 	check "its client id" offers "$client"
@@ -293,7 +293,8 @@ profiles()
 		--uplink.claim=role=edge --uplink.alpn=x-amzn-mqtt-ca
 	check "a protocol's name is offered in TLS, when asked for" \
 		says 'ALPN protocols advertised by the client: x-amzn-mqtt-ca$' server.log
-	check "and the host's" says 'TLS client extension "server name"' server.log
+	# An address has no name to offer (RFC 6066 section 3).
+	[ "$host" != localhost ] || check "and the host's" says 'TLS client extension "server name"' server.log
 }
 
 end_all()
