@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,11 @@
 #define DAMAGED_DIR "damaged"
 
 /*
- * want   the number of the message to come; 0 for whatever is the oldest
- * ahead  when the cursor is ahead of the log, which is to be said once: the log's end
+ * want     the number of the message to come; 0 for whatever is the oldest
+ * ahead    when the cursor is ahead of the log, which is to be said once: the log's end
+ * emptied  what the watch told was taken note of, once at least: what came later will be told
+ * at_end   nothing was left when it was last looked
+ * listed   there was no segment behind the open one, and none came since
  */
 struct spool_reader {
 	int dir, inotify;
@@ -29,6 +33,7 @@ struct spool_reader {
 	struct walk walk;
 	uint64_t want;
 	uint64_t ahead;
+	bool emptied, at_end, listed;
 };
 
 void
@@ -100,16 +105,24 @@ spool_reader_fd(const struct spool_reader *r)
 	return r->inotify;
 }
 
-/* Whether something happened since the last time. */
-static bool
+/* Takes note of what happened: whether a segment came, or so much that it was not kept. */
+static void
 drain(struct spool_reader *r)
 {
-	char events[4096];
-	bool any = false;
+	_Alignas(struct inotify_event) char events[4096];
+	const struct inotify_event *event;
+	ssize_t len;
 
-	while (read(r->inotify, events, sizeof(events)) > 0)
-		any = true;
-	return any;
+	do {
+		len = read(r->inotify, events, sizeof(events));
+		for (ssize_t at = 0; at < len; at += (ssize_t)(sizeof(*event) + event->len)) {
+			event = (const struct inotify_event *)(const void *)(events + at);
+			if (event->mask & ~(uint32_t)IN_MODIFY)
+				r->listed = false;
+		}
+		/* As many are read as there is room for. */
+	} while (len > (ssize_t)(sizeof(events) - sizeof(*event) - NAME_MAX - 1));
+	r->emptied = true;
 }
 
 /*
@@ -207,18 +220,21 @@ go_on(struct spool_reader *r, bool *ret_more, struct fault *f)
 	uint64_t first;
 	size_t bytes;
 	off_t at = r->walk.at;
-	bool changed;
 	int rc;
 
-	/* Emptied first: what comes later is told again. */
-	changed = drain(r);
 	segment_view_forget(&r->walk.view);
-	if (find_segment(r, &first, ret_more, f))
-		return -1;
-	if (!*ret_more) {
-		*ret_more = changed;
+	*ret_more = !r->emptied;
+	if (!r->emptied) {
+		drain(r);
 		return 0;
 	}
+	if (r->walk.fd >= 0 && r->listed)
+		return 0;
+	if (find_segment(r, &first, ret_more, f))
+		return -1;
+	r->listed = !*ret_more;
+	if (!*ret_more)
+		return 0;
 	if (r->walk.fd < 0)
 		return open_segment(r, first, f);
 	if (walk_next(&r->walk, &state, &message, &bytes, f))
@@ -287,7 +303,7 @@ read_one(struct spool_reader *r, struct spool_message *ret_message, bool *ret_an
 	case WALK_END:
 		if (go_on(r, &more, f))
 			return -1;
-		*ret_done = !more;
+		*ret_done = r->at_end = !more;
 		return 0;
 	}
 	if (ret_message->seq < r->want)
@@ -309,6 +325,9 @@ spool_next(
 
 	if (r->ahead)
 		return say_ahead(r, f);
+	if (r->at_end)
+		drain(r);
+	r->at_end = false;
 	while (!done) {
 		if (read_one(r, ret_message, ret_any, &done, f))
 			return -1;

@@ -83,7 +83,7 @@ look(struct walk *walk, off_t at, enum record_state *ret_state, struct spool_mes
 		if (segment_view(&walk->view, walk->fd, at, need, &bytes, ret_len, f))
 			return -1;
 		*ret_state = record_read(bytes, *ret_len, ret_message, ret_len);
-		if (*ret_state != RECORD_PARTIAL || need == RECORD_LEN_MAX)
+		if (*ret_state != RECORD_PARTIAL || need == RECORD_LEN_MAX || !*ret_len)
 			return 0;
 		need = RECORD_LEN_MAX;
 	}
@@ -152,6 +152,10 @@ walk_next(struct walk *walk, enum walk_state *ret_state, struct spool_message *r
 			walk->at += (off_t)len;
 			return 0;
 		}
+		at = walk->at;
+		found = false;
+		if (!len)
+			break;
 		if (find(walk, walk->at, &at, &found, f))
 			return -1;
 		segment_view_forget(&walk->view);
