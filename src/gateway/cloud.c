@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
@@ -308,14 +309,6 @@ on_signed(uv_work_t *work, int status)
 /* --- the connection -------------------------------------------------------------------------- */
 
 static void
-on_wake(void *with)
-{
-	struct gateway *g = with;
-
-	uv_async_send(&g->cloud.woken);
-}
-
-static void
 on_done(void *with, uint64_t tag, const struct fault *failed)
 {
 	struct gateway *g = with;
@@ -363,8 +356,6 @@ start(struct gateway *g, struct fault *f)
 		.alpn = s->uplink.alpn,
 		.keep_alive_s = (int)s->uplink.keep_alive_s,
 		.timeout_s = (int)s->uplink.timeout_s,
-		.wake = on_wake,
-		.wake_with = g,
 	};
 
 	if (make_password(g, &password, f))
@@ -374,12 +365,55 @@ start(struct gateway *g, struct fault *f)
 }
 
 static void
+unwatch(struct cloud *c)
+{
+	if (c->watch)
+		uv_close((uv_handle_t *)TAKE(c->watch), gateway_free_handle);
+}
+
+static void poll_now(struct gateway *g);
+
+static void
+on_readable(uv_poll_t *watch, int status, int events)
+{
+	(void)status, (void)events;
+	poll_now(watch->data);
+}
+
+/* What was handed over in this turn of the loop goes out in one go. */
+static void
+on_prepare(uv_prepare_t *prepare)
+{
+	struct gateway *g = prepare->data;
+
+	if (g->cloud.mqtt)
+		mqtt_flush(g->cloud.mqtt);
+}
+
+static int
+begin_to_connect(struct gateway *g, struct fault *f)
+{
+	struct cloud *c = &g->cloud;
+	AUTO(auto_free) uv_poll_t *watch = malloc(sizeof(*watch));
+
+	if (!watch)
+		return fault_nomem(f);
+	if (start(g, f))
+		return -1;
+	uv_poll_init(&g->loop, watch, mqtt_fd(c->mqtt));
+	watch->data = g;
+	uv_poll_start(watch, UV_READABLE, on_readable);
+	c->watch = TAKE(watch);
+	return 0;
+}
+
+static void
 connect_now(struct gateway *g)
 {
 	struct cloud *c = &g->cloud;
 	struct fault f = FAULT_INIT;
 
-	if (start(g, &f)) {
+	if (begin_to_connect(g, &f)) {
 		if (is_fatal(&f))
 			gateway_fail(g, &f);
 		else
@@ -422,7 +456,7 @@ cloud_begin(struct gateway *g)
 	begin_signing(g, 0);
 }
 
-/* In the worker: paho may take its time to be done with a connection, and so may the diagnosis. */
+/* In the worker: a polite end takes its time, and so does the diagnosis. */
 static void
 clear(uv_work_t *work)
 {
@@ -478,6 +512,7 @@ lost(struct gateway *g, const struct fault *why)
 	if (why->code == FAULT_AUTH)
 		credential_clear(&c->credential);
 	(c->was_up ? &c->disconnects : &c->failures)->n[why->code]++;
+	unwatch(c);
 	c->cleared = TAKE(c->mqtt);
 	if (c->was_up)
 		c->ended_ms = gateway_now_ms(g);
@@ -546,12 +581,6 @@ greet(struct gateway *g, struct fault *f)
 	return 0;
 }
 
-static bool
-is_in_flight(const struct gateway *g)
-{
-	return mqtt_room(g->cloud.mqtt) < mqtt_window(g->cloud.mqtt);
-}
-
 static void
 move_on(struct gateway *g)
 {
@@ -569,7 +598,7 @@ move_on(struct gateway *g)
 	if (c->state == CLOUD_GREETING && !c->greetings)
 		come_up(g);
 	if (c->state == CLOUD_DRAINING &&
-		(!is_in_flight(g) || gateway_now_ms(g) >= c->drain_until_ms)) {
+		(!mqtt_in_flight(c->mqtt) || gateway_now_ms(g) >= c->drain_until_ms)) {
 		set_state(g, CLOUD_STOPPING);
 		mqtt_stop(c->mqtt);
 	}
@@ -594,12 +623,6 @@ poll_now(struct gateway *g)
 	case MQTT_CONNECTING:
 		break;
 	}
-}
-
-static void
-on_woken(uv_async_t *woken)
-{
-	poll_now(woken->data);
 }
 
 /* Sends nothing more, waits for what is in flight, and ends the connection. */
@@ -628,7 +651,6 @@ cloud_end(struct gateway *g)
 	case CLOUD_GREETING:
 		set_state(g, CLOUD_STOPPING);
 		mqtt_stop(c->mqtt);
-		uv_async_send(&c->woken);
 		break;
 	case CLOUD_WAITING:
 		if (g->leaving) {
@@ -653,7 +675,7 @@ watch_progress(struct gateway *g)
 
 	if (c->state != CLOUD_GREETING && c->state != CLOUD_UP)
 		return;
-	if (c->state == CLOUD_UP && !is_in_flight(g))
+	if (c->state == CLOUD_UP && !mqtt_in_flight(c->mqtt))
 		c->progress_ms = gateway_now_ms(g);
 	/* What was asked since the last tick is not late yet. */
 	if (gateway_now_ms(g) - c->progress_ms <= (timeout_s + 1) * 1000)
@@ -670,16 +692,15 @@ cloud_tick(struct gateway *g)
 	sign_next(g);
 }
 
-int
-cloud_open(struct gateway *g, struct fault *f)
+void
+cloud_open(struct gateway *g)
 {
 	struct cloud *c = &g->cloud;
 
-	if (uv_async_init(&g->loop, &c->woken, on_woken))
-		return fault_set(f, FAULT_IO, "the system has no descriptor left");
 	uv_timer_init(&g->loop, &c->timer);
-	c->woken.data = c->timer.data = g;
-	return 0;
+	uv_prepare_init(&g->loop, &c->prepare);
+	c->prepare.data = c->timer.data = g;
+	uv_prepare_start(&c->prepare, on_prepare);
 }
 
 void

@@ -36,6 +36,12 @@ gateway_random(void)
 	return number;
 }
 
+void
+gateway_free_handle(uv_handle_t *handle)
+{
+	free(handle);
+}
+
 static void
 close_each(uv_handle_t *handle, void *with)
 {
@@ -225,9 +231,9 @@ open_all(struct gateway *g, struct fault *f)
 	const struct devices_options options = devices_options(&g->settings);
 
 	if (read_routes(g, &g->settings, f) || devices_new(&options, &g->devices, f) ||
-		cloud_open(g, f) || pump_open(g, f) || status_open(g, f) || scrape_open(g, f) ||
-		local_open(g, f))
+		pump_open(g, f) || status_open(g, f) || scrape_open(g, f) || local_open(g, f))
 		return -1;
+	cloud_open(g);
 	watch_signal(g, &g->hup, SIGHUP);
 	watch_signal(g, &g->term, SIGTERM);
 	watch_signal(g, &g->interrupt, SIGINT);

@@ -25,7 +25,7 @@ enum cloud_state {
 	CLOUD_UP,
 	CLOUD_DRAINING, /* for what is in flight, to end the connection then */
 	CLOUD_STOPPING, /* for its end */
-	CLOUD_CLEARING, /* for paho to have done with it */
+	CLOUD_CLEARING, /* for the worker to have done with it */
 };
 
 /* What went wrong last, and when by the loop's clock; no text: nothing yet. */
@@ -37,6 +37,8 @@ struct mishap {
 /*
  * The connection to the cloud.
  *
+ * watch       of `mqtt`; NULL without one
+ * prepare     sends what was handed over before the loop waits
  * timer       tries again
  * renew_at    when a newer token is to be signed; by the wall clock
  * signing     a worker has the token; `fresh` and `fresh_fault` are its own meanwhile
@@ -55,7 +57,8 @@ struct mishap {
 struct cloud {
 	enum cloud_state state;
 	struct mqtt *mqtt;
-	uv_async_t woken;
+	uv_poll_t *watch;
+	uv_prepare_t prepare;
 	uv_timer_t timer;
 	uv_work_t sign_work, clear_work;
 	bool signing, sign_failed, clearing, renewing, unexplained, explain, was_up;
@@ -98,6 +101,7 @@ struct flight {
  * again       another pass is to begin
  * stuck       one that should have been sent was not: what is behind it waits for that pass
  * passed_ms   when this one did
+ * at_end      the spool had nothing more when it was last looked
  * acked       what the spool was told
  * over_quota  the cloud takes nothing for now, which was said
  */
@@ -110,7 +114,7 @@ struct pump {
 	struct ledger *ledger;
 	struct flight flights[FLIGHTS];
 	uint64_t expected, acked;
-	bool again, stuck, failed, said, over_quota;
+	bool again, stuck, failed, said, over_quota, at_end;
 	int64_t passed_ms;
 	int64_t tokens_ms, tokens;
 	uint64_t sent, arrived, refused, unrouted, dropped, lost;
@@ -179,6 +183,9 @@ struct gateway {
 int64_t gateway_now_ms(const struct gateway *g);
 uint32_t gateway_random(void);
 
+/* Frees a handle that was allocated: it is the loop's until it says that it is closed. */
+void gateway_free_handle(uv_handle_t *handle);
+
 /* Ends the program for a reason that only the operator can mend, or because it was told to. */
 void gateway_fail(struct gateway *g, const struct fault *f);
 void gateway_leave(struct gateway *g);
@@ -186,7 +193,7 @@ void gateway_leave(struct gateway *g);
 void gateway_cloud_is_quiet(struct gateway *g);
 
 /* cloud: the connection. */
-int cloud_open(struct gateway *g, struct fault *f);
+void cloud_open(struct gateway *g);
 void cloud_begin(struct gateway *g);
 void cloud_tick(struct gateway *g);
 /* Ends it, when it is there: for good when the gateway leaves, else to begin again. */

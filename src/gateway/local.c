@@ -14,13 +14,6 @@
 
 static void watch(struct gateway *g);
 
-/* A handle is the loop's until it says that it is closed. */
-static void
-free_handle(uv_handle_t *handle)
-{
-	free(handle);
-}
-
 void
 local_drop(struct gateway *g)
 {
@@ -28,7 +21,7 @@ local_drop(struct gateway *g)
 
 	if (!local->channel)
 		return;
-	uv_close((uv_handle_t *)TAKE(local->poll), free_handle);
+	uv_close((uv_handle_t *)TAKE(local->poll), gateway_free_handle);
 	channel_close(local->channel);
 	local->channel = NULL;
 	devices_site_lost(g->devices);

@@ -149,7 +149,7 @@ look_at_cloud(const struct gateway *g, struct metrics *m)
 	m->jwt_ends_at_s = c->credential.jwt ? (double)c->credential.expires : NAN;
 	m->jwt_renewal_failures = (double)c->unrenewed;
 	m->certificate_ends_at_s = c->certificate_ends ? (double)c->certificate_ends : NAN;
-	m->in_flight = c->mqtt ? mqtt_window(c->mqtt) - mqtt_room(c->mqtt) : 0;
+	m->in_flight = c->mqtt ? mqtt_in_flight(c->mqtt) : 0;
 }
 
 static void

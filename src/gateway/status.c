@@ -117,10 +117,9 @@ about_uplink(const struct gateway *g)
 		(json_int_t)(up ? (gateway_now_ms(g) - c->since_ms) / 1000 : 0), "last_error",
 		c->error.text, "last_error_s", seconds_since(g, *c->error.text, c->error.at_ms),
 		"connects", (json_int_t)c->connects, "in_flight",
-		c->mqtt ? mqtt_window(c->mqtt) - mqtt_room(c->mqtt) : 0, "sent",
-		(json_int_t)p->sent, "acknowledged", (json_int_t)p->arrived, "refused",
-		(json_int_t)p->refused, "unrouted", (json_int_t)p->unrouted, "held_out",
-		(json_int_t)p->dropped);
+		c->mqtt ? mqtt_in_flight(c->mqtt) : 0, "sent", (json_int_t)p->sent, "acknowledged",
+		(json_int_t)p->arrived, "refused", (json_int_t)p->refused, "unrouted",
+		(json_int_t)p->unrouted, "held_out", (json_int_t)p->dropped);
 }
 
 static json_t *

@@ -3,6 +3,7 @@
 #include "mqtt/mqtt.h"
 
 #include "mqtt/inside.h"
+#include "mqtt/stream.h"
 #include "mqtt/words.h"
 
 /* A signal that interrupts the diagnosis was meant to stop us, and is no finding. */
@@ -14,31 +15,33 @@ explain(const struct mqtt *m, const struct mqtt_options *o, struct fault *f)
 	return -1;
 }
 
+int
+mqtt_check_cancelled(const struct mqtt *m, struct fault *f)
+{
+	if (m->cancelled && m->cancelled())
+		return fault_set(f, FAULT_CANCELLED, "stopped");
+	return 0;
+}
+
 /* Waits for the CONNACK. */
 static int
 wait_for_link(struct mqtt *m, const struct mqtt_options *o, struct fault *f)
 {
-	for (;;) {
-		struct fault why = FAULT_INIT;
-		enum mqtt_state state;
+	struct fault why = FAULT_INIT;
+	enum mqtt_state state;
 
-		pthread_mutex_lock(&m->mutex);
-		if (m->link == CONNECTING)
-			mqtt_wait_slice(m);
-		pthread_mutex_unlock(&m->mutex);
-		state = mqtt_poll(m, &why);
-		if (state == MQTT_UP)
-			return 0;
+	while ((state = mqtt_poll(m, &why)) == MQTT_CONNECTING) {
 		if (mqtt_check_cancelled(m, f))
 			return -1;
-		if (state == MQTT_DOWN && why.native == 0 && !m->timed_out)
-			return explain(m, o, f);
-		if (state == MQTT_DOWN) {
-			if (f)
-				*f = why;
-			return -1;
-		}
+		mqtt_wait(m, -1);
 	}
+	if (state == MQTT_UP)
+		return 0;
+	if (why.native == 0 && !m->abandoned)
+		return explain(m, o, f);
+	if (!mqtt_check_cancelled(m, f) && f)
+		*f = why;
+	return -1;
 }
 
 int
@@ -55,42 +58,54 @@ mqtt_connect(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct 
 static int
 give_up(struct mqtt *m, struct fault *f)
 {
-	enum link link;
-	int goodbye;
-
-	mqtt_set_link(m, DOWN); /* what comes later is not waited for */
-	mqtt_reap(m, &link, &goodbye);
+	m->link = DOWN; /* what comes later is not waited for */
+	mqtt_reap(m);
 	return fault_set(f, FAULT_NET, "the broker acknowledged nothing for %d s", m->timeout_s);
 }
 
+static bool
+has_room(const struct mqtt *m)
+{
+	return mqtt_room(m) > 0;
+}
+
+static bool
+is_drained(const struct mqtt *m)
+{
+	return !mqtt_in_flight(m) && !stream_waiting();
+}
+
+/* What there is to be said when the connection has ended. */
+static int
+ended(const struct mqtt *m, bool drains, struct fault *f)
+{
+	return drains && !m->lost ? 0 : mqtt_fault_lost(m->goodbye, f);
+}
+
 /*
- * Waits until at most `most` messages are in flight, as long as there is progress. An end of the
- * connection is no fault to who only drains and lost nothing by it.
+ * Waits until it is so, as long as there is progress. An end of the connection is no fault to who
+ * only drains and lost nothing by it.
  */
 static int
-wait_for_room(struct mqtt *m, int most, bool drains, struct fault *f)
+wait_until(struct mqtt *m, bool (*is_so)(const struct mqtt *m), struct fault *f)
 {
-	int64_t progress = mqtt_now_ms();
+	int64_t progress_ms = mqtt_now_ms();
+	int before = mqtt_in_flight(m);
+	struct fault why;
 
-	for (;;) {
-		enum link link;
-		int goodbye;
-
-		if (mqtt_reap(m, &link, &goodbye) > 0)
-			progress = mqtt_now_ms();
-		if (link == DOWN)
-			return drains && !m->lost ? 0 : mqtt_fault_lost(goodbye, f);
-		if (mqtt_in_flight(m) <= most)
-			return 0;
+	while (m->link == UP && !is_so(m)) {
 		if (mqtt_check_cancelled(m, f))
 			return -1;
-		if (mqtt_now_ms() > progress + (int64_t)m->timeout_s * 1000)
+		if (mqtt_now_ms() > progress_ms + (int64_t)m->timeout_s * 1000)
 			return give_up(m, f);
-		pthread_mutex_lock(&m->mutex);
-		if (m->link == UP && m->n_settled == 0)
-			mqtt_wait_slice(m);
-		pthread_mutex_unlock(&m->mutex);
+		mqtt_wait(m, -1);
+		mqtt_poll(m, &why);
+		if (mqtt_in_flight(m) != before)
+			progress_ms = mqtt_now_ms();
+		before = mqtt_in_flight(m);
 	}
+	mqtt_reap(m);
+	return m->link == UP ? 0 : ended(m, is_so == is_drained, f);
 }
 
 int
@@ -100,13 +115,15 @@ mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t l
 	struct fault refused = FAULT_INIT;
 
 	/* One that cannot be published does not wait for those before it. */
-	if (mqtt_check_message(topic, len, qos, f) ||
-		wait_for_room(mqtt, mqtt->window - 1, false, f))
+	if (mqtt_check_message(topic, len, qos, f) || wait_until(mqtt, has_room, f))
 		return -1;
-	if (!mqtt_send(mqtt, topic, payload, len, qos, tag, &refused))
+	if (!mqtt_send(mqtt, topic, payload, len, qos, tag, &refused)) {
+		mqtt_flush(mqtt);
 		return 0;
+	}
+	/* The connection went: those before it are told of. */
 	if (refused.code == FAULT_PRECONDITION)
-		return wait_for_room(mqtt, 0, false, f);
+		return wait_until(mqtt, has_room, f);
 	if (f)
 		*f = refused;
 	return -1;
@@ -115,5 +132,19 @@ mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t l
 int
 mqtt_drain(struct mqtt *mqtt, struct fault *f)
 {
-	return wait_for_room(mqtt, 0, true, f);
+	return wait_until(mqtt, is_drained, f);
+}
+
+int
+mqtt_await(struct mqtt *mqtt, int fd, struct fault *f)
+{
+	struct fault why;
+
+	while (!mqtt_wait(mqtt, fd)) {
+		if (mqtt_poll(mqtt, &why) == MQTT_DOWN)
+			return ended(mqtt, false, f);
+		if (mqtt_check_cancelled(mqtt, f))
+			return -1;
+	}
+	return 0;
 }

@@ -1,8 +1,9 @@
-/* inside: a connection's parts, and who may touch them. Private to mqtt/. */
+/* inside: a connection's parts, and what they ask of each other. Private to mqtt/. */
 #ifndef MQTT_INSIDE_H
 #define MQTT_INSIDE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include <MQTTAsync.h>
@@ -10,19 +11,16 @@
 #include "mqtt/mqtt.h"
 
 /*
- * How long a wait goes on before it asks whether it was cancelled: a signal's handler may not
- * signal a condition variable, so that nothing ends the wait sooner.
+ * How long a wait goes on before it asks whether it was cancelled: a signal that comes just before
+ * the wait does not end it.
  */
-#define MQTT_SLICE_MS 100
+#define MQTT_SLICE_MS 250
 
 /* Reasons that are known before the broker is asked (MQTT 5 section 3.14.2.1). */
 #define MQTT_TOO_LARGE	     0x95
 #define MQTT_NO_QOS	     0x9b
 #define MQTT_NO_REASON	     (-1)
 #define MQTT_REASON_REFUSING 0x80
-
-/* Our own reason to end a connection: what came was not fetched. */
-#define MQTT_OVERRUN (-2)
 
 /* What may have become of a message, or a subscription. */
 enum fate { FREE, IN_FLIGHT, ARRIVED, REFUSED };
@@ -31,12 +29,13 @@ enum fate { FREE, IN_FLIGHT, ARRIVED, REFUSED };
 
 /*
  * subscribes  it is a subscription
+ * is_answered the broker answers it: all but QoS 0
  * code        why it was refused: a PUBACK's or SUBACK's reason, or MQTT_NO_REASON when the
  *             connection went
  */
 struct slot {
 	struct mqtt *mqtt;
-	bool subscribes;
+	bool subscribes, is_answered;
 	enum fate fate;
 	uint64_t tag;
 	int code;
@@ -56,74 +55,61 @@ struct received {
 /* What came, in its order. */
 struct inbox {
 	struct received *items;
-	size_t n, size, bytes;
+	size_t n, size;
 };
 
 enum link { CONNECTING, UP, DOWN };
 
 /*
- * paho's threads only change what `mutex` guards, and wake us. It is never held around a call of
- * paho's, whose own lock is held in its callbacks: the two would lock each other out.
+ * Until there is a connection, or none is to be had, all of it but what is atomic belongs to
+ * `connector`, a thread of its own, for to look for the host and to sign in a handshake take their
+ * time. From then on it belongs to who calls.
+ *
+ * ready        readable when mqtt_poll() has something to do: `bell`, or the connection
+ * watched      the connection, as far as `ready` knows; -1: none
+ * writes       what is to be written is watched, too
+ * rung         the bell was
+ * connects     `connector` runs, or was not waited for yet
+ * tried        it has ended
+ * abandoned    it is to end
+ * n_unanswered answers that are to come
+ * asked        the broker was told that this is the end
+ * handed       paho has something that was not flushed
  */
 struct mqtt {
 	MQTTAsync client;
 	int version, timeout_s;
 	bool (*cancelled)(void);
-	void (*wake)(void *with);
-	void *wake_with;
 	mqtt_done *done;
 	void *done_with;
 	mqtt_receive *receive;
 	void *receive_with;
-	struct idle idle_messages, idle_subscriptions;
-	bool lost; /* a message went down with the connection */
-	bool stopping, was_up, timed_out;
-	int64_t deadline_ms; /* for the CONNACK, or the end */
 
-	/* What the broker allows: set before `link` is UP, fixed from then on. */
-	int window, qos_max;
-	size_t packet_max;
+	int ready, bell, watched;
+	bool writes;
+	atomic_bool rung;
 
-	pthread_mutex_t mutex;
-	pthread_cond_t woken;
-	bool roused; /* `wake` was called, and mqtt_poll() not since then */
+	pthread_t connector;
+	bool connects;
+	atomic_bool tried, abandoned;
+
 	enum link link;
 	int connack; /* > 0: the broker's; MQTT_NO_REASON: it did not come to that */
 	int goodbye; /* the reason in the broker's DISCONNECT; 0 without one */
+	bool lost;   /* a message went down with the connection */
+	bool stopping, asked, was_up, handed;
+	int64_t deadline_ms; /* for the CONNACK, or the end */
+	int window, qos_max; /* what the broker allows */
+	size_t packet_max;
+
 	struct slot slots[SLOTS];
+	struct idle idle_messages, idle_subscriptions;
 	struct slot *settled[SLOTS]; /* ARRIVED or REFUSED, in this order, not yet told */
-	int n_settled, n_in_flight;
+	int n_settled, n_unanswered;
 	struct inbox inbox;
 };
 
-/* Wakes who waits or polls; the mutex is held.  Threads: any. */
-void mqtt_rouse(struct mqtt *m);
-
-/* Keeps a message that came; paho's callback.  Threads: paho's. */
-int mqtt_take(void *with, char *topic, int len, MQTTAsync_message *message);
-
-/* Hands on what came, or drops it. */
-void mqtt_hand_on(struct mqtt *m);
-void mqtt_drop_inbox(struct mqtt *m);
-
-/* Tells `done` of everything settled; of all of it when the link is DOWN. Returns how much. */
-int mqtt_reap(struct mqtt *m, enum link *ret_link, int *ret_goodbye);
-
-/* Takes a slot, or NULL when none is free; settles it, if it is still in flight. */
-struct slot *mqtt_take_slot(struct mqtt *m, struct idle *idle, uint64_t tag);
-void mqtt_put_back(struct mqtt *m, struct idle *idle, struct slot *slot);
-void mqtt_set_fate(struct slot *slot, enum fate fate, int code);
-
-/* What paho's refusal to take a message or a subscription means. */
-int mqtt_send_refused(struct mqtt *m, int rc, struct fault *f);
-
-int mqtt_in_flight(const struct mqtt *m);
-
-/* FAULT_USAGE for what cannot be published. */
-int mqtt_check_message(const char *topic, size_t len, int qos, struct fault *f);
-
-/* Changes the link, and wakes who waits.  Threads: any. */
-void mqtt_set_link(struct mqtt *m, enum link link);
+/* --- link: paho's words about the connection -------------------------------------------------- */
 
 /* Has paho tell what becomes of the connection; returns paho's code. */
 int mqtt_watch(struct mqtt *m);
@@ -132,11 +118,58 @@ int mqtt_watch(struct mqtt *m);
 void mqtt_watch_connect(struct mqtt *m, MQTTAsync_connectOptions *options);
 void mqtt_watch_end(struct mqtt *m, MQTTAsync_disconnectOptions *options);
 
+/* --- drive: whose turn it is ------------------------------------------------------------------ */
+
+/* The descriptors. Returns 0, or FAULT_IO. */
+int mqtt_drive_open(struct mqtt *m, struct fault *f);
+void mqtt_drive_close(struct mqtt *m);
+
+/* Begins to connect in a thread. Returns 0, or FAULT_IO. */
+int mqtt_drive_connect(struct mqtt *m, struct fault *f);
+
+/* Returns whether that is over; waits for it if told. */
+bool mqtt_drive_connected(struct mqtt *m, bool wait);
+
+/* Has paho do what there is to be done, and `ready` know; readable: the connection may be. */
+void mqtt_drive(struct mqtt *m, bool readable);
+
+/* Makes `ready` readable; and what is known of that is forgotten. */
+void mqtt_ring(struct mqtt *m);
+void mqtt_heard(struct mqtt *m);
+
+/*
+ * Waits until `ready` or another descriptor is readable, a signal comes, or for a slice. Returns
+ * whether the other is.
+ */
+bool mqtt_wait(const struct mqtt *m, int other);
+
 /* Monotonic. */
 int64_t mqtt_now_ms(void);
 
-/* Waits until woken, a slice at most; the mutex is held before and after. */
-void mqtt_wait_slice(struct mqtt *m);
+/* --- receive ---------------------------------------------------------------------------------- */
+
+/* Keeps a message that came; paho's callback. */
+int mqtt_take(void *with, char *topic, int len, MQTTAsync_message *message);
+
+/* Hands on what came, or drops it. */
+void mqtt_hand_on(struct mqtt *m);
+void mqtt_drop_inbox(struct mqtt *m);
+
+/* --- window ----------------------------------------------------------------------------------- */
+
+/* Tells `done` of everything settled; of all of it when the link is DOWN. Returns how much. */
+int mqtt_reap(struct mqtt *m);
+
+/* Takes a slot, or NULL when none is free; settles it, if it is still in flight. */
+struct slot *mqtt_take_slot(struct idle *idle, uint64_t tag, bool is_answered);
+void mqtt_put_back(struct idle *idle, struct slot *slot);
+void mqtt_set_fate(struct slot *slot, enum fate fate, int code);
+
+/* What paho's refusal to take a message or a subscription means. */
+int mqtt_send_refused(struct mqtt *m, int rc, struct fault *f);
+
+/* FAULT_USAGE for what cannot be published. */
+int mqtt_check_message(const char *topic, size_t len, int qos, struct fault *f);
 
 /* Returns 0, or FAULT_CANCELLED. */
 int mqtt_check_cancelled(const struct mqtt *m, struct fault *f);

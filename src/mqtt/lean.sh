@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes an archive of paho's static library that is to be linked with lean.c in place of paho's own
-# records of memory and of calls, as paho's build option PAHO_HIGH_PERFORMANCE would leave them out.
+# Makes an archive of paho's static library that is to be linked with lean.c, stream.c and turn.c in
+# place of paho's own records of memory and calls, and of what it asks the system for: bytes and
+# threads.
 #
 #   usage: lean.sh AR OBJCOPY NM LIBPAHO-MQTT3AS.A OUTPUT
 set -eu
@@ -20,12 +21,21 @@ main()
 	cp "$4" "$out.tmp"
 	chmod u+w "$out.tmp"
 	$ar d "$out.tmp" Heap.c.o StackTrace.c.o Log.c.o
-	replace recv lean_recv
-	replace poll lean_poll
-	replace close lean_close
-	replace writev lean_writev
-	replace SSL_write lean_ssl_write
-	replace pthread_cond_timedwait lean_cond_timedwait
+	replace connect stream_connect
+	replace shutdown stream_shutdown
+	replace close stream_close
+	replace recv stream_recv
+	replace writev stream_writev
+	replace poll stream_poll
+	replace SSL_connect stream_ssl_connect
+	replace SSL_shutdown stream_ssl_shutdown
+	replace SSL_read stream_ssl_read
+	replace SSL_pending stream_ssl_pending
+	replace SSL_write stream_ssl_write
+	replace pthread_create turn_thread_create
+	replace pthread_cond_timedwait turn_cond_timedwait
+	replace usleep turn_sleep
+	replace pthread_setname_np turn_set_name
 	mv "$out.tmp" "$out"
 }
 

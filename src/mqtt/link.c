@@ -2,43 +2,26 @@
 
 #include "mqtt/mqtt.h"
 
-#include <time.h>
-
 #include "mqtt/inside.h"
 
-void
-mqtt_rouse(struct mqtt *m)
+static void
+set_link(struct mqtt *m, enum link link)
 {
-	pthread_cond_signal(&m->woken);
-	if (!m->wake || m->roused)
-		return;
-	m->roused = true;
-	m->wake(m->wake_with);
-}
-
-void
-mqtt_set_link(struct mqtt *m, enum link link)
-{
-	pthread_mutex_lock(&m->mutex);
 	m->link = link;
-	mqtt_rouse(m);
-	pthread_mutex_unlock(&m->mutex);
 }
 
 static void
 set_refused(struct mqtt *m, int connack)
 {
-	pthread_mutex_lock(&m->mutex);
 	m->connack = connack;
-	pthread_mutex_unlock(&m->mutex);
-	mqtt_set_link(m, DOWN);
+	m->link = DOWN;
 }
 
 static void
 on_connected(void *with, MQTTAsync_successData *data)
 {
 	(void)data;
-	mqtt_set_link(with, UP);
+	set_link(with, UP);
 }
 
 /* The property's value, or `otherwise` when the broker sent none. */
@@ -62,14 +45,12 @@ on_connected_v5(void *with, MQTTAsync_successData5 *data)
 	int window = limit(p, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, 65535);
 	int packet = limit(p, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, 0);
 
-	pthread_mutex_lock(&m->mutex);
 	if (window > 0 && window <= m->window)
 		m->window = window > 1 ? window - 1 : 1;
 	if (packet > 0)
 		m->packet_max = (size_t)packet;
 	m->qos_max = limit(p, MQTTPROPERTY_CODE_MAXIMUM_QOS, 1);
-	pthread_mutex_unlock(&m->mutex);
-	mqtt_set_link(m, UP);
+	set_link(m, UP);
 }
 
 /* paho's own codes are negative; a return code of 3.1.1 is one of five. */
@@ -94,7 +75,7 @@ static void
 on_lost(void *with, char *cause)
 {
 	(void)cause;
-	mqtt_set_link(with, DOWN);
+	set_link(with, DOWN);
 }
 
 static void
@@ -103,64 +84,36 @@ on_disconnected(void *with, MQTTProperties *properties, enum MQTTReasonCodes cod
 	struct mqtt *m = with;
 
 	(void)properties;
-	pthread_mutex_lock(&m->mutex);
 	m->goodbye = (int)code;
-	pthread_mutex_unlock(&m->mutex);
-	mqtt_set_link(m, DOWN);
+	set_link(m, DOWN);
 }
 
 static void
 on_ended(void *with, MQTTAsync_successData *data)
 {
 	(void)data;
-	mqtt_set_link(with, DOWN);
+	set_link(with, DOWN);
 }
 
 static void
 on_ended_v5(void *with, MQTTAsync_successData5 *data)
 {
 	(void)data;
-	mqtt_set_link(with, DOWN);
+	set_link(with, DOWN);
 }
 
 static void
 on_end_failed(void *with, MQTTAsync_failureData *data)
 {
 	(void)data;
-	mqtt_set_link(with, DOWN);
+	set_link(with, DOWN);
 }
 
 static void
 on_end_failed_v5(void *with, MQTTAsync_failureData5 *data)
 {
 	(void)data;
-	mqtt_set_link(with, DOWN);
-}
-
-int64_t
-mqtt_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-void
-mqtt_wait_slice(struct mqtt *m)
-{
-	int64_t until = mqtt_now_ms() + MQTT_SLICE_MS;
-	const struct timespec ts = {until / 1000, until % 1000 * 1000000};
-
-	pthread_cond_timedwait(&m->woken, &m->mutex, &ts);
-}
-
-int
-mqtt_check_cancelled(const struct mqtt *m, struct fault *f)
-{
-	if (m->cancelled && m->cancelled())
-		return fault_set(f, FAULT_CANCELLED, "stopped");
-	return 0;
+	set_link(with, DOWN);
 }
 
 int

@@ -2,14 +2,13 @@
 
 #include "mqtt/mqtt.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "mqtt/diagnose.h"
 #include "mqtt/inside.h"
+#include "mqtt/stream.h"
 #include "mqtt/url.h"
 #include "mqtt/words.h"
 
@@ -19,8 +18,11 @@
 #define ALPN_MAX       255
 
 /* How long diagnosing, or a polite end after the user cancelled, may take. */
-#define DIAGNOSE_MAX_S	10
-#define CANCELLED_MAX_S 1
+#define DIAGNOSE_MAX_S	 10
+#define CANCELLED_MAX_MS 1000
+
+/* Whether there is a connection already: paho's turns are taken for all of a process's. */
+static atomic_bool is_taken;
 
 /* paho takes a proxy from the environment even for mqtt; a device's link is what it was told. */
 static void
@@ -101,10 +103,10 @@ static struct mqtt *
 make(const struct mqtt_options *options)
 {
 	struct mqtt *m = calloc(1, sizeof(*m));
-	pthread_condattr_t monotonic;
 
 	if (!m)
 		return NULL;
+	m->ready = m->bell = -1;
 	m->version = options->version;
 	m->timeout_s = options->timeout_s;
 	m->cancelled = options->cancelled;
@@ -112,11 +114,6 @@ make(const struct mqtt_options *options)
 	m->qos_max = 1;
 	m->packet_max = SIZE_MAX;
 	m->connack = MQTT_NO_REASON;
-	pthread_mutex_init(&m->mutex, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&m->woken, &monotonic);
-	pthread_condattr_destroy(&monotonic);
 	for (int i = 0; i < SLOTS; i++) {
 		struct slot *slot = &m->slots[i];
 		struct idle *idle;
@@ -126,8 +123,6 @@ make(const struct mqtt_options *options)
 		idle = slot->subscribes ? &m->idle_subscriptions : &m->idle_messages;
 		idle->slots[idle->n++] = slot;
 	}
-	m->wake = options->wake;
-	m->wake_with = options->wake_with;
 	m->deadline_ms = mqtt_now_ms() + (int64_t)m->timeout_s * 1000;
 	return m;
 }
@@ -170,59 +165,110 @@ mqtt_start(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct fa
 			f->code = FAULT_CONFIG;
 		return -1;
 	}
-	drop_proxies();
+	if (atomic_exchange(&is_taken, true))
+		return fault_set(f, FAULT_PRECONDITION, "a process has one connection");
 	m = make(options);
-	if (!m)
+	if (!m) {
+		is_taken = false;
 		return fault_nomem(f);
-	if (create(m, &url, options, f) || start(m, &url, options, f))
+	}
+	drop_proxies();
+	if (mqtt_drive_open(m, f) || create(m, &url, options, f) || start(m, &url, options, f) ||
+		mqtt_drive_connect(m, f))
 		return -1;
 	*ret_mqtt = TAKE(m);
 	return 0;
 }
 
 static void
-say_why(const struct mqtt *m, int connack, int goodbye, bool was_up, struct fault *ret_why)
+say_why(const struct mqtt *m, struct fault *ret_why)
 {
 	*ret_why = (struct fault)FAULT_INIT;
 	if (m->stopping)
 		return;
-	if (connack > 0)
-		mqtt_fault_connack(m->version, connack, ret_why);
-	else if (goodbye == MQTT_OVERRUN)
-		fault_set(ret_why, FAULT_NET,
-			"messages come from the broker faster than they can be handed on");
-	else if (was_up)
-		mqtt_fault_lost(goodbye, ret_why);
-	else if (m->timed_out)
+	if (m->abandoned)
 		fault_set(
 			ret_why, FAULT_NET, "the broker gave no answer within %d s", m->timeout_s);
+	else if (m->connack > 0)
+		mqtt_fault_connack(m->version, m->connack, ret_why);
+	else if (stream_was_too_large())
+		fault_set(ret_why, FAULT_NET, "the broker sends a packet of more than %d bytes",
+			STREAM_PACKET_MAX);
+	else if (m->was_up)
+		mqtt_fault_lost(m->goodbye, ret_why);
 	else
 		fault_set(ret_why, FAULT_NET, "the broker cannot be reached, or gives no answer");
+}
+
+/* When all that waits was written. What is in flight is not waited for: who wants that drains. */
+static void
+ask_for_the_end(struct mqtt *m)
+{
+	const MQTTAsync_disconnectOptions v4 = MQTTAsync_disconnectOptions_initializer;
+	const MQTTAsync_disconnectOptions v5 = MQTTAsync_disconnectOptions_initializer5;
+	MQTTAsync_disconnectOptions options = m->version == 5 ? v5 : v4;
+
+	if (!m->stopping || m->asked || m->link != UP || stream_waiting())
+		return;
+	m->asked = true;
+	mqtt_watch_end(m, &options);
+	if (MQTTAsync_disconnect(m->client, &options) != MQTTASYNC_SUCCESS)
+		m->link = DOWN;
+	mqtt_drive(m, false);
+}
+
+/* Has things go on, but for who is to be told of them. */
+static void
+go_on(struct mqtt *m)
+{
+	mqtt_heard(m);
+	mqtt_drive(m, true);
+	m->was_up |= m->link == UP;
+	ask_for_the_end(m);
+	if (m->stopping && mqtt_now_ms() > m->deadline_ms)
+		m->link = DOWN;
+}
+
+/* What there is before there is a connection, or none is to be had. */
+static enum mqtt_state
+poll_connector(struct mqtt *m, struct fault *ret_why)
+{
+	m->abandoned |= m->stopping || mqtt_now_ms() > m->deadline_ms;
+	if (!m->abandoned)
+		return MQTT_CONNECTING;
+	say_why(m, ret_why);
+	return MQTT_DOWN;
 }
 
 enum mqtt_state
 mqtt_poll(struct mqtt *mqtt, struct fault *ret_why)
 {
-	enum link link;
-	int connack, goodbye;
-
-	pthread_mutex_lock(&mqtt->mutex);
-	mqtt->roused = false;
-	if (mqtt->link == UP)
-		mqtt->was_up = true;
-	else if (mqtt->link == CONNECTING && mqtt_now_ms() > mqtt->deadline_ms) {
-		mqtt->link = DOWN;
-		mqtt->timed_out = true;
-	}
-	if (mqtt->stopping && mqtt_now_ms() > mqtt->deadline_ms)
-		mqtt->link = DOWN;
-	connack = mqtt->connack;
-	pthread_mutex_unlock(&mqtt->mutex);
+	if (mqtt->abandoned || !mqtt_drive_connected(mqtt, false))
+		return poll_connector(mqtt, ret_why);
+	go_on(mqtt);
 	mqtt_hand_on(mqtt);
-	mqtt_reap(mqtt, &link, &goodbye);
-	if (link == DOWN)
-		say_why(mqtt, connack, goodbye, mqtt->was_up, ret_why);
-	return link == CONNECTING ? MQTT_CONNECTING : link == UP ? MQTT_UP : MQTT_DOWN;
+	mqtt_reap(mqtt);
+	if (mqtt->link == UP)
+		return MQTT_UP;
+	say_why(mqtt, ret_why);
+	return MQTT_DOWN;
+}
+
+void
+mqtt_flush(struct mqtt *mqtt)
+{
+	if (!mqtt->handed || mqtt->connects)
+		return;
+	mqtt->handed = false;
+	mqtt_drive(mqtt, false);
+	if (mqtt->n_settled || mqtt->inbox.n)
+		mqtt_ring(mqtt);
+}
+
+int
+mqtt_fd(const struct mqtt *mqtt)
+{
+	return mqtt->ready;
 }
 
 int
@@ -247,31 +293,23 @@ mqtt_explain(const char *url, const char *ca_file, int timeout_s, struct fault *
 void
 mqtt_stop(struct mqtt *mqtt)
 {
-	const MQTTAsync_disconnectOptions v4 = MQTTAsync_disconnectOptions_initializer;
-	const MQTTAsync_disconnectOptions v5 = MQTTAsync_disconnectOptions_initializer5;
-	MQTTAsync_disconnectOptions options = mqtt->version == 5 ? v5 : v4;
-
 	mqtt->stopping = true;
 	mqtt->deadline_ms = mqtt_now_ms() + (int64_t)mqtt->timeout_s * 1000;
-	mqtt_watch_end(mqtt, &options);
-	if (MQTTAsync_disconnect(mqtt->client, &options) != MQTTASYNC_SUCCESS)
-		mqtt_set_link(mqtt, DOWN);
+	mqtt_ring(mqtt);
 }
 
-/* Without waiting for what is in flight: who wants that drains. */
+/* A broker that is connected is told, and has some time to take what waits. */
 static void
 disconnect(struct mqtt *m)
 {
-	bool cancelled = m->cancelled && m->cancelled();
-	int64_t deadline =
-		mqtt_now_ms() + (int64_t)(cancelled ? CANCELLED_MAX_S : m->timeout_s) * 1000;
+	int64_t began_ms = mqtt_now_ms();
 
-	if (!m->stopping)
-		mqtt_stop(m);
-	pthread_mutex_lock(&m->mutex);
-	while (m->link == UP && mqtt_now_ms() < deadline)
-		mqtt_wait_slice(m);
-	pthread_mutex_unlock(&m->mutex);
+	mqtt_stop(m);
+	for (go_on(m); m->link == UP; go_on(m)) {
+		if (m->cancelled && m->cancelled() && mqtt_now_ms() > began_ms + CANCELLED_MAX_MS)
+			return;
+		mqtt_wait(m, -1);
+	}
 }
 
 void
@@ -279,13 +317,15 @@ mqtt_free(struct mqtt *mqtt)
 {
 	if (!mqtt)
 		return;
+	mqtt->abandoned |= mqtt->connects;
+	mqtt_drive_connected(mqtt, true);
 	if (mqtt->client) {
-		if (MQTTAsync_isConnected(mqtt->client))
+		if (mqtt->link == UP)
 			disconnect(mqtt);
 		MQTTAsync_destroy(&mqtt->client);
 	}
 	mqtt_drop_inbox(mqtt);
-	pthread_cond_destroy(&mqtt->woken);
-	pthread_mutex_destroy(&mqtt->mutex);
+	mqtt_drive_close(mqtt);
 	free(mqtt);
+	is_taken = false;
 }

@@ -2,8 +2,11 @@
  * mqtt: one connection to a broker: connect, publish in a bounded window, subscribe. Knows paho.
  *
  * Two ways to use it. A program that does one thing waits: mqtt_connect(), mqtt_publish(),
- * mqtt_drain(). One with an event loop never does: mqtt_start(), mqtt_send(), mqtt_subscribe(), and
- * mqtt_poll() whenever `wake` was called.
+ * mqtt_drain(). One with an event loop never does: mqtt_start(), mqtt_send(), mqtt_subscribe(),
+ * mqtt_flush() before it waits, and mqtt_poll() when mqtt_fd() is readable.
+ *
+ * A process has one connection at a time.
+ * Threads: any, one at a time.
  */
 #ifndef MQTT_MQTT_H
 #define MQTT_MQTT_H
@@ -25,9 +28,6 @@
 #define MQTT_SUBSCRIBING_MAX 64
 #define MQTT_FILTERS_MAX     8
 
-/* Bytes of messages that wait for mqtt_poll() at most: past that the connection is ended. */
-#define MQTT_RECEIVED_MAX (32 * 1024 * 1024)
-
 /*
  * url           mqtt://HOST[:1883] or mqtts://HOST[:8883]
  * client_id     at most 65535 bytes of UTF-8
@@ -39,8 +39,6 @@
  * keep_alive_s  0..65535
  * timeout_s     for connect and disconnect
  * cancelled     asked while waiting; returning true ends the wait with FAULT_CANCELLED; or NULL
- * wake          called from other threads, once until the next mqtt_poll(), when that has something
- *               to tell; must only post, and not call mqtt_*; or NULL
  */
 struct mqtt_options {
 	const char *url;
@@ -53,8 +51,6 @@ struct mqtt_options {
 	int keep_alive_s;
 	int timeout_s;
 	bool (*cancelled)(void);
-	void (*wake)(void *with);
-	void *wake_with;
 };
 
 struct mqtt;
@@ -68,10 +64,10 @@ struct mqtt;
  * Returns 0; else FAULT_USAGE for a bad URL or an option out of bounds, FAULT_CONFIG for a CA file
  * that cannot be used, FAULT_NET when the broker cannot be reached or its certificate is not to be
  * trusted, FAULT_AUTH with the CONNACK code in `native` and its meaning in the text,
- * FAULT_CANCELLED, FAULT_NOMEM.
+ * FAULT_CANCELLED, FAULT_PRECONDITION when there is a connection already, FAULT_NOMEM.
  * Blocks: up to timeout_s, and where that fails for half a minute more to find out why; besides,
- * for as long as the system looks for the host's name.  Threads: main only; it changes the
- * environment, and SIGPIPE is ignored from here on (paho does so).
+ * for as long as the system looks for the host's name.  It changes the environment, and SIGPIPE is
+ * ignored from here on (paho does so).
  */
 int mqtt_connect(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct fault *f);
 
@@ -94,7 +90,7 @@ typedef void mqtt_done(void *with, uint64_t tag, const struct fault *failed);
  * the connection is gone or timeout_s passed without progress (every message before it is reported
  * to `done` first), FAULT_USAGE for a topic or payload out of bounds, FAULT_CANCELLED. A message
  * larger, or of a higher QoS, than the broker says it takes is refused without asking it.  `done`
- * is called from within mqtt_publish() and mqtt_drain() only.
+ * is called from within mqtt_publish(), mqtt_drain() and mqtt_await() only.
  */
 int mqtt_publish(struct mqtt *mqtt, const char *topic, const void *payload, size_t len, int qos,
 	uint64_t tag, struct fault *f);
@@ -111,19 +107,29 @@ void mqtt_on_done(struct mqtt *mqtt, mqtt_done *done, void *with);
 int mqtt_drain(struct mqtt *mqtt, struct fault *f);
 
 /*
+ * Waits until a descriptor is readable, and keeps the connection up meanwhile.
+ *
+ * Returns 0; else FAULT_NET when the connection ended, FAULT_CANCELLED.
+ */
+int mqtt_await(struct mqtt *mqtt, int fd, struct fault *f);
+
+/*
  * Begins to connect, as mqtt_connect() does, and does not wait.
  *
  * Returns 0; else as mqtt_connect(), but for what the broker and the network say: mqtt_poll() has
- * that.  Threads: main only.
+ * that.
  */
 int mqtt_start(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct fault *f);
 
 enum mqtt_state { MQTT_CONNECTING, MQTT_UP, MQTT_DOWN };
 
+/* Readable when mqtt_poll() has something to do; valid until mqtt_free(). */
+int mqtt_fd(const struct mqtt *mqtt);
+
 /*
- * Tells `done` what became of messages and subscriptions, hands on what came, and says how the
- * connection is. To be called when `wake` was, and once a second: an answer that does not come
- * wakes nobody.
+ * Reads and writes, tells `done` what became of messages and subscriptions, hands on what came, and
+ * says how the connection is. To be called when mqtt_fd() is readable, and once a second, for what
+ * time alone brings.
  *
  * ret_why  for MQTT_DOWN, which is for good: FAULT_NONE after mqtt_stop(); FAULT_AUTH with the
  *          CONNACK code in `native`; FAULT_NET
@@ -132,18 +138,25 @@ enum mqtt_state { MQTT_CONNECTING, MQTT_UP, MQTT_DOWN };
  */
 enum mqtt_state mqtt_poll(struct mqtt *mqtt, struct fault *ret_why);
 
-/* How many messages mqtt_send() takes now; how many it takes when none is in flight. */
+/*
+ * How many messages mqtt_send() takes now; how many it takes when none is in flight and the network
+ * takes them; and how many are in flight.
+ */
 int mqtt_room(const struct mqtt *mqtt);
 int mqtt_window(const struct mqtt *mqtt);
+int mqtt_in_flight(const struct mqtt *mqtt);
 
 /*
- * As mqtt_publish(), and does not wait.
+ * As mqtt_publish(), but neither waits nor writes: mqtt_flush() does, or the next mqtt_poll().
  *
  * Returns 0 when `done` will hear of it; else FAULT_PRECONDITION when there is no room or the
  * connection is not up, FAULT_USAGE, FAULT_NET.
  */
 int mqtt_send(struct mqtt *mqtt, const char *topic, const void *payload, size_t len, int qos,
 	uint64_t tag, struct fault *f);
+
+/* Writes what was handed over, in one go. */
+void mqtt_flush(struct mqtt *mqtt);
 
 /*
  * Subscribes to filters, or unsubscribes. `done` hears when the broker has answered, and whether it
@@ -182,7 +195,7 @@ int mqtt_check_url(const char *url, struct fault *f);
  * Says why a broker cannot be reached, which paho does not tell: connects once more, up to TLS.
  *
  * Returns -1, always: FAULT_NET, FAULT_CONFIG when the CA file cannot be used, FAULT_USAGE for a
- * bad URL.  Blocks: up to twice timeout_s, and while the system looks for the name.  Threads: any.
+ * bad URL.  Blocks: up to twice timeout_s, and while the system looks for the name.
  */
 int mqtt_explain(const char *url, const char *ca_file, int timeout_s, struct fault *f);
 

@@ -11,13 +11,6 @@
 /* Messages that there is room for at first. */
 #define INBOX_FIRST 64
 
-/* A message's share of the bound. */
-static size_t
-weight(const struct received *received)
-{
-	return (size_t)received->message->payloadlen + strlen(received->topic);
-}
-
 static void
 release(struct received *received)
 {
@@ -25,12 +18,9 @@ release(struct received *received)
 	MQTTAsync_free(received->topic);
 }
 
-/* The mutex is held. */
 static bool
 keep(struct inbox *inbox, struct received received)
 {
-	if (inbox->bytes + weight(&received) > MQTT_RECEIVED_MAX)
-		return false;
 	if (inbox->n == inbox->size) {
 		size_t size = inbox->size ? 2 * inbox->size : INBOX_FIRST;
 		struct received *grown = realloc(inbox->items, size * sizeof(*grown));
@@ -41,7 +31,6 @@ keep(struct inbox *inbox, struct received received)
 		inbox->size = size;
 	}
 	inbox->items[inbox->n++] = received;
-	inbox->bytes += weight(&received);
 	return true;
 }
 
@@ -55,21 +44,9 @@ mqtt_take(void *with, char *topic, int len, MQTTAsync_message *message)
 {
 	struct received received = {topic, message};
 	struct mqtt *m = with;
-	bool kept;
+	bool is_topic = len <= 0 || !memchr(topic, '\0', (size_t)len);
 
-	if (len > 0 && memchr(topic, '\0', (size_t)len)) {
-		release(&received);
-		return 1;
-	}
-	pthread_mutex_lock(&m->mutex);
-	kept = m->link != DOWN && keep(&m->inbox, received);
-	if (!kept && m->link != DOWN) {
-		m->link = DOWN;
-		m->goodbye = MQTT_OVERRUN;
-	}
-	mqtt_rouse(m);
-	pthread_mutex_unlock(&m->mutex);
-	if (!kept)
+	if (!is_topic || !keep(&m->inbox, received))
 		release(&received);
 	return 1;
 }
@@ -77,12 +54,9 @@ mqtt_take(void *with, char *topic, int len, MQTTAsync_message *message)
 static struct inbox
 take_inbox(struct mqtt *m)
 {
-	struct inbox inbox;
+	struct inbox inbox = m->inbox;
 
-	pthread_mutex_lock(&m->mutex);
-	inbox = m->inbox;
 	m->inbox = (struct inbox){0};
-	pthread_mutex_unlock(&m->mutex);
 	return inbox;
 }
 

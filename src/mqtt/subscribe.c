@@ -102,11 +102,12 @@ ask(struct mqtt *m, const char *const *filters, size_t n, const int *qos, uint64
 
 	if (n < 1 || n > MQTT_FILTERS_MAX)
 		return fault_set(f, FAULT_USAGE, "1 to %d filters", MQTT_FILTERS_MAX);
-	slot = mqtt_take_slot(m, &m->idle_subscriptions, tag);
+	slot = mqtt_take_slot(&m->idle_subscriptions, tag, true);
 	if (!slot)
 		return fault_set(f, FAULT_PRECONDITION, "%d subscriptions wait for their answer",
 			MQTT_SUBSCRIBING_MAX);
 	slot->code = (int)n;
+	m->handed = true;
 	for (size_t i = 0; i < n; i++) {
 		texts[i] = (char *)(uintptr_t)filters[i]; /* paho copies them */
 		all[i] = qos ? *qos : 0;
@@ -118,7 +119,7 @@ ask(struct mqtt *m, const char *const *filters, size_t n, const int *qos, uint64
 		rc = MQTTAsync_unsubscribeMany(m->client, (int)n, texts, &response);
 	if (rc == MQTTASYNC_SUCCESS)
 		return 0;
-	mqtt_put_back(m, &m->idle_subscriptions, slot);
+	mqtt_put_back(&m->idle_subscriptions, slot);
 	return mqtt_send_refused(m, rc, f);
 }
 

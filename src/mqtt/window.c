@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mqtt/inside.h"
+#include "mqtt/stream.h"
 #include "mqtt/words.h"
 
 #define TOPIC_MAX 65535
@@ -12,35 +13,18 @@
 /* Bytes of a PUBLISH besides topic and payload, at most: header, two lengths, id, no properties. */
 #define PUBLISH_EXTRA 10
 
-/* The mutex is held. A slot that is no longer in flight was given up: paho comes too late. */
-static void
-settle(struct slot *slot, enum fate fate, int code)
-{
-	struct mqtt *m = slot->mqtt;
-
-	if (slot->fate != IN_FLIGHT)
-		return;
-	slot->fate = fate;
-	slot->code = code;
-	m->n_in_flight--;
-	m->settled[m->n_settled++] = slot;
-}
-
+/* A slot that is no longer in flight was given up: paho comes too late. */
 void
 mqtt_set_fate(struct slot *slot, enum fate fate, int code)
 {
 	struct mqtt *m = slot->mqtt;
 
-	pthread_mutex_lock(&m->mutex);
-	settle(slot, fate, code);
-	/*
-	 * Half a window's answers at once, or the last ones: to wake up for each costs both threads
-	 * more than the message does. What never comes holds the others' news up until the next
-	 * mqtt_poll().
-	 */
-	if (slot->subscribes || m->n_in_flight == 0 || m->n_settled * 2 >= m->window)
-		mqtt_rouse(m);
-	pthread_mutex_unlock(&m->mutex);
+	if (slot->fate != IN_FLIGHT)
+		return;
+	m->n_unanswered -= slot->is_answered;
+	slot->fate = fate;
+	slot->code = code;
+	m->settled[m->n_settled++] = slot;
 }
 
 static void
@@ -95,26 +79,20 @@ tell(struct mqtt *m, const struct slot *slot)
 }
 
 int
-mqtt_reap(struct mqtt *m, enum link *ret_link, int *ret_goodbye)
+mqtt_reap(struct mqtt *m)
 {
 	struct slot told[SLOTS];
 	int n;
 
-	pthread_mutex_lock(&m->mutex);
-	*ret_link = m->link;
-	*ret_goodbye = m->goodbye;
 	for (int i = 0; m->link == DOWN && i < SLOTS; i++)
-		settle(&m->slots[i], REFUSED, MQTT_NO_REASON);
+		mqtt_set_fate(&m->slots[i], REFUSED, MQTT_NO_REASON);
 	for (n = 0; n < m->n_settled; n++) {
 		struct slot *slot = m->settled[n];
-		struct idle *idle = slot->subscribes ? &m->idle_subscriptions : &m->idle_messages;
 
 		told[n] = *slot;
-		slot->fate = FREE;
-		idle->slots[idle->n++] = slot;
+		mqtt_put_back(slot->subscribes ? &m->idle_subscriptions : &m->idle_messages, slot);
 	}
 	m->n_settled = 0;
-	pthread_mutex_unlock(&m->mutex);
 	for (int i = 0; i < n; i++)
 		tell(m, &told[i]);
 	return n;
@@ -134,28 +112,26 @@ mqtt_on_done(struct mqtt *mqtt, mqtt_done *done, void *with)
 }
 
 struct slot *
-mqtt_take_slot(struct mqtt *m, struct idle *idle, uint64_t tag)
+mqtt_take_slot(struct idle *idle, uint64_t tag, bool is_answered)
 {
 	struct slot *slot;
 
 	if (!idle->n)
 		return NULL;
 	slot = idle->slots[--idle->n];
-	pthread_mutex_lock(&m->mutex);
 	slot->fate = IN_FLIGHT;
 	slot->tag = tag;
-	m->n_in_flight++;
-	pthread_mutex_unlock(&m->mutex);
+	slot->is_answered = is_answered;
+	slot->mqtt->n_unanswered += is_answered;
 	return slot;
 }
 
 void
-mqtt_put_back(struct mqtt *m, struct idle *idle, struct slot *slot)
+mqtt_put_back(struct idle *idle, struct slot *slot)
 {
-	pthread_mutex_lock(&m->mutex);
+	if (slot->fate == IN_FLIGHT)
+		slot->mqtt->n_unanswered -= slot->is_answered;
 	slot->fate = FREE;
-	m->n_in_flight--;
-	pthread_mutex_unlock(&m->mutex);
 	idle->slots[idle->n++] = slot;
 }
 
@@ -164,7 +140,8 @@ mqtt_send_refused(struct mqtt *m, int rc, struct fault *f)
 {
 	switch (rc) {
 	case MQTTASYNC_DISCONNECTED:
-		mqtt_set_link(m, DOWN);
+		m->link = DOWN;
+		mqtt_ring(m);
 		return fault_set(f, FAULT_PRECONDITION, "not connected");
 	case MQTTASYNC_BAD_UTF8_STRING:
 		return fault_set(f, FAULT_USAGE, "the topic is not UTF-8");
@@ -199,7 +176,8 @@ mqtt_room(const struct mqtt *mqtt)
 {
 	int room = mqtt->window - mqtt_in_flight(mqtt);
 
-	return room > 0 ? room : 0;
+	/* What the network does not take now waits where it is. */
+	return room > 0 && stream_waiting() < STREAM_WAITING_MAX ? room : 0;
 }
 
 int
@@ -212,9 +190,10 @@ mqtt_send(struct mqtt *mqtt, const char *topic, const void *payload, size_t len,
 
 	if (mqtt_check_message(topic, len, qos, f))
 		return -1;
-	slot = mqtt_room(mqtt) ? mqtt_take_slot(mqtt, &mqtt->idle_messages, tag) : NULL;
+	slot = mqtt_room(mqtt) ? mqtt_take_slot(&mqtt->idle_messages, tag, qos > 0) : NULL;
 	if (!slot)
 		return fault_set(f, FAULT_PRECONDITION, "the window is full");
+	mqtt->handed = true;
 	/* paho would send these all the same, and the broker end the connection. */
 	if (qos > mqtt->qos_max || len + strlen(topic) + PUBLISH_EXTRA > mqtt->packet_max) {
 		mqtt_set_fate(slot, REFUSED, qos > mqtt->qos_max ? MQTT_NO_QOS : MQTT_TOO_LARGE);
@@ -231,6 +210,6 @@ mqtt_send(struct mqtt *mqtt, const char *topic, const void *payload, size_t len,
 	rc = MQTTAsync_send(mqtt->client, topic, (int)len, payload, qos, 0, &response);
 	if (rc == MQTTASYNC_SUCCESS)
 		return 0;
-	mqtt_put_back(mqtt, &mqtt->idle_messages, slot);
+	mqtt_put_back(&mqtt->idle_messages, slot);
 	return mqtt_send_refused(mqtt, rc, f);
 }

@@ -117,6 +117,8 @@ class Served:
         elif self.mode == "too-long":
             self.send(b"\x30\xff\xff\xff\xff\xff\x01")
         elif self.mode == "never-ends":
+            self.send(b"\x30\x80\x80\x80\x05\x00\x10")
+        elif self.mode == "too-large":
             self.send(b"\x30\xff\xff\xff\x7f\x00\x10")
         elif self.mode == "goodbye":
             self.send(wire.packet(wire.DISCONNECT, bytes([self.code, 0])))

@@ -15,8 +15,6 @@ if HAVE_CMOCKA
 TESTS += tests/unit/mqtt-broker.test
 endif
 
-if PAHO_LEAN
-UNIT_TESTS += tests/unit/test-lean
-tests_unit_test_lean_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_lean_LDADD = src/mqtt/liblean.a $(CMOCKA_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
-endif
+UNIT_TESTS += tests/unit/test-stream
+tests_unit_test_stream_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stream_LDADD = src/mqtt/liblean.a $(CMOCKA_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)

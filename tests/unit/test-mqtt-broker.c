@@ -13,7 +13,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -128,20 +127,32 @@ qos_that_the_broker_does_not_take_is_refused_alone(void **state)
 	assert_int_equal(told.last.native, 0x9b);
 }
 
-/* Another client with the same id ends our connection. */
+/* Another client comes with our id. */
+static void
+take_over(void)
+{
+	const char *url = getenv("TEST_URL");
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		"mosquitto_pub -i d -q 1 -m other -t /devices/d/limits -u device -P device "
+		"--cafile '%s' -h localhost -p %s",
+		getenv("TEST_CA"), strrchr(url, ':') + 1);
+	assert_int_equal(system(command), 0);
+}
+
 static void
 loses_its_connection(int version)
 {
-	struct told told = {0}, others = {0};
+	struct told told = {0};
 	AUTO(auto_mqtt) struct mqtt *mqtt = connect_to(getenv("TEST_URL"), version, &told);
-	AUTO(auto_mqtt) struct mqtt *other = NULL;
 	struct fault f = FAULT_INIT;
 	uint64_t taken = 0;
 
 	for (; taken < 5; taken++)
 		assert_ok(publish(mqtt, 10, 1, taken + 1, &f), &f);
 	assert_ok(mqtt_drain(mqtt, &f), &f);
-	other = connect_to(getenv("TEST_URL"), version, &others);
+	take_over();
 	while (taken < MANY && publish(mqtt, 10, 1, taken + 1, &f) == 0)
 		taken++;
 	assert_in_range(taken, 5, MANY - 1);
@@ -150,9 +161,23 @@ loses_its_connection(int version)
 	for (uint64_t tag = 1; tag <= MANY; tag++)
 		assert_int_equal(told.times[tag], tag <= taken);
 	assert_int_equal(mqtt_drain(mqtt, &f), told.failed ? -1 : 0);
-	assert_ok(publish(other, 10, 1, 1, &f), &f);
-	assert_ok(mqtt_drain(other, &f), &f);
-	assert_int_equal(others.arrived, 1);
+}
+
+static void
+process_has_one_connection(void **state)
+{
+	struct told told = {0};
+	AUTO(auto_mqtt) struct mqtt *mqtt = connect_to(getenv("TEST_URL"), 4, &told);
+	const struct mqtt_options options = {
+		.url = getenv("TEST_URL"), .client_id = "e", .version = 4, .timeout_s = 20};
+	struct mqtt *other = NULL;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_fault(mqtt_start(&options, &other, &f), &f, FAULT_PRECONDITION);
+	assert_null(other);
+	assert_ok(publish(mqtt, 10, 1, 1, &f), &f);
+	assert_ok(mqtt_drain(mqtt, &f), &f);
 }
 
 static void
@@ -271,24 +296,13 @@ topic_that_cannot_be_is_refused(void **state)
 	assert_int_equal(told.failed, 0);
 }
 
-/* A loop as a daemon has it: woken by others' threads through a descriptor, and once a second. */
+/* A loop as a daemon has it. */
 struct loop {
-	int fd;
 	struct mqtt *mqtt;
 	struct told told;
 	unsigned received;
 	bool in_order;
 };
-
-static void
-on_wake(void *with)
-{
-	const struct loop *loop = with;
-	const uint64_t one = 1;
-
-	if (write(loop->fd, &one, sizeof(one)) < 0)
-		abort();
-}
 
 static void
 on_received(void *with, const struct mqtt_message *message)
@@ -306,11 +320,10 @@ on_received(void *with, const struct mqtt_message *message)
 static enum mqtt_state
 turn(struct loop *loop, struct fault *why)
 {
-	struct pollfd fd = {loop->fd, POLLIN, 0};
-	uint64_t n;
+	struct pollfd fd = {mqtt_fd(loop->mqtt), POLLIN, 0};
 
-	if (poll(&fd, 1, 1000) == 1)
-		assert_int_equal(read(loop->fd, &n, sizeof(n)), sizeof(n));
+	mqtt_flush(loop->mqtt);
+	assert_true(poll(&fd, 1, 1000) >= 0);
 	return mqtt_poll(loop->mqtt, why);
 }
 
@@ -326,13 +339,11 @@ loop_open(struct loop *loop, const char *id, int version)
 		.ca_file = getenv("TEST_CA"),
 		.keep_alive_s = 60,
 		.timeout_s = 20,
-		.wake = on_wake,
-		.wake_with = loop,
 	};
 	enum mqtt_state state;
 	struct fault f = FAULT_INIT;
 
-	*loop = (struct loop){.fd = eventfd(0, EFD_NONBLOCK), .in_order = true};
+	*loop = (struct loop){.in_order = true};
 	assert_ok(mqtt_start(&options, &loop->mqtt, &f), &f);
 	mqtt_on_done(loop->mqtt, on_done, &loop->told);
 	mqtt_on_message(loop->mqtt, on_received, loop);
@@ -345,7 +356,6 @@ static void
 loop_close(struct loop *loop)
 {
 	mqtt_free(loop->mqtt);
-	close(loop->fd);
 }
 
 /* Until so much is told, and came. */
@@ -425,6 +435,7 @@ main(void)
 		cmocka_unit_test(qos_that_the_broker_does_not_take_is_refused_alone),
 		cmocka_unit_test(lost_connection_tells_each_message_once),
 		cmocka_unit_test(lost_connection_says_why_in_mqtt_5),
+		cmocka_unit_test(process_has_one_connection),
 		cmocka_unit_test(loop_sends_and_receives_in_both_versions),
 		cmocka_unit_test(silent_peer_ends_in_a_timeout_or_when_cancelled),
 		cmocka_unit_test(proxy_of_the_environment_is_not_used),

@@ -255,23 +255,62 @@ publish_one(const struct publish *v, struct mqtt *mqtt, const char *topic, struc
 	return mqtt_publish(mqtt, topic, v->message, strlen(v->message), (int)v->qos, 1, f);
 }
 
+/* Standard input, read in blocks: to wait for it must not be to forget the connection. */
+struct input {
+	char block[65536];
+	size_t at, len;
+	bool ended;
+};
+
+/* Returns 0 with a block, or none at the end. */
+static int
+read_block(struct input *in, struct mqtt *mqtt, struct fault *f)
+{
+	ssize_t got;
+
+	if (mqtt_await(mqtt, STDIN_FILENO, f))
+		return -1;
+	got = read(STDIN_FILENO, in->block, sizeof(in->block));
+	if (got < 0 && errno == EINTR)
+		return 0;
+	if (got < 0)
+		return fault_errno(f, "cannot read standard input");
+	in->at = 0;
+	in->len = (size_t)got;
+	in->ended = got == 0;
+	return 0;
+}
+
 /*
  * Reads a line, keeping at most `size` bytes of it, without its line end; a longer one is read to
- * its end and reported as size + 1 long. Returns -1 at the end, on an error, or on a signal.
+ * its end and reported as size + 1 long.
+ *
+ * ret_any  false at the end
  */
-static ssize_t
-read_line(char *buffer, size_t size)
+static int
+read_line(struct input *in, struct mqtt *mqtt, char *buffer, size_t size, size_t *ret_len,
+	bool *ret_any, struct fault *f)
 {
 	size_t len = 0;
-	int c;
+	bool begun = false, whole = false;
 
-	while ((c = getc_unlocked(stdin)) != EOF && c != '\n') {
-		if (len < size)
-			buffer[len] = (char)c;
-		if (len <= size)
-			len++;
+	while (!whole && !in->ended) {
+		if (in->at == in->len && read_block(in, mqtt, f))
+			return -1;
+		while (in->at < in->len && !whole) {
+			char c = in->block[in->at++];
+
+			begun = true;
+			whole = c == '\n';
+			if (!whole && len < size)
+				buffer[len] = c;
+			if (!whole && len <= size)
+				len++;
+		}
 	}
-	return c == EOF && (len == 0 || ferror(stdin)) ? -1 : (ssize_t)len;
+	*ret_len = len;
+	*ret_any = begun;
+	return 0;
 }
 
 static int
@@ -279,25 +318,26 @@ publish_lines(const struct publish *v, struct mqtt *mqtt, const char *topic, str
 	struct fault *f)
 {
 	AUTO(auto_free) char *line = malloc(MQTT_PAYLOAD_MAX);
-	ssize_t len;
+	AUTO(auto_free) struct input *in = calloc(1, sizeof(*in));
+	bool any;
+	size_t len;
 
-	if (!line)
+	if (!line || !in)
 		return fault_nomem(f);
-	while (!stop && (len = read_line(line, MQTT_PAYLOAD_MAX)) >= 0) {
+	for (;;) {
+		if (stop)
+			return fault_set(f, FAULT_CANCELLED, "stopped: the rest was not read");
+		if (read_line(in, mqtt, line, MQTT_PAYLOAD_MAX, &len, &any, f))
+			return -1;
+		if (!any)
+			return 0;
 		tally->sent++;
-		if (len > MQTT_PAYLOAD_MAX) {
+		if (len > MQTT_PAYLOAD_MAX)
 			log_error("line %" PRIu64 ": not delivered: longer than %d bytes",
 				tally->sent, MQTT_PAYLOAD_MAX);
-			continue;
-		}
-		if (mqtt_publish(mqtt, topic, line, (size_t)len, (int)v->qos, tally->sent, f))
+		else if (mqtt_publish(mqtt, topic, line, len, (int)v->qos, tally->sent, f))
 			return -1;
 	}
-	if (stop)
-		return fault_set(f, FAULT_CANCELLED, "stopped: the rest was not read");
-	if (ferror(stdin))
-		return fault_errno(f, "cannot read standard input");
-	return 0;
 }
 
 static int

@@ -1,0 +1,164 @@
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "mqtt/inside.h"
+#include "mqtt/stream.h"
+#include "mqtt/turn.h"
+
+/* Bytes of a PUBACK or SUBACK, at least. */
+#define ANSWER_MIN 4
+
+int64_t
+mqtt_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* --- the bell -------------------------------------------------------------------------------- */
+
+int
+mqtt_drive_open(struct mqtt *m, struct fault *f)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	m->ready = epoll_create1(EPOLL_CLOEXEC);
+	m->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	m->watched = -1;
+	if (m->ready < 0 || m->bell < 0 || epoll_ctl(m->ready, EPOLL_CTL_ADD, m->bell, &event) < 0)
+		return fault_errno(f, "cannot wait for a connection");
+	return 0;
+}
+
+void
+mqtt_drive_close(struct mqtt *m)
+{
+	auto_fd(&m->bell);
+	auto_fd(&m->ready);
+}
+
+void
+mqtt_ring(struct mqtt *m)
+{
+	const uint64_t one = 1;
+
+	/* It cannot fail: nothing counts so far as to block. */
+	if (!atomic_exchange(&m->rung, true) && write(m->bell, &one, sizeof(one)) < 0)
+		m->rung = false;
+}
+
+void
+mqtt_heard(struct mqtt *m)
+{
+	uint64_t n;
+
+	if (m->rung && read(m->bell, &n, sizeof(n)) > 0)
+		m->rung = false;
+}
+
+bool
+mqtt_wait(const struct mqtt *m, int other)
+{
+	struct pollfd fds[] = {
+		{.fd = m->ready, .events = POLLIN},
+		{.fd = other, .events = POLLIN},
+	};
+
+	return poll(fds, 2, MQTT_SLICE_MS) > 0 && fds[1].revents;
+}
+
+/* --- the connector --------------------------------------------------------------------------- */
+
+static void *
+connect_here(void *with)
+{
+	struct mqtt *m = with;
+
+	while (turn_take(true), m->link == CONNECTING && !m->abandoned) {
+		struct pollfd fd = stream_wants();
+
+		poll(&fd, 1, MQTT_SLICE_MS);
+	}
+	m->tried = true;
+	mqtt_ring(m);
+	return NULL;
+}
+
+int
+mqtt_drive_connect(struct mqtt *m, struct fault *f)
+{
+	sigset_t all, before;
+	int rc;
+
+	/* Signals are for who waits. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&m->connector, NULL, connect_here, m);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc) {
+		errno = rc;
+		return fault_errno(f, "cannot begin to connect");
+	}
+	m->connects = true;
+	return 0;
+}
+
+bool
+mqtt_drive_connected(struct mqtt *m, bool wait)
+{
+	if (m->connects && (wait || m->tried)) {
+		pthread_join(m->connector, NULL);
+		m->connects = false;
+	}
+	return !m->connects;
+}
+
+/* --- from then on ---------------------------------------------------------------------------- */
+
+/*
+ * To wake up for each answer costs more than the answer: a quarter of a window of them is as good, as
+ * long as as many are to come.
+ */
+static void
+expect(const struct mqtt *m)
+{
+	int surplus = m->n_unanswered - m->window * 3 / 4;
+
+	stream_expect(surplus > 0 ? surplus * ANSWER_MIN : 1);
+}
+
+/* A descriptor that is closed is forgotten by the system. */
+static void
+watch(struct mqtt *m)
+{
+	struct pollfd wants = stream_wants();
+	bool writes = wants.events & POLLOUT;
+	struct epoll_event event = {.events = EPOLLIN | (writes ? EPOLLOUT : 0)};
+
+	if (wants.fd >= 0 && (wants.fd != m->watched || writes != m->writes))
+		epoll_ctl(m->ready, wants.fd == m->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
+			wants.fd, &event);
+	m->watched = wants.fd;
+	m->writes = writes;
+}
+
+void
+mqtt_drive(struct mqtt *m, bool readable)
+{
+	enum link before = m->link;
+
+	if (turn_take(readable) || m->link != before)
+		mqtt_ring(m);
+	expect(m);
+	watch(m);
+}
