@@ -87,6 +87,7 @@ connect_here(void *with)
 	while (turn_take(true), m->link == CONNECTING && !m->abandoned) {
 		struct pollfd fd = stream_wants();
 
+		stream_acknowledge();
 		poll(&fd, 1, MQTT_SLICE_MS);
 	}
 	m->tried = true;
@@ -127,14 +128,16 @@ mqtt_drive_connected(struct mqtt *m, bool wait)
 
 /*
  * To wake up for each answer costs more than the answer: a quarter of a window of them is as good, as
- * long as as many are to come.
+ * long as as many are to come. Where few are, each counts.
  */
 static void
-expect(const struct mqtt *m)
+expect(const struct mqtt *m, bool readable)
 {
 	int surplus = m->n_unanswered - m->window * 3 / 4;
 
 	stream_expect(surplus > 0 ? surplus * ANSWER_MIN : 1);
+	if (readable && surplus <= 0)
+		stream_acknowledge();
 }
 
 /* A descriptor that is closed is forgotten by the system. */
@@ -159,6 +162,6 @@ mqtt_drive(struct mqtt *m, bool readable)
 
 	if (turn_take(readable) || m->link != before)
 		mqtt_ring(m);
-	expect(m);
+	expect(m, readable);
 	watch(m);
 }

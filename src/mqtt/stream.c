@@ -411,6 +411,15 @@ stream_expect(int bytes)
 	setsockopt(stream.fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
 }
 
+void
+stream_acknowledge(void)
+{
+	const int on = 1;
+
+	if (stream.connected)
+		setsockopt(stream.fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 struct pollfd
 stream_wants(void)
 {

@@ -84,6 +84,12 @@ bool stream_has_more(void);
 void stream_expect(int bytes);
 
 /*
+ * Has the system acknowledge at once what came, instead of some 40 ms later: a broker that leaves
+ * Nagle's algorithm on, as mosquitto does, sends the next small packet only then.
+ */
+void stream_acknowledge(void);
+
+/*
  * What is to be waited for: the connection's descriptor, -1 when there is none, and POLLIN and
  * POLLOUT.
  */

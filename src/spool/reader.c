@@ -365,7 +365,7 @@ spool_extent(const char *dir, struct spool_extent *ret, struct fault *f)
 int
 spool_taken(const char *dir, uint64_t seq, int64_t *ret_ms, struct fault *f)
 {
-	struct spool_reader r = {.inotify = -1, .walk = {.fd = -1}, .want = seq};
+	struct spool_reader r = {.inotify = -1, .walk = {.fd = -1}, .want = seq, .emptied = true};
 	AUTO(auto_fd) int fd = open_dir(dir, f);
 	struct fault why = FAULT_INIT;
 	struct spool_message message;
