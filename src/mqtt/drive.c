@@ -34,7 +34,7 @@ mqtt_drive_open(struct mqtt *m, struct fault *f)
 
 	m->ready = epoll_create1(EPOLL_CLOEXEC);
 	m->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	m->watched = -1;
+	m->watched.fd = -1;
 	if (m->ready < 0 || m->bell < 0 || epoll_ctl(m->ready, EPOLL_CTL_ADD, m->bell, &event) < 0)
 		return fault_errno(f, "cannot wait for a connection");
 	return 0;
@@ -145,14 +145,13 @@ static void
 watch(struct mqtt *m)
 {
 	struct pollfd wants = stream_wants();
-	bool writes = wants.events & POLLOUT;
-	struct epoll_event event = {.events = EPOLLIN | (writes ? EPOLLOUT : 0)};
+	struct epoll_event event = {.events = (wants.events & POLLIN ? EPOLLIN : 0) |
+					      (wants.events & POLLOUT ? EPOLLOUT : 0)};
+	bool is_new = wants.fd != m->watched.fd;
 
-	if (wants.fd >= 0 && (wants.fd != m->watched || writes != m->writes))
-		epoll_ctl(m->ready, wants.fd == m->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
-			wants.fd, &event);
-	m->watched = wants.fd;
-	m->writes = writes;
+	if (wants.fd >= 0 && (is_new || wants.events != m->watched.events))
+		epoll_ctl(m->ready, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, wants.fd, &event);
+	m->watched = wants;
 }
 
 void

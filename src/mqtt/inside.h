@@ -2,6 +2,7 @@
 #ifndef MQTT_INSIDE_H
 #define MQTT_INSIDE_H
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -66,8 +67,7 @@ enum link { CONNECTING, UP, DOWN };
  * time. From then on it belongs to who calls.
  *
  * ready        readable when mqtt_poll() has something to do: `bell`, or the connection
- * watched      the connection, as far as `ready` knows; -1: none
- * writes       what is to be written is watched, too
+ * watched      the connection, and what of it, as `ready` knows it; fd -1: none
  * rung         the bell was
  * connects     `connector` runs, or was not waited for yet
  * tried        it has ended
@@ -85,8 +85,8 @@ struct mqtt {
 	mqtt_receive *receive;
 	void *receive_with;
 
-	int ready, bell, watched;
-	bool writes;
+	int ready, bell;
+	struct pollfd watched;
 	atomic_bool rung;
 
 	pthread_t connector;

@@ -83,12 +83,17 @@ stream_connect(int fd, const struct sockaddr *address, socklen_t len)
 	return rc;
 }
 
-/* The handshake reads by itself, and no more than its own. */
+/*
+ * The handshake reads by itself, and no more than its own. There is one: another in the middle would
+ * have writing wait for reading.
+ */
 int
 stream_ssl_connect(SSL *ssl)
 {
-	int rc = SSL_connect(ssl);
+	int rc;
 
+	SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
+	rc = SSL_connect(ssl);
 	stream.readable = false;
 	return rc;
 }
@@ -423,7 +428,11 @@ stream_acknowledge(void)
 struct pollfd
 stream_wants(void)
 {
+	bool reads = stream_waiting() < STREAM_WAITING_MAX;
 	bool writes = !stream.connected || stream_waiting();
 
-	return (struct pollfd){.fd = stream.fd, .events = (short)(POLLIN | (writes ? POLLOUT : 0))};
+	return (struct pollfd){
+		.fd = stream.fd,
+		.events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0)),
+	};
 }

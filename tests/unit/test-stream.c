@@ -289,6 +289,7 @@ what_the_network_does_not_take_waits_in_its_order(void **state)
 	stream_begin(true);
 	assert_int_equal(polled(pair.here, POLLIN | POLLOUT), POLLIN);
 	assert_int_equal(polled(pair.here, POLLOUT), 0);
+	assert_int_equal(stream_wants().events, POLLOUT);
 	assert_false(stream_has_more());
 	while (len < size) {
 		ssize_t n = recv(pair.there, got + len, size - len, 0);
