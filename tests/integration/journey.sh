@@ -183,6 +183,25 @@ refuse_strangers()
 	check "nothing else reached the backend" same "$(wc -l <seen.txt)" 5
 }
 
+publish_lines()
+{
+	note "line by line, with one that is too long"
+	{
+		printf 'first\n\n'
+		head -c 262145 /dev/zero | tr '\0' x
+		printf '\nlast, without an end'
+	} >lines
+	status=0
+	publish --key "$key" --device gw1 --lines <lines 2>lines.err || status=$?
+	check "it is told of" says 'line 3: not delivered: longer than 262144 bytes' lines.err
+	check "and counted" says '3 of 4 messages delivered' lines.err
+	check "the status is a failure's" same "$status" 1
+	wait_for 20 seen 8 || die "the other lines did not arrive"
+	printf '%s/events first\n%s/events \n%s/events last, without an end\n' "$from" "$from" "$from" >wanted.txt
+	tail -n 3 seen.txt >got.txt
+	check "the others arrive" diff wanted.txt got.txt
+}
+
 main()
 {
 	token=$1 type=$2
@@ -201,6 +220,7 @@ main()
 	register
 	publish_telemetry
 	refuse_strangers
+	publish_lines
 	end
 }
 

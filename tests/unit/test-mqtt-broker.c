@@ -13,7 +13,9 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -44,7 +46,7 @@ on_done(void *with, uint64_t tag, const struct fault *failed)
 }
 
 static struct mqtt *
-connect_to(const char *url, int version, struct told *told)
+connect_for(const char *url, int version, int keep_alive_s, struct told *told)
 {
 	const struct mqtt_options options = {
 		.url = url,
@@ -53,7 +55,7 @@ connect_to(const char *url, int version, struct told *told)
 		.password = "device",
 		.version = version,
 		.ca_file = getenv("TEST_CA"),
-		.keep_alive_s = 60,
+		.keep_alive_s = keep_alive_s,
 		.timeout_s = 20,
 	};
 	struct fault f = FAULT_INIT;
@@ -62,6 +64,12 @@ connect_to(const char *url, int version, struct told *told)
 	assert_ok(mqtt_connect(&options, &mqtt, &f), &f);
 	mqtt_on_done(mqtt, on_done, told);
 	return mqtt;
+}
+
+static struct mqtt *
+connect_to(const char *url, int version, struct told *told)
+{
+	return connect_for(url, version, 60, told);
 }
 
 static int
@@ -161,6 +169,37 @@ loses_its_connection(int version)
 	for (uint64_t tag = 1; tag <= MANY; tag++)
 		assert_int_equal(told.times[tag], tag <= taken);
 	assert_int_equal(mqtt_drain(mqtt, &f), told.failed ? -1 : 0);
+}
+
+/* The broker ends what is silent for one and a half of that. */
+static void
+who_waits_for_something_else_stays_connected(void **state)
+{
+	const struct itimerspec later = {.it_value = {.tv_sec = 3}};
+	AUTO(auto_fd) int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	struct told told = {0};
+	AUTO(auto_mqtt) struct mqtt *mqtt = connect_for(getenv("TEST_URL"), 4, 1, &told);
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_int_equal(timerfd_settime(timer, 0, &later, NULL), 0);
+	assert_ok(mqtt_await(mqtt, timer, &f), &f);
+	assert_ok(publish(mqtt, 10, 1, 1, &f), &f);
+	assert_ok(mqtt_drain(mqtt, &f), &f);
+	assert_int_equal(told.arrived, 1);
+}
+
+static void
+who_waits_for_something_else_hears_of_the_end(void **state)
+{
+	AUTO(auto_fd) int never = eventfd(0, EFD_CLOEXEC);
+	struct told told = {0};
+	AUTO(auto_mqtt) struct mqtt *mqtt = connect_to(getenv("TEST_URL"), 5, &told);
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	take_over();
+	assert_fault(mqtt_await(mqtt, never, &f), &f, FAULT_NET);
 }
 
 static void
@@ -435,6 +474,8 @@ main(void)
 		cmocka_unit_test(qos_that_the_broker_does_not_take_is_refused_alone),
 		cmocka_unit_test(lost_connection_tells_each_message_once),
 		cmocka_unit_test(lost_connection_says_why_in_mqtt_5),
+		cmocka_unit_test(who_waits_for_something_else_stays_connected),
+		cmocka_unit_test(who_waits_for_something_else_hears_of_the_end),
 		cmocka_unit_test(process_has_one_connection),
 		cmocka_unit_test(loop_sends_and_receives_in_both_versions),
 		cmocka_unit_test(silent_peer_ends_in_a_timeout_or_when_cancelled),
