@@ -139,13 +139,13 @@ qos_that_the_broker_does_not_take_is_refused_alone(void **state)
 static void
 take_over(void)
 {
-	const char *url = getenv("TEST_URL");
+	static const char scheme[] = "mqtts://";
 	char command[512];
 
 	snprintf(command, sizeof(command),
-		"mosquitto_pub -i d -q 1 -m other -t /devices/d/limits -u device -P device "
-		"--cafile '%s' -h localhost -p %s",
-		getenv("TEST_CA"), strrchr(url, ':') + 1);
+		"mosquitto_pub -i d -q 1 -m other --cafile '%s' "
+		"-L '%sdevice:device@%s/devices/d/limits'",
+		getenv("TEST_CA"), scheme, getenv("TEST_URL") + strlen(scheme));
 	assert_int_equal(system(command), 0);
 }
 
