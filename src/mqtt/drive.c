@@ -136,7 +136,7 @@ expect(const struct mqtt *m, bool readable)
 	int surplus = m->n_unanswered - m->window * 3 / 4;
 
 	stream_expect(surplus > 0 ? surplus * ANSWER_MIN : 1);
-	if (readable && surplus <= 0)
+	if (readable && surplus <= 0 && m->n_unanswered)
 		stream_acknowledge();
 }
 
