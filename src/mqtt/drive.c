@@ -127,8 +127,8 @@ mqtt_drive_connected(struct mqtt *m, bool wait)
 /* --- from then on ---------------------------------------------------------------------------- */
 
 /*
- * To wake up for each answer costs more than the answer: a quarter of a window of them is as good, as
- * long as as many are to come. Where few are, each counts.
+ * To wake up for each answer costs more than the answer: a quarter of a window of them is as good,
+ * as long as as many are to come. Where few are, each counts.
  */
 static void
 expect(const struct mqtt *m, bool readable)

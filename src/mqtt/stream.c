@@ -51,8 +51,8 @@ drop_output(void)
 }
 
 /*
- * Nothing more is written; who reads finds out that the connection is gone, and then paho frees each
- * message once.
+ * Nothing more is written; who reads finds out that the connection is gone, and then paho frees
+ * each message once.
  */
 static void
 hang_up(void)
@@ -84,8 +84,8 @@ stream_connect(int fd, const struct sockaddr *address, socklen_t len)
 }
 
 /*
- * The handshake reads by itself, and no more than its own. There is one: another in the middle would
- * have writing wait for reading.
+ * The handshake reads by itself, and no more than its own. There is one: another in the middle
+ * would have writing wait for reading.
  */
 int
 stream_ssl_connect(SSL *ssl)

@@ -2,8 +2,8 @@
  * stream: the bytes between paho and the network: read ahead, and written in bursts. What paho's
  * static library calls in place of the system's and OpenSSL's functions. Private to mqtt/.
  *
- * paho reads the four bytes of a PUBACK by five system calls, and writes each packet by one, or as a
- * TLS record of its own; and it frees a message twice, or never, when it could be written in part
+ * paho reads the four bytes of a PUBACK by five system calls, and writes each packet by one, or as
+ * a TLS record of its own; and it frees a message twice, or never, when it could be written in part
  * or not at all (1.3.12). Here it reads from memory, and whatever it writes is written.
  *
  * A process has one connection. Others' descriptors pass by.

@@ -1,6 +1,7 @@
 /*
  * turn: paho without threads of its own. It starts two, one that sends and one that receives; here
- * they are begun by who uses paho, run as far as they can without waiting, and end. Private to mqtt/.
+ * they are begun by who uses paho, run as far as they can without waiting, and end. Private to
+ * mqtt/.
  *
  * A thread that is woken for each message costs more than the message, and comes late.
  */
