@@ -14,5 +14,6 @@ src_base_libbase_la_SOURCES = \
 	src/base/setting.c src/base/setting.h \
 	src/base/table.c src/base/table.h \
 	src/base/text.c src/base/text.h \
+	src/base/thread.c src/base/thread.h \
 	src/base/times.c src/base/times.h
 src_base_libbase_la_LIBADD = $(CRYPTO_LIBS)

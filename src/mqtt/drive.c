@@ -1,14 +1,13 @@
 #include "config.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/thread.h"
 #include "mqtt/inside.h"
 #include "mqtt/stream.h"
 #include "mqtt/turn.h"
@@ -98,18 +97,8 @@ connect_here(void *with)
 int
 mqtt_drive_connect(struct mqtt *m, struct fault *f)
 {
-	sigset_t all, before;
-	int rc;
-
-	/* Signals are for who waits. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&m->connector, NULL, connect_here, m);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc) {
-		errno = rc;
-		return fault_errno(f, "cannot begin to connect");
-	}
+	if (thread_start(&m->connector, connect_here, m, f))
+		return -1;
 	m->connects = true;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "registry/registry.h"
 
 /* How often the thread looks. */
@@ -111,19 +112,11 @@ waker_new(const char *path, struct waker **ret_waker, struct fault *f)
 int
 waker_called(struct waker *waker, struct fault *f)
 {
-	sigset_t all, before;
-	int rc;
-
 	if (waker->tried || atomic_load_explicit(&waker->ticked, memory_order_relaxed))
 		return 0;
 	waker->tried = true;
-	/* The broker's signals are its main thread's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&waker->thread, NULL, run, waker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc)
-		return fault_set(f, FAULT_IO, "cannot start a thread: %s", strerror(rc));
+	if (thread_start(&waker->thread, run, waker, f))
+		return -1;
 	waker->running = true;
 	return 0;
 }

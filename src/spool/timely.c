@@ -4,9 +4,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
+
+#include "base/thread.h"
 
 #define TICK_EVERY_MS 1000
 
@@ -97,16 +98,8 @@ work(void *with)
 static int
 begin_thread(struct timely *t, struct fault *f)
 {
-	sigset_t all, before;
-	int rc;
-
-	/* Signals are for the program's own threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&t->thread, NULL, work, t);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc)
-		return fault_set(f, FAULT_IO, "cannot start a thread: %s", strerror(rc));
+	if (thread_start(&t->thread, work, t, f))
+		return -1;
 	t->has_thread = true;
 	return 0;
 }
