@@ -139,8 +139,11 @@ int
 mqtt_await(struct mqtt *mqtt, int fd, struct fault *f)
 {
 	struct fault why;
+	bool readable = false;
 
-	while (!mqtt_wait(mqtt, fd)) {
+	/* One that always is must not keep us from the connection, nor from the user. */
+	while (!readable) {
+		readable = mqtt_wait(mqtt, fd);
 		if (mqtt_poll(mqtt, &why) == MQTT_DOWN)
 			return ended(mqtt, false, f);
 		if (mqtt_check_cancelled(mqtt, f))
