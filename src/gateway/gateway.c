@@ -255,6 +255,8 @@ close_all(struct gateway *g)
 	pump_close(g);
 	devices_free(g->devices);
 	uv_loop_close(&g->loop);
+	/* The worker's threads end here, and what OpenSSL has kept for them is freed. */
+	uv_library_shutdown();
 	routes_clear(&g->out);
 	routes_clear(&g->in);
 	gateway_settings_clear(&g->settings);

@@ -110,6 +110,7 @@ pins()
 	fi
 	[ "$token" = softhsm ] || before=$(lockout_count)
 	echo 'not-the-pin' >wrong-pin
+	see_through_libraries
 	got=0
 	PKCS11SPY=$P11_GATEWAY_MODULE PKCS11SPY_OUTPUT=$work/spy p11-gateway csr --key "$key" \
 		--subject /CN=gw1 --module "$spy" --pin-source "file:wrong-pin" -o out.csr 2>err || got=$?

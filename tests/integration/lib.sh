@@ -158,6 +158,7 @@ start_token()
 		;;
 	swtpm)
 		need swtpm swtpm_setup tpm2_dictionarylockout pkcs11-tool
+		see_through_libraries
 		swtpm_dir=$work/token
 		"$top/pkcs11-setup/swtpm" start --dir "$swtpm_dir" --label gw >"$work/setup.log" 2>&1 ||
 			{ cat "$work/setup.log"; die "pkcs11-setup/swtpm failed"; }
@@ -169,6 +170,13 @@ start_token()
 	. "$work/token/env"
 	PIN=$(head -n 1 "${P11_GATEWAY_PIN_SOURCE#file:}")
 	export PIN
+}
+
+# What leaks in a library without frame pointers is told from our own by a slower look.
+see_through_libraries()
+{
+	ASAN_OPTIONS=fast_unwind_on_malloc=0
+	export ASAN_OPTIONS
 }
 
 make_mock_token()
