@@ -111,10 +111,10 @@ attach_work(struct gateway *g)
 
 	if (g->cloud.state != CLOUD_UP || !gateway_settings_attaches(&g->settings))
 		return;
-	while (mqtt_room(g->cloud.mqtt) > 0 && g->n_sign_queue < SIGN_QUEUE_MAX &&
+	while (mqtt_room(g->cloud.mqtt) > 0 && signer_has_room(g) &&
 		(device = devices_take_attach(g->devices, now_ms))) {
 		if (is_signed_for(g, device))
-			cloud_sign_for(g, device->id);
+			signer_sign_for(g, device->id);
 		else if (device->asked && device->body_len)
 			ask(g, device, device->body, device->body_len);
 		else

@@ -14,7 +14,6 @@
 #include "base/secret.h"
 #include "gateway/template.h"
 #include "jwt/claims.h"
-#include "token/token.h"
 
 /* Where each kind of failure begins to wait; all but the clock's grow from there. */
 #define NETWORK_FIRST_MS 1000
@@ -45,13 +44,6 @@ set_state(struct gateway *g, enum cloud_state state)
 	notify("STATUS=%s", cloud_state_name(state));
 }
 
-static void
-note(struct gateway *g, struct mishap *mishap, const struct fault *why)
-{
-	snprintf(mishap->text, sizeof(mishap->text), "%s", why->text);
-	mishap->at_ms = gateway_now_ms(g);
-}
-
 /* Why there is no connection is said when it is new; the same again only when debugging. */
 static void
 say(struct gateway *g, const struct fault *why, int64_t wait_ms)
@@ -63,7 +55,7 @@ say(struct gateway *g, const struct fault *why, int64_t wait_ms)
 	log_line(again ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "%s: %s: trying again in %" PRId64 " s",
 		c->was_up ? "disconnected" : "not connected", why->text, (wait_ms + 500) / 1000);
 	c->was_up = false;
-	note(g, &c->error, why);
+	gateway_note(g, &c->error, why);
 	snprintf(c->said_why, sizeof(c->said_why), "%s", why->text);
 }
 
@@ -81,24 +73,6 @@ wait_for(struct gateway *g, int64_t ms)
 		gateway_cloud_is_quiet(g);
 	else
 		uv_timer_start(&g->cloud.timer, on_timer, (uint64_t)ms, 0);
-}
-
-/* What only the operator can mend; the clock's own fault is told from it before. */
-static bool
-is_fatal(const struct fault *f)
-{
-	switch (f->code) {
-	case FAULT_PIN:
-	case FAULT_LOCKED:
-	case FAULT_REFUSED:
-	case FAULT_CONFIG:
-	case FAULT_USAGE:
-	case FAULT_AMBIGUOUS:
-	case FAULT_INVALID:
-		return true;
-	default:
-		return false;
-	}
 }
 
 /* A failure before, or instead of, a connection. */
@@ -134,176 +108,29 @@ give_up(struct gateway *g, const struct fault *why)
 	fail(g, why);
 }
 
-/* --- the token ------------------------------------------------------------------------------- */
-
-/* How long before its end a token is given up: a tenth, but room for a slow one to sign. */
-static int64_t
-margin_s(const struct gateway *g)
-{
-	int64_t lifetime = g->settings.uplink.lifetime_s, least = lifetime < 40 ? lifetime / 4 : 10;
-	int64_t tenth = lifetime / 10;
-
-	return tenth < least ? least : tenth > 300 ? 300 : tenth;
-}
-
-/* In a URI a '%', which a device's id may have, begins an escape. */
-static void
-escape(const char *name, char ret[3 * DEVICE_NAME_MAX + 1])
-{
-	for (; *name; name++) {
-		if (*name == '%')
-			ret = stpcpy(ret, "%25");
-		else
-			*ret++ = *name;
-	}
-	*ret = '\0';
-}
-
-/* In the worker: `signing` keeps the loop's thread from what is used here. */
-static void
-sign(uv_work_t *work)
-{
-	struct gateway *g = work->data;
-	struct cloud *c = &g->cloud;
-	AUTO(auto_free) char *uri = NULL;
-	char device[3 * DEVICE_NAME_MAX + 1];
-
-	c->sign_failed = true;
-	if (g->signing_device) {
-		const struct template_value names[] = {{"device", device}, {NULL}};
-
-		escape(g->signing_name, device);
-		if (template_expand(g->settings.token.device_key, names, &uri, &c->fresh_fault))
-			return;
-	}
-	c->sign_failed = credential_sign(&g->settings, uri ? uri : g->settings.token.key, &c->fresh,
-				 &c->fresh_fault) != 0;
-}
-
-static void on_signed(uv_work_t *work, int status);
-
-static void
-begin_signing(struct gateway *g, uint32_t device)
-{
-	struct cloud *c = &g->cloud;
-	const struct device *of = device ? devices_by_id(g->devices, device) : NULL;
-
-	c->signing = true;
-	c->fresh_fault = (struct fault)FAULT_INIT;
-	g->signing_device = device;
-	snprintf(g->signing_name, sizeof(g->signing_name), "%s", of ? of->name : "");
-	c->sign_work.data = g;
-	uv_queue_work(&g->loop, &c->sign_work, sign, on_signed);
-}
-
-/* Our own comes first: without it all the others are for nothing. */
-static void
-sign_next(struct gateway *g)
-{
-	struct cloud *c = &g->cloud;
-	uint32_t device;
-
-	if (c->signing || g->leaving)
-		return;
-	if (c->state == CLOUD_UP && time(NULL) >= c->renew_at) {
-		begin_signing(g, 0);
-		return;
-	}
-	if (!g->n_sign_queue)
-		return;
-	device = g->sign_queue[0];
-	memmove(g->sign_queue, g->sign_queue + 1, --g->n_sign_queue * sizeof(*g->sign_queue));
-	begin_signing(g, device);
-}
-
-void
-cloud_sign_for(struct gateway *g, uint32_t device)
-{
-	if (g->n_sign_queue < SIGN_QUEUE_MAX)
-		g->sign_queue[g->n_sign_queue++] = device;
-	sign_next(g);
-}
-
 static void connect_now(struct gateway *g);
 static void drain(struct gateway *g);
 
-static void
-take_credential(struct gateway *g)
+void
+cloud_signed(struct gateway *g, const struct fault *failed)
 {
 	struct cloud *c = &g->cloud;
+	bool waits = c->state == CLOUD_SIGNING;
 
-	if (c->sign_failed) {
-		c->sign_failures++;
-		c->unrenewed++;
-		if (c->state == CLOUD_SIGNING) {
-			give_up(g, &c->sign_fault);
-			return;
-		}
-		log_line(
-			c->unrenewed > 1 || c->state != CLOUD_UP ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN,
+	if (waits && g->leaving)
+		set_state(g, CLOUD_WAITING);
+	else if (waits && failed)
+		give_up(g, failed);
+	else if (waits)
+		connect_now(g);
+	else if (failed)
+		log_line(g->signer.unrenewed > 1 || c->state != CLOUD_UP ? LOG_LEVEL_DEBUG
+									 : LOG_LEVEL_WARN,
 			"no newer token yet: %s: the connection stays as long as the older one "
 			"lasts",
-			c->sign_fault.text);
-		c->renew_at = time(NULL) + margin_s(g) / 10 + 1;
-		return;
-	}
-	c->signatures++;
-	c->unrenewed = 0;
-	if (c->fresh.certificate_ends >= 0)
-		c->certificate_ends = c->fresh.certificate_ends;
-	credential_clear(&c->credential);
-	c->credential = c->fresh;
-	c->fresh = (struct credential){0};
-	if (c->state == CLOUD_SIGNING)
-		connect_now(g);
+			failed->text);
 	else if (c->state == CLOUD_UP)
 		drain(g); /* the new one is at hand before the old one's connection is given up */
-}
-
-/* A device's key may be missing; a PIN that is refused is refused for all. */
-static bool
-ends_us(const struct fault *f, uint32_t device)
-{
-	return device ? f->code == FAULT_PIN || f->code == FAULT_LOCKED : is_fatal(f);
-}
-
-static void
-count_signature(struct gateway *g)
-{
-	struct cloud *c = &g->cloud;
-
-	if (!c->sign_failed) {
-		tally_time(&c->sign_times, c->fresh.took_us);
-		return;
-	}
-	tally_fault(&c->sign_faults, token_fault_name(&c->sign_fault), c->sign_fault.code);
-	note(g, &c->sign_error, &c->sign_fault);
-}
-
-static void
-on_signed(uv_work_t *work, int status)
-{
-	struct gateway *g = work->data;
-	struct cloud *c = &g->cloud;
-	uint32_t device = g->signing_device;
-
-	(void)status;
-	c->signing = false;
-	/* A fault is one only where something failed. */
-	c->sign_fault = c->sign_failed ? c->fresh_fault : (struct fault)FAULT_INIT;
-	count_signature(g);
-	if (c->sign_failed && ends_us(&c->sign_fault, device)) {
-		gateway_fail(g, &c->sign_fault);
-	} else if (device) {
-		attach_signed(g, device, c->fresh.jwt, c->sign_failed ? &c->sign_fault : NULL);
-		credential_clear(&c->fresh);
-	} else if (!g->leaving) {
-		take_credential(g);
-	}
-	if (g->leaving && c->state == CLOUD_SIGNING)
-		set_state(g, CLOUD_WAITING);
-	gateway_cloud_is_quiet(g);
-	sign_next(g);
 }
 
 /* --- the connection -------------------------------------------------------------------------- */
@@ -331,7 +158,7 @@ on_done(void *with, uint64_t tag, const struct fault *failed)
 static int
 make_password(struct gateway *g, char **ret_secret, struct fault *f)
 {
-	const struct template_value names[] = {{"jwt", g->cloud.credential.jwt}, {NULL}};
+	const struct template_value names[] = {{"jwt", g->signer.credential.jwt}, {NULL}};
 	char *text = NULL;
 
 	if (template_expand(g->settings.uplink.password, names, &text, f))
@@ -414,7 +241,7 @@ connect_now(struct gateway *g)
 	struct fault f = FAULT_INIT;
 
 	if (begin_to_connect(g, &f)) {
-		if (is_fatal(&f))
+		if (gateway_is_fatal(&f))
 			gateway_fail(g, &f);
 		else
 			give_up(g, &f);
@@ -430,10 +257,9 @@ connect_now(struct gateway *g)
 void
 cloud_begin(struct gateway *g)
 {
-	struct cloud *c = &g->cloud;
 	time_t now = time(NULL);
 
-	if (c->signing) { /* for a device: the token does one thing at a time */
+	if (g->signer.busy) { /* for a device: the token does one thing at a time */
 		wait_for(g, 100);
 		return;
 	}
@@ -446,14 +272,12 @@ cloud_begin(struct gateway *g)
 		wait_for(g, CLOCK_MS);
 		return;
 	}
-	/* One that was issued in what is now the future was so by a clock that was wrong. */
-	if (c->credential.jwt && c->credential.issued <= now + margin_s(g) &&
-		c->credential.expires - now > margin_s(g)) {
+	if (signer_has_credential(g, now)) {
 		connect_now(g);
 		return;
 	}
 	set_state(g, CLOUD_SIGNING);
-	begin_signing(g, 0);
+	signer_sign(g);
 }
 
 /* In the worker: a polite end takes its time, and so does the diagnosis. */
@@ -500,7 +324,7 @@ lost(struct gateway *g, const struct fault *why)
 	if (!g->leaving)
 		devices_cloud_lost(g->devices);
 	pump_cloud_lost(g);
-	g->n_sign_queue = 0; /* who waited there is attached anew */
+	signer_forget_devices(g); /* who waited there is attached anew */
 	if (c->state >= CLOUD_UP && gateway_now_ms(g) - c->since_ms >= STEADY_MS)
 		backoff_reset(&c->backoff);
 	c->why = *why;
@@ -510,7 +334,7 @@ lost(struct gateway *g, const struct fault *why)
 		     (!c->explained.code || c->backoff.failures % 8 == 0);
 	/* What the broker refused is not offered to it again. */
 	if (why->code == FAULT_AUTH)
-		credential_clear(&c->credential);
+		signer_forget(g);
 	(c->was_up ? &c->disconnects : &c->failures)->n[why->code]++;
 	unwatch(c);
 	c->cleared = TAKE(c->mqtt);
@@ -520,18 +344,6 @@ lost(struct gateway *g, const struct fault *why)
 	set_state(g, CLOUD_CLEARING);
 	c->clear_work.data = g;
 	uv_queue_work(&g->loop, &c->clear_work, clear, on_cleared);
-}
-
-/*
- * Some time before the token ends: another for each gateway of a fleet. By the wall clock, for a
- * token's end is: a timer would sleep with the system.
- */
-static time_t
-when_to_renew(const struct gateway *g)
-{
-	int64_t margin = margin_s(g);
-
-	return g->cloud.credential.expires - margin - gateway_random() % (margin + 1);
 }
 
 static void
@@ -547,7 +359,7 @@ come_up(struct gateway *g)
 	set_state(g, CLOUD_UP);
 	log_info("connected url=%s after_ms=%" PRId64, g->settings.uplink.url.items[c->url],
 		c->ended_ms ? c->since_ms - c->ended_ms : 0);
-	c->renew_at = when_to_renew(g);
+	signer_plan_renewal(g);
 	pump_run(g);
 }
 
@@ -689,7 +501,6 @@ cloud_tick(struct gateway *g)
 {
 	poll_now(g);
 	watch_progress(g);
-	sign_next(g);
 }
 
 void
@@ -706,9 +517,5 @@ cloud_open(struct gateway *g)
 void
 cloud_close(struct gateway *g)
 {
-	struct cloud *c = &g->cloud;
-
-	mqtt_free(TAKE(c->mqtt));
-	credential_clear(&c->credential);
-	credential_clear(&c->fresh);
+	mqtt_free(TAKE(g->cloud.mqtt));
 }

@@ -54,7 +54,7 @@ close_each(uv_handle_t *handle, void *with)
 void
 gateway_cloud_is_quiet(struct gateway *g)
 {
-	if (!g->leaving || g->left || g->cloud.state != CLOUD_WAITING || g->cloud.signing ||
+	if (!g->leaving || g->left || g->cloud.state != CLOUD_WAITING || g->signer.busy ||
 		g->cloud.clearing)
 		return;
 	g->left = true;
@@ -62,6 +62,30 @@ gateway_cloud_is_quiet(struct gateway *g)
 	status_close(g);
 	scrape_close(g);
 	uv_walk(&g->loop, close_each, NULL);
+}
+
+bool
+gateway_is_fatal(const struct fault *f)
+{
+	switch (f->code) {
+	case FAULT_PIN:
+	case FAULT_LOCKED:
+	case FAULT_REFUSED:
+	case FAULT_CONFIG:
+	case FAULT_USAGE:
+	case FAULT_AMBIGUOUS:
+	case FAULT_INVALID:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void
+gateway_note(const struct gateway *g, struct mishap *mishap, const struct fault *why)
+{
+	snprintf(mishap->text, sizeof(mishap->text), "%s", why->text);
+	mishap->at_ms = gateway_now_ms(g);
 }
 
 void
@@ -143,7 +167,7 @@ apply(struct gateway *g, struct gateway_settings *newer)
 	set_level(g->settings.log.level);
 	if (cloud || site) {
 		log_info("the settings changed: connecting anew");
-		credential_clear(&g->cloud.credential);
+		signer_forget(g);
 		g->cloud.url = 0;
 		cloud_end(g);
 	} else {
@@ -162,7 +186,7 @@ reload(struct gateway *g)
 	struct timespec now;
 
 	/* A worker reads the settings: they stay until it has done. */
-	if (g->cloud.signing || g->cloud.clearing) {
+	if (g->signer.busy || g->cloud.clearing) {
 		g->reload_due = true;
 		return;
 	}
@@ -206,6 +230,7 @@ on_tick(uv_timer_t *timer)
 
 	notify("WATCHDOG=1");
 	cloud_tick(g);
+	signer_tick(g);
 	if (g->leaving)
 		return;
 	local_tick(g);
@@ -252,6 +277,7 @@ close_all(struct gateway *g)
 	uv_walk(&g->loop, close_each, NULL);
 	uv_run(&g->loop, UV_RUN_DEFAULT);
 	cloud_close(g);
+	signer_close(g);
 	pump_close(g);
 	devices_free(g->devices);
 	uv_loop_close(&g->loop);

@@ -40,8 +40,6 @@ struct mishap {
  * watch       of `mqtt`; NULL without one
  * prepare     sends what was handed over before the loop waits
  * timer       tries again
- * renew_at    when a newer token is to be signed; by the wall clock
- * signing     a worker has the token; `fresh` and `fresh_fault` are its own meanwhile
  * clearing    a worker has the connection that ended; `explained` is its own
  * url         which of them is tried
  * greetings   answers that are waited for
@@ -51,8 +49,6 @@ struct mishap {
  * was_up      what ended was a connection
  * renewing    it ends to begin again with a newer token
  * progress_ms when the broker last answered something, or nothing was asked
- * unrenewed   failures to sign our own token since the last success
- * certificate_ends  Unix seconds, as the token said at the last signature; 0: there is none
  */
 struct cloud {
 	enum cloud_state state;
@@ -60,10 +56,9 @@ struct cloud {
 	uv_poll_t *watch;
 	uv_prepare_t prepare;
 	uv_timer_t timer;
-	uv_work_t sign_work, clear_work;
-	bool signing, sign_failed, clearing, renewing, unexplained, explain, was_up;
-	struct credential credential, fresh;
-	struct fault sign_fault, fresh_fault, explained;
+	uv_work_t clear_work;
+	bool clearing, renewing, unexplained, explain, was_up;
+	struct fault explained;
 	struct mqtt *cleared;
 	struct backoff backoff;
 	size_t url;
@@ -71,13 +66,40 @@ struct cloud {
 	struct fault why;
 	char said_why[256];
 	int64_t since_ms, ended_ms, drain_until_ms, progress_ms;
-	time_t renew_at;
-	uint64_t connects, signatures, sign_failures, unrenewed;
-	time_t certificate_ends;
+	uint64_t connects;
 	struct tally_codes disconnects, failures;
-	struct tally_times sign_times;
-	struct tally_faults sign_faults;
-	struct mishap error, sign_error;
+	struct mishap error;
+};
+
+/* Devices' own keys sign one at a time; while one waits for it, so does its attach. */
+#define SIGN_QUEUE_MAX 8
+
+/*
+ * What has the token sign: the gateway's own JWT, and those of devices that have keys there.
+ *
+ * busy        a worker has the token; `failed`, `fresh` and `fresh_fault` are its own meanwhile
+ * device      whose key signs, and its name; 0: the gateway's
+ * credential  the gateway's own
+ * renew_at    when a newer one is to be signed; by the wall clock
+ * queue       devices that wait for the token
+ * failures    to sign our own; unrenewed: since the last success
+ * certificate_ends  Unix seconds, as the token said at the last signature; 0: there is none
+ */
+struct signer {
+	uv_work_t work;
+	bool busy, failed;
+	uint32_t device;
+	char name[DEVICE_NAME_MAX + 1];
+	struct credential credential, fresh;
+	struct fault fault, fresh_fault;
+	time_t renew_at;
+	uint32_t queue[SIGN_QUEUE_MAX];
+	size_t n_queue;
+	uint64_t signatures, failures, unrenewed;
+	time_t certificate_ends;
+	struct tally_times times;
+	struct tally_faults faults;
+	struct mishap error;
 };
 
 /* What is in flight: a message of the spool, or an attach. */
@@ -152,9 +174,6 @@ struct observed {
 	struct tally_rate up, down;
 };
 
-/* Devices' own keys sign one at a time; while one waits for it, so does its attach. */
-#define SIGN_QUEUE_MAX 8
-
 struct gateway {
 	uv_loop_t loop;
 	struct gateway_settings settings;
@@ -163,12 +182,9 @@ struct gateway {
 	void *reload_with;
 	struct devices *devices;
 	struct cloud cloud;
+	struct signer signer;
 	struct pump pump;
 	struct local local;
-	uint32_t sign_queue[SIGN_QUEUE_MAX];
-	size_t n_sign_queue;
-	uint32_t signing_device; /* 0: the gateway itself */
-	char signing_name[DEVICE_NAME_MAX + 1];
 	struct observed observed;
 	struct status *status;
 	struct scrape *scrape;
@@ -189,6 +205,10 @@ void gateway_free_handle(uv_handle_t *handle);
 /* Ends the program for a reason that only the operator can mend, or because it was told to. */
 void gateway_fail(struct gateway *g, const struct fault *f);
 void gateway_leave(struct gateway *g);
+/* Whether that is such a reason; the clock's own fault is told from it before. */
+bool gateway_is_fatal(const struct fault *f);
+/* Keeps what went wrong for those who ask. */
+void gateway_note(const struct gateway *g, struct mishap *mishap, const struct fault *why);
 /* Called when the cloud's side has nothing under way any more. */
 void gateway_cloud_is_quiet(struct gateway *g);
 
@@ -200,6 +220,20 @@ void cloud_tick(struct gateway *g);
 void cloud_end(struct gateway *g);
 void cloud_close(struct gateway *g);
 const char *cloud_state_name(enum cloud_state state);
+/* The gateway's own token was signed, or could not be. */
+void cloud_signed(struct gateway *g, const struct fault *failed);
+
+/* signer: the gateway's own token; cloud_signed() tells what came of it. */
+void signer_sign(struct gateway *g);
+bool signer_has_credential(const struct gateway *g, time_t now);
+void signer_plan_renewal(struct gateway *g);
+void signer_forget(struct gateway *g);
+/* For a device, as soon as the token is free: attach_signed() tells. */
+void signer_sign_for(struct gateway *g, uint32_t device);
+bool signer_has_room(const struct gateway *g);
+void signer_forget_devices(struct gateway *g);
+void signer_tick(struct gateway *g);
+void signer_close(struct gateway *g);
 
 /* attach: devices to the cloud and from it; also what came of it. */
 void attach_work(struct gateway *g);
@@ -210,9 +244,6 @@ void attach_errors(struct gateway *g, const struct mqtt_message *message);
 
 /* The text of what was subscribed to for a device; sends one SUBSCRIBE. */
 int attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct fault *f);
-
-/* Signs for a device, as soon as the token is free. */
-void cloud_sign_for(struct gateway *g, uint32_t device);
 
 /* Tags of subscriptions: a device's, or our own. */
 #define TAG_DEVICE (UINT64_C(1) << 62)

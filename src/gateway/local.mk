@@ -23,6 +23,7 @@ src_gateway_libgateway_la_SOURCES = \
 	src/gateway/observe.c \
 	src/gateway/pump.c \
 	src/gateway/scrape.c \
+	src/gateway/signer.c \
 	src/gateway/status.c
 src_gateway_libgateway_la_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS) $(MICROHTTPD_CFLAGS)
 src_gateway_libgateway_la_LIBADD = src/gateway/libdecide.la src/spool/libspool.la $(UV_LIBS) \

@@ -143,13 +143,18 @@ look_at_cloud(const struct gateway *g, struct metrics *m)
 	m->reconnects = c->connects ? (double)(c->connects - 1) : 0;
 	m->disconnects = &c->disconnects;
 	m->connect_failures = &c->failures;
-	m->signatures = (double)c->signatures;
-	m->sign_times = &c->sign_times;
-	m->sign_faults = &c->sign_faults;
-	m->jwt_ends_at_s = c->credential.jwt ? (double)c->credential.expires : NAN;
-	m->jwt_renewal_failures = (double)c->unrenewed;
-	m->certificate_ends_at_s = c->certificate_ends ? (double)c->certificate_ends : NAN;
 	m->in_flight = c->mqtt ? mqtt_in_flight(c->mqtt) : 0;
+}
+
+static void
+look_at_signer(const struct signer *s, struct metrics *m)
+{
+	m->signatures = (double)s->signatures;
+	m->sign_times = &s->times;
+	m->sign_faults = &s->faults;
+	m->jwt_ends_at_s = s->credential.jwt ? (double)s->credential.expires : NAN;
+	m->jwt_renewal_failures = (double)s->unrenewed;
+	m->certificate_ends_at_s = s->certificate_ends ? (double)s->certificate_ends : NAN;
 }
 
 static void
@@ -188,6 +193,7 @@ observe_metrics(struct gateway *g, struct metrics *ret)
 	};
 	for (struct device *d = NULL; (d = devices_next(g->devices, d));)
 		ret->refused_devices += d->refused;
+	look_at_signer(&g->signer, ret);
 	look_at_cloud(g, ret);
 	look_at_messages(g, ret);
 	look_at_process(ret);

@@ -123,30 +123,30 @@ about_uplink(const struct gateway *g)
 }
 
 static json_t *
-about_certificate(const struct cloud *c)
+about_certificate(const struct signer *s)
 {
-	time_t left = c->certificate_ends - time(NULL);
+	time_t left = s->certificate_ends - time(NULL);
 
-	if (!c->certificate_ends)
+	if (!s->certificate_ends)
 		return json_null();
 	/* Rounded down: one that ended an hour ago has -1. */
-	return json_pack("{s:I, s:I}", "ends", (json_int_t)c->certificate_ends, "days_left",
+	return json_pack("{s:I, s:I}", "ends", (json_int_t)s->certificate_ends, "days_left",
 		(json_int_t)(left < 0 ? -1 - (-1 - left) / 86400 : left / 86400));
 }
 
 static json_t *
 about_token(const struct gateway *g)
 {
-	const struct cloud *c = &g->cloud;
-	const struct credential *jwt = &c->credential;
+	const struct signer *s = &g->signer;
+	const struct credential *jwt = &s->credential;
 	time_t left = jwt->jwt ? jwt->expires - time(NULL) : 0;
 
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:s, s:o}", "jwt_seconds_left",
-		(json_int_t)(left > 0 ? left : 0), "signatures", (json_int_t)c->signatures,
-		"sign_failures", (json_int_t)c->sign_failures, "renewal_failures",
-		(json_int_t)c->unrenewed, "last_sign_ms", (json_int_t)(jwt->took_us / 1000),
-		"certificate", about_certificate(c), "last_error", c->sign_error.text,
-		"last_error_s", seconds_since(g, *c->sign_error.text, c->sign_error.at_ms));
+		(json_int_t)(left > 0 ? left : 0), "signatures", (json_int_t)s->signatures,
+		"sign_failures", (json_int_t)s->failures, "renewal_failures",
+		(json_int_t)s->unrenewed, "last_sign_ms", (json_int_t)(jwt->took_us / 1000),
+		"certificate", about_certificate(s), "last_error", s->error.text, "last_error_s",
+		seconds_since(g, *s->error.text, s->error.at_ms));
 }
 
 static json_t *

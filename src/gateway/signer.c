@@ -1,0 +1,219 @@
+/* The token's one user: signs for the gateway itself, ahead of its token's end, and for devices. */
+#include "config.h"
+
+#include "gateway/inside.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/log.h"
+#include "gateway/template.h"
+#include "token/token.h"
+
+/* How long before its end a token is given up: a tenth, but room for a slow one to sign. */
+static int64_t
+margin_s(const struct gateway *g)
+{
+	int64_t lifetime = g->settings.uplink.lifetime_s, least = lifetime < 40 ? lifetime / 4 : 10;
+	int64_t tenth = lifetime / 10;
+
+	return tenth < least ? least : tenth > 300 ? 300 : tenth;
+}
+
+/* In a URI a '%', which a device's id may have, begins an escape. */
+static void
+escape(const char *name, char ret[3 * DEVICE_NAME_MAX + 1])
+{
+	for (; *name; name++) {
+		if (*name == '%')
+			ret = stpcpy(ret, "%25");
+		else
+			*ret++ = *name;
+	}
+	*ret = '\0';
+}
+
+/* In the worker: `busy` keeps the loop's thread from what is used here. */
+static void
+sign(uv_work_t *work)
+{
+	struct gateway *g = work->data;
+	struct signer *s = &g->signer;
+	AUTO(auto_free) char *uri = NULL;
+	char device[3 * DEVICE_NAME_MAX + 1];
+
+	s->failed = true;
+	if (s->device) {
+		const struct template_value names[] = {{"device", device}, {NULL}};
+
+		escape(s->name, device);
+		if (template_expand(g->settings.token.device_key, names, &uri, &s->fresh_fault))
+			return;
+	}
+	s->failed = credential_sign(&g->settings, uri ? uri : g->settings.token.key, &s->fresh,
+			    &s->fresh_fault) != 0;
+}
+
+static void on_signed(uv_work_t *work, int status);
+
+static void
+begin(struct gateway *g, uint32_t device)
+{
+	struct signer *s = &g->signer;
+	const struct device *of = device ? devices_by_id(g->devices, device) : NULL;
+
+	s->busy = true;
+	s->fresh_fault = (struct fault)FAULT_INIT;
+	s->device = device;
+	snprintf(s->name, sizeof(s->name), "%s", of ? of->name : "");
+	s->work.data = g;
+	uv_queue_work(&g->loop, &s->work, sign, on_signed);
+}
+
+void
+signer_sign(struct gateway *g)
+{
+	begin(g, 0);
+}
+
+/* Our own comes first: without it all the others are for nothing. */
+void
+signer_tick(struct gateway *g)
+{
+	struct signer *s = &g->signer;
+	uint32_t device;
+
+	if (s->busy || g->leaving)
+		return;
+	if (g->cloud.state == CLOUD_UP && time(NULL) >= s->renew_at) {
+		begin(g, 0);
+		return;
+	}
+	if (!s->n_queue)
+		return;
+	device = s->queue[0];
+	memmove(s->queue, s->queue + 1, --s->n_queue * sizeof(*s->queue));
+	begin(g, device);
+}
+
+bool
+signer_has_room(const struct gateway *g)
+{
+	return g->signer.n_queue < SIGN_QUEUE_MAX;
+}
+
+void
+signer_sign_for(struct gateway *g, uint32_t device)
+{
+	struct signer *s = &g->signer;
+
+	if (signer_has_room(g))
+		s->queue[s->n_queue++] = device;
+	signer_tick(g);
+}
+
+void
+signer_forget_devices(struct gateway *g)
+{
+	g->signer.n_queue = 0;
+}
+
+/* One that was issued in what is now the future was so by a clock that was wrong. */
+bool
+signer_has_credential(const struct gateway *g, time_t now)
+{
+	const struct credential *own = &g->signer.credential;
+
+	return own->jwt && own->issued <= now + margin_s(g) && own->expires - now > margin_s(g);
+}
+
+/*
+ * Some time before the token ends: another for each gateway of a fleet. By the wall clock, for a
+ * token's end is: a timer would sleep with the system.
+ */
+void
+signer_plan_renewal(struct gateway *g)
+{
+	int64_t margin = margin_s(g);
+
+	g->signer.renew_at =
+		g->signer.credential.expires - margin - gateway_random() % (margin + 1);
+}
+
+static void
+take_own(struct gateway *g)
+{
+	struct signer *s = &g->signer;
+
+	if (s->failed) {
+		s->failures++;
+		s->unrenewed++;
+		s->renew_at = time(NULL) + margin_s(g) / 10 + 1;
+	} else {
+		s->signatures++;
+		s->unrenewed = 0;
+		if (s->fresh.certificate_ends >= 0)
+			s->certificate_ends = s->fresh.certificate_ends;
+		credential_clear(&s->credential);
+		s->credential = s->fresh;
+		s->fresh = (struct credential){0};
+	}
+	cloud_signed(g, s->failed ? &s->fault : NULL);
+}
+
+/* A device's key may be missing; a PIN that is refused is refused for all. */
+static bool
+ends_us(const struct fault *f, uint32_t device)
+{
+	return device ? f->code == FAULT_PIN || f->code == FAULT_LOCKED : gateway_is_fatal(f);
+}
+
+static void
+count(struct gateway *g)
+{
+	struct signer *s = &g->signer;
+
+	if (!s->failed) {
+		tally_time(&s->times, s->fresh.took_us);
+		return;
+	}
+	tally_fault(&s->faults, token_fault_name(&s->fault), s->fault.code);
+	gateway_note(g, &s->error, &s->fault);
+}
+
+static void
+on_signed(uv_work_t *work, int status)
+{
+	struct gateway *g = work->data;
+	struct signer *s = &g->signer;
+
+	(void)status;
+	s->busy = false;
+	/* A fault is one only where something failed. */
+	s->fault = s->failed ? s->fresh_fault : (struct fault)FAULT_INIT;
+	count(g);
+	if (s->failed && ends_us(&s->fault, s->device)) {
+		gateway_fail(g, &s->fault);
+	} else if (s->device) {
+		attach_signed(g, s->device, s->fresh.jwt, s->failed ? &s->fault : NULL);
+		credential_clear(&s->fresh);
+	} else {
+		take_own(g);
+	}
+	gateway_cloud_is_quiet(g);
+	signer_tick(g);
+}
+
+void
+signer_forget(struct gateway *g)
+{
+	credential_clear(&g->signer.credential);
+}
+
+void
+signer_close(struct gateway *g)
+{
+	credential_clear(&g->signer.credential);
+	credential_clear(&g->signer.fresh);
+}
