@@ -202,6 +202,30 @@ publish_lines()
 	check "the others arrive" diff wanted.txt got.txt
 }
 
+# has_ended PID: a process, or what is left of one before it is waited for
+has_ended()
+{
+	! [ -d "/proc/$1" ] || grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"
+}
+
+# The line before it arrives while the one without an end is read.
+stop_in_an_endless_line()
+{
+	note "a line without an end, until it is stopped"
+	printf 'echo $$ >endless.pid\nexec "$@"\n' >keep-pid
+	{ echo begun && cat /dev/zero 2>/dev/null; } | publish_as='sh keep-pid' publish --key "$key" \
+		--device gw1 --lines 2>endless.err &
+	endless=$!
+	wait_for 20 grep -q ' begun$' seen.txt || die "the line before it did not arrive"
+	kill -TERM "$(cat endless.pid)"
+	wait_for 10 has_ended "$(cat endless.pid)" || kill -KILL "$(cat endless.pid)"
+	status=0
+	wait "$endless" || status=$?
+	check "it ends as what did not do all" same "$status" 1
+	check "and says so" says '^p11-gateway: stopped' endless.err
+	check "the line before it is counted" says '1 of 1 messages delivered' endless.err
+}
+
 main()
 {
 	token=$1 type=$2
@@ -221,6 +245,7 @@ main()
 	publish_telemetry
 	refuse_strangers
 	publish_lines
+	stop_in_an_endless_line
 	end
 }
 

@@ -337,6 +337,6 @@ stop_listener()
 # publish OPTION...: as gw1, with the key of the test
 publish()
 {
-	p11-gateway publish --url "mqtts://$host:$port" --ca-file "$CA_DIR/root-ca.crt" \
+	${publish_as:-} p11-gateway publish --url "mqtts://$host:$port" --ca-file "$CA_DIR/root-ca.crt" \
 		--project "$project" --region "$region" --registry "$registry" "$@"
 }
