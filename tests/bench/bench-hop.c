@@ -7,6 +7,8 @@
  *        bench-hop drain --to P --topic T             only takes: messages a second, from the first
  *        bench-hop latency --from P --to P --topic T  microseconds that half of them took at most,
  *                                                     and that 99 of 100 did
+ *        bench-hop relay --from P --to P              passes on what one connection to P brings:
+ *                                                     the least that one more process costs
  */
 #include "config.h"
 
@@ -139,6 +141,10 @@ main(int argc, char **argv)
 	if (first != argc - 1)
 		return 2;
 	mode = argv[first];
+	if (!strcmp(mode, "relay")) {
+		wire_relay(options.from, options.to);
+		return 0;
+	}
 	took = calloc((size_t)options.messages, sizeof(*took));
 	if (!took)
 		wire_die("memory");

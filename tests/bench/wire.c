@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -80,20 +81,82 @@ read_all(int fd, uint8_t *data, size_t len)
 	}
 }
 
-int
-wire_connect(long port, const char *client_id, const char *username, const char *password)
+static struct sockaddr_in
+loopback(long port)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET,
+	return (struct sockaddr_in){.sin_family = AF_INET,
 		.sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	const struct linger reset = {1, 0}; /* no TIME_WAIT: ports would run out */
-	uint8_t body[WIRE_MAX], packet[WIRE_MAX + 5], answer[4];
-	size_t n = 0;
-	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+}
+
+static void
+set_no_delay(int fd)
+{
+	const int on = 1;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+		wire_die("setsockopt");
+}
+
+static int
+connect_to(long port)
+{
+	struct sockaddr_in to = loopback(port);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		wire_die("connect");
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	set_no_delay(fd);
+	return fd;
+}
+
+static int
+accept_one(long port)
+{
+	struct sockaddr_in at = loopback(port);
+	int listening = socket(AF_INET, SOCK_STREAM, 0), fd = -1;
+
+	if (listening < 0 || bind(listening, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+		listen(listening, 1) < 0 || (fd = accept(listening, NULL, NULL)) < 0)
+		wire_die("accept");
+	close(listening);
+	set_no_delay(fd);
+	return fd;
+}
+
+void
+wire_relay(long from, long to)
+{
+	static uint8_t bytes[65536];
+	int sides[2], ready = epoll_create1(0);
+	struct epoll_event event = {.events = EPOLLIN};
+	ssize_t len;
+
+	sides[0] = accept_one(from);
+	sides[1] = connect_to(to);
+	for (uint32_t i = 0; i < 2; i++) {
+		event.data.u32 = i;
+		if (epoll_ctl(ready, EPOLL_CTL_ADD, sides[i], &event) < 0)
+			wire_die("epoll_ctl");
+	}
+	for (;;) {
+		if (epoll_wait(ready, &event, 1, -1) < 0)
+			wire_die("epoll_wait");
+		len = read(sides[event.data.u32], bytes, sizeof(bytes));
+		if (len <= 0)
+			return;
+		wire_write_all(sides[!event.data.u32], bytes, (size_t)len);
+	}
+}
+
+int
+wire_connect(long port, const char *client_id, const char *username, const char *password)
+{
+	const struct linger reset = {1, 0}; /* no TIME_WAIT: ports would run out */
+	uint8_t body[WIRE_MAX], packet[WIRE_MAX + 5], answer[4];
+	size_t n = 0;
+	int fd = connect_to(port);
+
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	n += wire_put_text(body, "MQTT");
 	body[n++] = 4;

@@ -23,6 +23,9 @@ size_t wire_put_packet(uint8_t *at, uint8_t first, const uint8_t *body, size_t l
 
 void wire_write_all(int fd, const uint8_t *data, size_t len);
 
+/* Takes one connection to `from` and passes bytes between it and `to`, until one side ends. */
+void wire_relay(long from, long to);
+
 /* A connection whose CONNACK has come; without a password there is no user name either. */
 int wire_connect(long port, const char *client_id, const char *username, const char *password);
 
