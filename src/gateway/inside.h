@@ -81,7 +81,7 @@ struct cloud {
  * device      whose key signs, and its name; 0: the gateway's
  * credential  the gateway's own
  * renew_at    when a newer one is to be signed; by the wall clock
- * queue       devices that wait for the token
+ * queue       devices that wait their turn
  * failures    to sign our own; unrenewed: since the last success
  * certificate_ends  Unix seconds, as the token said at the last signature; 0: there is none
  */
@@ -220,10 +220,10 @@ void cloud_tick(struct gateway *g);
 void cloud_end(struct gateway *g);
 void cloud_close(struct gateway *g);
 const char *cloud_state_name(enum cloud_state state);
-/* The gateway's own token was signed, or could not be. */
+/* The gateway's own JWT was signed, or could not be. */
 void cloud_signed(struct gateway *g, const struct fault *failed);
 
-/* signer: the gateway's own token; cloud_signed() tells what came of it. */
+/* signer: the gateway's own JWT; cloud_signed() tells what came of it. */
 void signer_sign(struct gateway *g);
 bool signer_has_credential(const struct gateway *g, time_t now);
 void signer_plan_renewal(struct gateway *g);

@@ -305,7 +305,7 @@ static int
 take(struct gateway *g, const struct spool_message *m, struct fault *f)
 {
 	struct pump *p = &g->pump;
-	struct outgoing out;
+	NOT_ZEROED struct outgoing out;
 
 	if (m->seq > p->expected && ledger_lose(p->ledger, p->expected, m->seq, f))
 		return -1;

@@ -1,4 +1,4 @@
-/* The token's one user: signs for the gateway itself, ahead of its token's end, and for devices. */
+/* The token's one user: signs the gateway's JWTs, each before the last one's end, and devices'. */
 #include "config.h"
 
 #include "gateway/inside.h"
@@ -11,7 +11,7 @@
 #include "gateway/template.h"
 #include "token/token.h"
 
-/* How long before its end a token is given up: a tenth, but room for a slow one to sign. */
+/* How long before its end a JWT is given up: a tenth, but room for a slow token to sign. */
 static int64_t
 margin_s(const struct gateway *g)
 {
@@ -129,16 +129,16 @@ signer_has_credential(const struct gateway *g, time_t now)
 }
 
 /*
- * Some time before the token ends: another for each gateway of a fleet. By the wall clock, for a
- * token's end is: a timer would sleep with the system.
+ * Some time before the JWT ends: another for each gateway of a fleet. By the wall clock, for
+ * a JWT's end is: a timer would sleep with the system.
  */
 void
 signer_plan_renewal(struct gateway *g)
 {
+	struct signer *s = &g->signer;
 	int64_t margin = margin_s(g);
 
-	g->signer.renew_at =
-		g->signer.credential.expires - margin - gateway_random() % (margin + 1);
+	s->renew_at = s->credential.expires - margin - gateway_random() % (margin + 1);
 }
 
 static void

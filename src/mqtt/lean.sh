@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes an archive of paho's static library that is to be linked with lean.c, stream.c and turn.c in
-# place of paho's own records of memory and calls, and of what it asks the system for: bytes and
-# threads.
+# place of paho's own records of memory and calls, and of what it asks the system for: bytes,
+# threads and locks.
 #
 #   usage: lean.sh AR OBJCOPY NM LIBPAHO-MQTT3AS.A OUTPUT
 set -eu
@@ -34,6 +34,8 @@ main()
 	replace SSL_write stream_ssl_write
 	replace pthread_create turn_thread_create
 	replace pthread_cond_timedwait turn_cond_timedwait
+	replace pthread_mutex_lock turn_lock
+	replace pthread_mutex_unlock turn_lock
 	replace usleep turn_sleep
 	replace pthread_setname_np turn_set_name
 	mv "$out.tmp" "$out"

@@ -28,11 +28,13 @@ bool turn_take(bool readable);
 
 /*
  * What paho calls in place of pthread_create(3), pthread_cond_timedwait(3), usleep(3) and
- * pthread_setname_np(3).
+ * pthread_setname_np(3); and of pthread_mutex_lock(3) and pthread_mutex_unlock(3), forty times a
+ * message.
  */
 int turn_thread_create(
 	pthread_t *thread, const pthread_attr_t *how, void *(*run)(void *), void *with);
 int turn_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until);
+int turn_lock(pthread_mutex_t *mutex);
 int turn_sleep(useconds_t us);
 int turn_set_name(pthread_t thread, const char *name);
 

@@ -81,7 +81,7 @@ tell(struct mqtt *m, const struct slot *slot)
 int
 mqtt_reap(struct mqtt *m)
 {
-	struct slot told[SLOTS];
+	NOT_ZEROED struct slot told[SLOTS];
 	int n;
 
 	for (int i = 0; m->link == DOWN && i < SLOTS; i++)

@@ -109,7 +109,7 @@ spool_reader_fd(const struct spool_reader *r)
 static void
 drain(struct spool_reader *r)
 {
-	_Alignas(struct inotify_event) char events[4096];
+	_Alignas(struct inotify_event) NOT_ZEROED char events[4096];
 	const struct inotify_event *event;
 	ssize_t len;
 
