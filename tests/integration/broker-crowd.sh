@@ -96,6 +96,7 @@ takeovers()
 # Blocked while messages and commands are on their way to them.
 put_out_while_busy()
 {
+	: >crowd.out # what an earlier crowd said must not be taken for this one's
 	crowd devices 500 2000 >crowd.out 2>&1 &
 	crowd=$!
 	pids="$pids $crowd"
