@@ -144,6 +144,14 @@ watch(struct mqtt *m)
 }
 
 void
+mqtt_drive_flush(struct mqtt *m)
+{
+	stream_flush();
+	expect(m, false);
+	watch(m);
+}
+
+void
 mqtt_drive(struct mqtt *m, bool readable)
 {
 	enum link before = m->link;

@@ -74,7 +74,7 @@ enum link { CONNECTING, UP, DOWN };
  * abandoned    it is to end
  * n_unanswered answers that are to come
  * asked        the broker was told that this is the end
- * handed       paho has something that was not flushed
+ * handed       something was handed over and not flushed
  */
 struct mqtt {
 	MQTTAsync client;
@@ -132,6 +132,9 @@ bool mqtt_drive_connected(struct mqtt *m, bool wait);
 
 /* Has paho do what there is to be done, and `ready` know; readable: the connection may be. */
 void mqtt_drive(struct mqtt *m, bool readable);
+
+/* Writes what paho has made of what was handed over. */
+void mqtt_drive_flush(struct mqtt *m);
 
 /* Makes `ready` readable; and what is known of that is forgotten. */
 void mqtt_ring(struct mqtt *m);

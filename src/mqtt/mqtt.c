@@ -260,7 +260,7 @@ mqtt_flush(struct mqtt *mqtt)
 	if (!mqtt->handed || mqtt->connects)
 		return;
 	mqtt->handed = false;
-	mqtt_drive(mqtt, false);
+	mqtt_drive_flush(mqtt);
 	if (mqtt->n_settled || mqtt->inbox.n)
 		mqtt_ring(mqtt);
 }

@@ -3,6 +3,7 @@
 #include "mqtt/mqtt.h"
 
 #include "mqtt/inside.h"
+#include "mqtt/turn.h"
 
 static void
 answered(void *with, int worst)
@@ -117,8 +118,10 @@ ask(struct mqtt *m, const char *const *filters, size_t n, const int *qos, uint64
 		rc = MQTTAsync_subscribeMany(m->client, (int)n, texts, all, &response);
 	else
 		rc = MQTTAsync_unsubscribeMany(m->client, (int)n, texts, &response);
-	if (rc == MQTTASYNC_SUCCESS)
+	if (rc == MQTTASYNC_SUCCESS) {
+		turn_send();
 		return 0;
+	}
 	mqtt_put_back(&m->idle_subscriptions, slot);
 	return mqtt_send_refused(m, rc, f);
 }

@@ -11,15 +11,21 @@ void *MQTTAsync_receiveThread(void *with);
 void *MQTTAsync_sendThread(void *with);
 extern int MQTTAsync_tostop;
 
+void
+turn_send(void)
+{
+	MQTTAsync_tostop = 0;
+	MQTTAsync_sendThread(NULL);
+	MQTTAsync_tostop = 0;
+}
+
 bool
 turn_take(bool readable)
 {
 	stream_begin(readable);
 	MQTTAsync_tostop = 0;
 	MQTTAsync_receiveThread(NULL);
-	MQTTAsync_tostop = 0;
-	MQTTAsync_sendThread(NULL);
-	MQTTAsync_tostop = 0;
+	turn_send();
 	stream_flush();
 	return stream_has_more();
 }

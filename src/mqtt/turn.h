@@ -14,9 +14,14 @@
 #include <unistd.h>
 
 /*
+ * Has paho make packets, for stream_flush() to write, of what was handed to it. To be called each
+ * time: what paho has queued when the connection ends it does not free.
+ */
+void turn_send(void);
+
+/*
  * Has paho do what there is to be done: read, answer, send, look at its clocks. To be called when
- * the connection's descriptor is ready (stream_wants()), after something was handed to paho, and
- * once a second.
+ * the connection's descriptor is ready (stream_wants()), and once a second.
  *
  * readable  the descriptor is, or may be
  *

@@ -6,6 +6,7 @@
 
 #include "mqtt/inside.h"
 #include "mqtt/stream.h"
+#include "mqtt/turn.h"
 #include "mqtt/words.h"
 
 #define TOPIC_MAX 65535
@@ -208,8 +209,10 @@ mqtt_send(struct mqtt *mqtt, const char *topic, const void *payload, size_t len,
 		response.onFailure = on_send_failed;
 	}
 	rc = MQTTAsync_send(mqtt->client, topic, (int)len, payload, qos, 0, &response);
-	if (rc == MQTTASYNC_SUCCESS)
+	if (rc == MQTTASYNC_SUCCESS) {
+		turn_send();
 		return 0;
+	}
 	mqtt_put_back(&mqtt->idle_messages, slot);
 	return mqtt_send_refused(mqtt, rc, f);
 }
