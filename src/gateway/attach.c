@@ -54,6 +54,7 @@ ask(struct gateway *g, struct device *device, const void *body, size_t len)
 	struct fault f = FAULT_INIT;
 	int flight = pump_take_flight(g, FLIGHT_ATTACH, 0, device->id);
 
+	devices_asked(device, gateway_now_ms(g));
 	topic_of(device->name, "attach", topic);
 	if (flight >= 0 &&
 		mqtt_send(g->cloud.mqtt, topic, body, len, 1, (uint64_t)flight, &f) == 0) {

@@ -12,6 +12,9 @@
 /* To an attach: the PUBACK, and the SUBACK of config and commands. */
 #define ANSWERS 2
 
+/* While its own token is signed, which may take its time. */
+#define NOT_ASKED (-1)
+
 /* Who said nothing for so long makes room for others. */
 #define SILENT_MS 1000
 
@@ -434,11 +437,17 @@ devices_take_attach(struct devices *devices, int64_t now_ms)
 			return NULL;
 		list_remove(&device->queue);
 		set_state(devices, device, DEVICE_ATTACHING);
-		device->since_ms = now_ms;
+		device->asked_ms = NOT_ASKED;
 		device->answers = 0;
 		return device;
 	}
 	return NULL;
+}
+
+void
+devices_asked(struct device *device, int64_t now_ms)
+{
+	device->asked_ms = now_ms;
 }
 
 static void
@@ -525,8 +534,8 @@ devices_cloud_lost(struct devices *devices)
 static void
 look_at(struct devices *devices, struct device *device, int64_t now_ms, uint32_t random)
 {
-	if (device->state == DEVICE_ATTACHING &&
-		now_ms - device->since_ms >= devices->options.timeout_ms)
+	if (device->state == DEVICE_ATTACHING && device->asked_ms != NOT_ASKED &&
+		now_ms - device->asked_ms >= devices->options.timeout_ms)
 		devices_refused(
 			devices, device, "the cloud does not answer the attach", now_ms, random);
 	if (is_held(devices, device) && device->state != DEVICE_ATTACHED &&

@@ -69,7 +69,7 @@ struct device {
 	unsigned times;
 
 	struct backoff backoff;
-	int64_t retry_ms, since_ms, state_ms, resume_ms;
+	int64_t retry_ms, asked_ms, state_ms, resume_ms;
 	uint64_t held_in;
 	unsigned answers;
 	struct table_link by_name, by_id;
@@ -144,6 +144,9 @@ void devices_begin_pass(struct devices *devices);
  * asked about, or the rate is used up. Two answers are waited for.
  */
 struct device *devices_take_attach(struct devices *devices, int64_t now_ms);
+
+/* The cloud was asked to attach it: from now on an answer is waited for. */
+void devices_asked(struct device *device, int64_t now_ms);
 
 /* The next device to detach, which is DETACHED then; NULL when there is none. */
 struct device *devices_take_detach(struct devices *devices, int64_t now_ms);
