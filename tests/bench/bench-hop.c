@@ -9,6 +9,8 @@
  *                                                     and that 99 of 100 did
  *        bench-hop relay --from P --to P              passes on what one connection to P brings:
  *                                                     the least that one more process costs
+ *        bench-hop tail --spool DIR --to P            publishes what comes into a spool, nothing
+ *                                                     else: the least that one behind it costs
  */
 #include "config.h"
 
@@ -18,16 +20,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/fault.h"
 #include "base/setting.h"
+#include "spool/spool.h"
 #include "wire.h"
 
 struct options {
 	long from, to, size, window, messages, rate;
-	char *topic;
+	char *topic, *spool;
 };
 
 static const struct setting settings[] = {
@@ -37,6 +42,8 @@ static const struct setting settings[] = {
 		.value = "N", .help = "port of the broker that they are taken from"},
 	{"topic", 0, SETTING_TEXT, offsetof(struct options, topic), .preset = "t", .value = "TOPIC",
 		.help = "topic"},
+	{"spool", 0, SETTING_TEXT, offsetof(struct options, spool), .value = "DIR",
+		.help = "spool that messages are read from"},
 	{"size", 0, SETTING_NUMBER, offsetof(struct options, size), .preset = "256", .min = 8,
 		.max = 8192, .value = "N", .help = "bytes of a payload"},
 	{"messages", 0, SETTING_NUMBER, offsetof(struct options, messages), .preset = "30000",
@@ -123,6 +130,59 @@ print_latency(void)
 	printf("%.0f %.0f\n", took[options.messages / 2], took[options.messages / 100 * 99]);
 }
 
+/* Each message as it was written; how many in flight is not counted. */
+static void
+publish_all(struct spool_reader *reader, int cloud)
+{
+	static uint16_t id;
+	uint8_t body[WIRE_MAX], packet[WIRE_MAX + 5];
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	bool any;
+	size_t n;
+
+	while (!spool_next(reader, &message, &any, &f) && any) {
+		n = wire_put_text(body, message.topic);
+		id = id == UINT16_MAX ? 1 : id + 1;
+		body[n++] = (uint8_t)(id >> 8);
+		body[n++] = (uint8_t)id;
+		memcpy(body + n, message.payload, message.len);
+		wire_write_all(cloud, packet, wire_put_packet(packet, 0x32, body, n + message.len));
+	}
+	if (f.code)
+		wire_die(f.text);
+}
+
+/* Until the broker is gone. */
+static void
+tail(void)
+{
+	AUTO(auto_spool_reader) struct spool_reader *reader = NULL;
+	int fds[2], ready = epoll_create1(0);
+	struct epoll_event event = {.events = EPOLLIN};
+	uint8_t answers[4096];
+	struct fault f = FAULT_INIT;
+
+	if (spool_reader_open(options.spool, "tail", &reader, &f))
+		wire_die(f.text);
+	fds[0] = spool_reader_fd(reader);
+	fds[1] = wire_connect(options.to, "tail", NULL, NULL);
+	for (uint32_t i = 0; i < 2; i++) {
+		event.data.u32 = i;
+		if (epoll_ctl(ready, EPOLL_CTL_ADD, fds[i], &event) < 0)
+			wire_die("epoll_ctl");
+	}
+	publish_all(reader, fds[1]);
+	for (;;) {
+		if (epoll_wait(ready, &event, 1, -1) < 0)
+			wire_die("epoll_wait");
+		if (event.data.u32 == 0)
+			publish_all(reader, fds[1]);
+		else if (read(fds[1], answers, sizeof(answers)) <= 0)
+			return;
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -143,6 +203,10 @@ main(int argc, char **argv)
 	mode = argv[first];
 	if (!strcmp(mode, "relay")) {
 		wire_relay(options.from, options.to);
+		return 0;
+	}
+	if (!strcmp(mode, "tail")) {
+		tail();
 		return 0;
 	}
 	took = calloc((size_t)options.messages, sizeof(*took));

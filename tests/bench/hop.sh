@@ -30,20 +30,20 @@ hop_bridge_conf()
 	[ "$1" = plain ] || echo "bridge_cafile $work/up.crt"
 }
 
-# hop_site_conf: takes every topic into $spool
+# hop_site_conf SPOOL TOPIC: takes that topic into the spool, with a socket beside it
 hop_site_conf()
 {
 	anyone_conf
 	printf 'acl_file %s\nplugin %s\n' "$work/hop.acl" "$build/src/plugin/.libs/p11_site.so"
-	printf 'plugin_opt_spool %s\nplugin_opt_socket %s\n' "$spool" "$work/site.sock"
-	printf 'plugin_opt_topic %s\n' ours
+	printf 'plugin_opt_spool %s\nplugin_opt_socket %s\n' "$1" "$1.sock"
+	printf 'plugin_opt_topic %s\n' "$2"
 }
 
 # start_gateway URL
 start_gateway()
 {
 	"$build/p11-gateway" run --token.key="$hop_key" --uplink.url="$1" --uplink.ca-file="$work/up.crt" \
-		--uplink.profile=generic --uplink.device=bench --site.socket="$work/site.sock" \
+		--uplink.profile=generic --uplink.device=bench --site.socket="$spool.sock" \
 		--site.out='ours 1' --spool.path="$spool" --status.socket="$work/status" \
 		>"$work/gateway.log" 2>&1 &
 	gateway=$!
@@ -88,11 +88,20 @@ column()
 	median "$work/column"
 }
 
-# latencies WHAT: at 1,000 messages a second; also of the bridge with a process between that only
-# passes bytes on, which is what a gateway that is not part of the broker costs at least
+# least_row FILE WHAT THEIRS COLUMN: beside the bridge
+least_row()
+{
+	least=$(column "$work/$1" "$4")
+	row "$2" "mosquitto's own bridge" "$least" "$3" \
+		"$(echo "$least $3" | awk '{ printf "%.3f", $1 / $2 }')" "report"
+}
+
+# latencies WHAT: at 1,000 messages a second; also what a gateway that is not part of the broker costs
+# at least: of the bridge with a process between that only passes bytes on, and of one that only takes
+# messages from a spool to the cloud, in the clear
 latencies()
 {
-	rm -f "$work/ours" "$work/theirs" "$work/relayed"
+	rm -f "$work/ours" "$work/theirs" "$work/relayed" "$work/tailed"
 	i=0
 	while [ $i -lt "$rounds" ]; do
 		"$hop" latency --rate 1000 --messages 2000 --from "$site_port" --to "$up_port" \
@@ -101,6 +110,8 @@ latencies()
 			--topic theirs >>"$work/theirs"
 		"$hop" latency --rate 1000 --messages 2000 --from "$relayed_port" --to "$up_port" \
 			--topic relayed >>"$work/relayed"
+		"$hop" latency --rate 1000 --messages 2000 --from "$tailed_port" --to "$up_port" \
+			--topic least >>"$work/tailed"
 		i=$((i + 1))
 	done
 	for n in 1 2; do
@@ -110,9 +121,8 @@ latencies()
 		b=$(column "$work/theirs" $n)
 		row "$1, us, $half" "mosquitto's own bridge" "$a" "$b" \
 			"$(echo "$a $b" | awk '{ printf "%.3f", $1 / $2 }')" "$target"
-		a=$(column "$work/relayed" $n)
-		row "the bridge through a bare relay, us, $half" "mosquitto's own bridge" "$a" "$b" \
-			"$(echo "$a $b" | awk '{ printf "%.3f", $1 / $2 }')" "report"
+		least_row relayed "the bridge through a bare relay, us, $half" "$b" $n
+		least_row tailed "a bare reader of the spool, plain, us, $half" "$b" $n
 	done
 }
 
@@ -193,7 +203,7 @@ crowd_row()
 	start_broker crowd
 	"$build/p11-gateway" run --token.key="$hop_key" --uplink.url="mqtt://127.0.0.1:$port" \
 		--uplink.project=bench --uplink.region=us-central1 --uplink.registry=bench \
-		--uplink.device=gw1 --site.attach-rate=1000 --site.socket="$work/site.sock" \
+		--uplink.device=gw1 --site.attach-rate=1000 --site.socket="$spool.sock" \
 		--spool.path="$spool" --status.socket="$work/status" >"$work/gateway.log" 2>&1 &
 	gateway=$!
 	pids="$pids $gateway"
@@ -231,9 +241,14 @@ hop_part()
 	start_broker up
 	up_port=$port
 	printf 'pattern readwrite #\n' >"$work/hop.acl"
-	hop_site_conf >"$work/site.conf"
+	hop_site_conf "$spool" ours >"$work/site.conf"
 	start_broker site
 	site_port=$port
+	hop_site_conf "$work/least" least >"$work/tailed.conf"
+	start_broker tailed
+	tailed_port=$port
+	"$hop" tail --spool "$work/least" --to "$up_port" &
+	pids="$pids $!"
 	# shellcheck source=/dev/null
 	. "$work/softhsm/env"
 	hop_key='pkcs11:token=gw;object=bench-hop'

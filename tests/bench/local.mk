@@ -11,7 +11,7 @@ tests_bench_bench_mqtt_SOURCES = tests/bench/bench-mqtt.c tests/bench/wire.c tes
 tests_bench_bench_mqtt_LDADD = src/base/libbase.la $(CRYPTO_LIBS) -lpthread
 
 tests_bench_bench_hop_SOURCES = tests/bench/bench-hop.c tests/bench/wire.c tests/bench/wire.h
-tests_bench_bench_hop_LDADD = src/base/libbase.la $(CRYPTO_LIBS) -lpthread
+tests_bench_bench_hop_LDADD = src/spool/libspool.la src/base/libbase.la $(CRYPTO_LIBS) -lpthread
 
 bench_loads = tests/bench/bench-jwt tests/bench/bench-mqtt tests/bench/bench-hop \
 	tests/integration/free-port
