@@ -2,6 +2,7 @@
 
 #include "plugin/door.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 /* Frames taken from one gateway at once, so that the broker's other clients have their turn. */
 #define FRAMES_AT_ONCE 256
 
+/* more  a gateway had more to say than was listened to */
 struct door {
 	char *path;
 	int listening;
@@ -20,6 +22,7 @@ struct door {
 	void *with;
 	struct channel *channels[DOOR_GATEWAYS_MAX];
 	size_t n;
+	bool more;
 };
 
 int
@@ -123,10 +126,10 @@ take_one(struct door *door)
 static int
 hear(struct door *door, struct channel *channel, struct fault *f)
 {
-	for (int i = 0; i < FRAMES_AT_ONCE; i++) {
-		struct frame frame;
-		bool any;
+	struct frame frame;
+	bool any = true;
 
+	for (int i = 0; any && i < FRAMES_AT_ONCE; i++) {
 		if (channel_next(channel, &frame, &any, f))
 			return -1;
 		if (!any)
@@ -136,12 +139,32 @@ hear(struct door *door, struct channel *channel, struct fault *f)
 				f, FAULT_INVALID, "a gateway says what only a broker says");
 		door->deliver(door->with, &frame);
 	}
+	door->more |= any;
 	return channel_is_waiting(channel) ? channel_flush(channel, f) : 0;
+}
+
+/* One question for all of them: nearly always nobody wants anything. */
+static bool
+is_wanted(const struct door *door)
+{
+	struct pollfd fds[DOOR_GATEWAYS_MAX + 1];
+
+	for (size_t i = 0; i < door->n; i++)
+		fds[i] = (struct pollfd){
+			.fd = channel_fd(door->channels[i]),
+			.events = (short)(channel_is_waiting(door->channels[i]) ? POLLIN | POLLOUT
+										: POLLIN),
+		};
+	fds[door->n] = (struct pollfd){.fd = door->listening, .events = POLLIN};
+	return poll(fds, door->n + 1, 0) != 0;
 }
 
 void
 door_poll(struct door *door)
 {
+	if (!door->more && !is_wanted(door))
+		return;
+	door->more = false;
 	while (take_one(door))
 		continue;
 	for (size_t i = door->n; i-- > 0;) {

@@ -31,7 +31,7 @@
  * complained_ms  when it was last said that messages are not taken; 0 when they are
  * refused        how many were not since then
  * tick_failed    the spool's housekeeping failed, which was said
- * has_clock      the broker ticks, or it was said that it does not
+ * ticks          the broker gives us time; told: it was said that it does not
  */
 struct site {
 	mosquitto_plugin_id_t *id;
@@ -43,7 +43,7 @@ struct site {
 	long complained_ms;
 	unsigned long refused;
 	bool tick_failed;
-	bool has_clock;
+	bool ticks, told;
 };
 
 static void
@@ -343,33 +343,32 @@ on_tick(int event, void *event_data, void *userdata)
 
 	(void)event;
 	(void)event_data;
-	site->has_clock = true;
+	site->ticks = true;
 	look(site);
 	return MOSQ_ERR_SUCCESS;
 }
 
-/* A connection is accepted in one pass of the broker's loop, and read in a later one. */
+/*
+ * A connection is accepted in one pass of the broker's loop, and read in a later one: there would
+ * have been a tick before a message. Without one messages are all the time there is.
+ */
 static void
-say_no_clock(struct site *site)
+look_without_tick(struct site *site)
 {
-	site->has_clock = true;
-	mosquitto_log_printf(MOSQ_LOG_ERR,
-		NAME ": this broker gives plugins no time with per_listener_settings true (2.0.15 "
-		     "and later do): config and commands wait for a message to come");
+	if (!site->told)
+		mosquitto_log_printf(MOSQ_LOG_ERR,
+			NAME ": this broker gives plugins no time with per_listener_settings true "
+			     "(2.0.15 and later do): config and commands wait for a message to "
+			     "come");
+	site->told = true;
+	look(site);
 }
 
-/* The message is in the spool before its sender has its PUBACK. */
 static int
-on_message(int event, void *event_data, void *userdata)
+take_message(struct site *site, struct mosquitto_evt_message *message)
 {
-	struct mosquitto_evt_message *message = event_data;
-	struct site *site = userdata;
 	struct topic topic;
 
-	(void)event;
-	if (!site->has_clock)
-		say_no_clock(site);
-	look(site);
 	if (!strncmp(message->topic, "/devices/", strlen("/devices/"))) {
 		topic_parse(message->topic, &topic);
 		return take_device(site, message, &topic);
@@ -383,6 +382,19 @@ on_message(int event, void *event_data, void *userdata)
 		}
 	}
 	return MOSQ_ERR_SUCCESS;
+}
+
+/* The message is in the spool before its sender has its PUBACK. */
+static int
+on_message(int event, void *event_data, void *userdata)
+{
+	struct site *site = userdata;
+	int rc = take_message(site, event_data);
+
+	(void)event;
+	if (!site->ticks)
+		look_without_tick(site);
+	return rc;
 }
 
 static int
