@@ -110,7 +110,7 @@ attach_work(struct gateway *g)
 	int64_t now_ms = gateway_now_ms(g);
 	struct device *device;
 
-	if (g->cloud.state != CLOUD_UP || !gateway_settings_attaches(&g->settings))
+	if (g->cloud.state != CLOUD_UP)
 		return;
 	while (mqtt_room(g->cloud.mqtt) > 0 && signer_has_room(g) &&
 		(device = devices_take_attach(g->devices, now_ms))) {

@@ -245,12 +245,13 @@ give_up(struct gateway *g, uint64_t seq, struct fault *f)
 	return 0;
 }
 
-/* What a message is to the cloud: `topic` is what it has there, empty when it has none. */
+/* What a message is to the cloud: `topic` is what it has there, NULL when it has none. */
 struct outgoing {
 	struct device *device;
 	bool is_state;
 	int qos;
-	char topic[TOPIC_SIZE_MAX];
+	const char *topic;
+	char mapped[TOPIC_SIZE_MAX];
 };
 
 static void
@@ -259,20 +260,18 @@ prepare(struct gateway *g, const struct spool_message *m, struct outgoing *out)
 	struct topic topic;
 	int qos;
 
-	*out->topic = '\0';
 	out->device = *m->device ? devices_meet(g->devices, m->device, gateway_now_ms(g)) : NULL;
 	topic_parse(m->topic, &topic);
 	out->is_state = topic.kind == TOPIC_STATE;
 	out->qos = m->qos ? 1 : 0;
 	if (topic.kind != TOPIC_OTHER) {
-		snprintf(out->topic, sizeof(out->topic), "%s", m->topic);
+		out->topic = m->topic;
 		return;
 	}
 	out->device = NULL;
-	qos = routes_map(&g->out, ROUTE_OUT, m->topic, out->topic, sizeof(out->topic));
-	if (qos < 0)
-		*out->topic = '\0';
-	else if (qos < out->qos)
+	qos = routes_map(&g->out, ROUTE_OUT, m->topic, out->mapped, sizeof(out->mapped));
+	out->topic = qos < 0 ? NULL : out->mapped;
+	if (qos >= 0 && qos < out->qos)
 		out->qos = qos;
 }
 
@@ -313,7 +312,7 @@ take(struct gateway *g, const struct spool_message *m, struct fault *f)
 	if (ledger_has(p->ledger, m->seq))
 		return 0;
 	prepare(g, m, &out);
-	if (!*out.topic) {
+	if (!out.topic) {
 		if (!p->unrouted++)
 			log_warn("no [site] out rule has a place for topic=%s: it is dropped, and "
 				 "so are others that have none",
@@ -396,6 +395,9 @@ pump_run(struct gateway *g)
 		if (starved || !look(g))
 			break;
 		n++;
+		/* What comes alone goes at once; whether more has come is seen to behind it. */
+		if (!spool_has_read_ahead(p->reader))
+			mqtt_flush(g->cloud.mqtt);
 	}
 	attach_work(g);
 	set_more(p, n == AT_ONCE);

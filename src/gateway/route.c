@@ -102,13 +102,17 @@ routes_map(
 		const struct route *route = &routes->items[i];
 		const char *from = way == ROUTE_OUT ? route->local : route->remote;
 		const char *to = way == ROUTE_OUT ? route->remote : route->local;
-		int len;
+		size_t from_len = strlen(from), to_len = strlen(to);
+		const char *rest = topic + from_len;
 
-		if (strncmp(topic, from, strlen(from)) != 0 || !topic[strlen(from)] ||
-			!filter_matches(route->filter, topic + strlen(from)))
+		if (strncmp(topic, from, from_len) != 0 || !*rest ||
+			!filter_matches(route->filter, rest))
 			continue;
-		len = snprintf(ret, size, "%s%s", to, topic + strlen(from));
-		return len < 0 || (size_t)len >= size ? -1 : route->qos;
+		if (to_len + strlen(rest) >= size)
+			return -1;
+		memcpy(ret, to, to_len);
+		strcpy(ret + to_len, rest);
+		return route->qos;
 	}
 	return -1;
 }

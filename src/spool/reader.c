@@ -22,8 +22,8 @@
 /*
  * want     the number of the message to come; 0 for whatever is the oldest
  * ahead    when the cursor is ahead of the log, which is to be said once: the log's end
- * emptied  what the watch told was taken note of, once at least: what came later will be told
- * at_end   nothing was left when it was last looked
+ * emptied  what the watch told was taken note of since the end was last seen: what came later will
+ *          be told
  * listed   there was no segment behind the open one, and none came since
  */
 struct spool_reader {
@@ -33,7 +33,7 @@ struct spool_reader {
 	struct walk walk;
 	uint64_t want;
 	uint64_t ahead;
-	bool emptied, at_end, listed;
+	bool emptied, listed;
 };
 
 void
@@ -303,7 +303,9 @@ read_one(struct spool_reader *r, struct spool_message *ret_message, bool *ret_an
 	case WALK_END:
 		if (go_on(r, &more, f))
 			return -1;
-		*ret_done = r->at_end = !more;
+		*ret_done = !more;
+		/* What is told next is read first, and taken note of when there is time. */
+		r->emptied &= more;
 		return 0;
 	}
 	if (ret_message->seq < r->want)
@@ -325,14 +327,17 @@ spool_next(
 
 	if (r->ahead)
 		return say_ahead(r, f);
-	if (r->at_end)
-		drain(r);
-	r->at_end = false;
 	while (!done) {
 		if (read_one(r, ret_message, ret_any, &done, f))
 			return -1;
 	}
 	return 0;
+}
+
+bool
+spool_has_read_ahead(const struct spool_reader *r)
+{
+	return r->walk.fd >= 0 && segment_view_has(&r->walk.view, r->walk.at);
 }
 
 int

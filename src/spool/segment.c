@@ -173,6 +173,12 @@ segment_view(struct segment_view *view, int fd, off_t at, size_t need,
 	return 0;
 }
 
+bool
+segment_view_has(const struct segment_view *view, off_t at)
+{
+	return at >= view->at && at - view->at < (off_t)view->len;
+}
+
 void
 segment_view_forget(struct segment_view *view)
 {

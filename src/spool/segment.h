@@ -64,6 +64,9 @@ struct segment_view {
 int segment_view(struct segment_view *view, int fd, off_t at, size_t need,
 	const unsigned char **ret_bytes, size_t *ret_len, struct fault *f);
 
+/* Whether the byte at `at` is in view. */
+bool segment_view_has(const struct segment_view *view, off_t at);
+
 /* Lets go of what was read, which may have become more since; keeps the memory. */
 void segment_view_forget(struct segment_view *view);
 

@@ -137,6 +137,12 @@ AUTO_DEFINE(spool_reader, struct spool_reader, spool_reader_close);
 int spool_next(struct spool_reader *reader, struct spool_message *ret_message, bool *ret_any,
 	struct fault *f);
 
+/*
+ * Whether some of what comes next was read from the disk already. Without it spool_next() asks the
+ * system: who has something to do first does that.
+ */
+bool spool_has_read_ahead(const struct spool_reader *reader);
+
 /* A descriptor that becomes readable when there may be something new; spool_next() empties it. */
 int spool_reader_fd(const struct spool_reader *reader);
 

@@ -214,7 +214,7 @@ routes_map_both_ways(void **state)
 	};
 	AUTO(routes_clear) struct routes routes = {NULL, 0};
 	struct fault f = FAULT_INIT;
-	char topic[64], small[4];
+	char topic[64], exact[8], small[7];
 
 	(void)state;
 	assert_ok(routes_parse(&list, &routes, &f), &f);
@@ -224,6 +224,8 @@ routes_map_both_ways(void **state)
 		if (qos != rows[i].qos || (qos >= 0 && strcmp(topic, rows[i].to)))
 			fail_msg("row %zu: %s", i, rows[i].from);
 	}
+	assert_int_equal(routes_map(&routes, ROUTE_OUT, "plain/a", exact, sizeof(exact)), 1);
+	assert_string_equal(exact, "plain/a");
 	assert_int_equal(routes_map(&routes, ROUTE_OUT, "plain/a", small, sizeof(small)), -1);
 }
 

@@ -273,6 +273,26 @@ a_waiting_reader_is_told(void **state)
 	}
 }
 
+static void
+what_was_read_ahead_is_told(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+
+	(void)state;
+	assert_false(spool_has_read_ahead(reader));
+	append(writer, "one");
+	append(writer, "two");
+	assert_next(reader, "one");
+	assert_true(spool_has_read_ahead(reader));
+	assert_next(reader, "two");
+	append(writer, "three");
+	assert_false(spool_has_read_ahead(reader));
+	assert_next(reader, "three");
+	assert_false(spool_has_read_ahead(reader));
+	assert_none(reader);
+}
+
 /* What a killed writer left behind the last whole message was never said to have arrived. */
 static void
 a_torn_tail_costs_nothing_else(void **state)
@@ -823,6 +843,7 @@ main(void)
 		TEST(messages_are_read_as_they_were_written),
 		TEST(a_reader_goes_on_where_it_acknowledged),
 		TEST(a_waiting_reader_is_told),
+		TEST(what_was_read_ahead_is_told),
 		TEST(a_torn_tail_costs_nothing_else),
 		TEST(damage_costs_what_it_hit),
 		TEST(a_newer_version_s_segment_is_left_alone),
