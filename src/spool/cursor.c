@@ -11,7 +11,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <zlib.h>
+#include "spool/checksum.h"
 
 #include "base/auto.h"
 #include "spool/spool.h"
@@ -53,12 +53,12 @@ static void
 put_slot(unsigned char slot[SLOT_LEN], uint64_t generation, uint64_t seq)
 {
 	uint64_t words[3] = {htole64(MAGIC), htole64(generation), htole64(seq)};
-	uint32_t crc;
+	uint32_t sum;
 
 	memset(slot, 0, SLOT_LEN);
 	memcpy(slot, words, sizeof(words));
-	crc = htole32((uint32_t)crc32(0, slot, sizeof(words)));
-	memcpy(slot + sizeof(words), &crc, sizeof(crc));
+	sum = htole32(checksum(slot, sizeof(words)));
+	memcpy(slot + sizeof(words), &sum, sizeof(sum));
 }
 
 /* Whether a slot is good and newer than what was read. */

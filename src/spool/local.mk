@@ -1,6 +1,7 @@
-# spool: the log between a site's broker and the cloud; the only room that knows zlib
+# spool: the log between a site's broker and the cloud; the only room that knows xxhash
 noinst_LTLIBRARIES += src/spool/libspool.la
 src_spool_libspool_la_SOURCES = \
+	src/spool/checksum.c src/spool/checksum.h \
 	src/spool/cursor.c src/spool/cursor.h \
 	src/spool/drops.c src/spool/drops.h \
 	src/spool/reader.c \
@@ -10,5 +11,4 @@ src_spool_libspool_la_SOURCES = \
 	src/spool/timely.c src/spool/timely.h \
 	src/spool/walk.c src/spool/walk.h \
 	src/spool/writer.c
-src_spool_libspool_la_CFLAGS = $(AM_CFLAGS) $(ZLIB_CFLAGS)
-src_spool_libspool_la_LIBADD = $(ZLIB_LIBS)
+src_spool_libspool_la_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)

@@ -5,7 +5,7 @@
 #include <endian.h>
 #include <string.h>
 
-#include <zlib.h>
+#include "spool/checksum.h"
 
 #define MAGIC	  "\xb1RC1"
 #define MAGIC_LEN 4
@@ -74,25 +74,29 @@ record_check(const struct spool_message *m, struct fault *f)
 }
 
 size_t
-record_head(const struct spool_message *m, unsigned char head[RECORD_HEAD_LEN])
+record_len(const struct spool_message *m)
+{
+	return RECORD_HEAD_LEN + strlen(m->device) + 1 + strlen(m->topic) + 1 + m->len;
+}
+
+void
+record_write(const struct spool_message *m, unsigned char *bytes)
 {
 	size_t device_len = strlen(m->device), topic_len = strlen(m->topic);
-	uLong crc;
+	unsigned char *at = bytes + RECORD_HEAD_LEN;
 
-	memcpy(head, MAGIC, MAGIC_LEN);
-	put64(head + 8, m->seq);
-	put64(head + 16, (uint64_t)m->time_ms);
-	put32(head + 24, (uint32_t)m->len);
-	put16(head + 28, (uint16_t)topic_len);
-	head[30] = (unsigned char)device_len;
-	head[31] = (unsigned char)m->qos;
-	crc = crc32(0, head + 8, RECORD_HEAD_LEN - 8);
-	crc = crc32(crc, (const Bytef *)m->device, (uInt)device_len + 1);
-	crc = crc32(crc, (const Bytef *)m->topic, (uInt)topic_len + 1);
+	memcpy(bytes, MAGIC, MAGIC_LEN);
+	put64(bytes + 8, m->seq);
+	put64(bytes + 16, (uint64_t)m->time_ms);
+	put32(bytes + 24, (uint32_t)m->len);
+	put16(bytes + 28, (uint16_t)topic_len);
+	bytes[30] = (unsigned char)device_len;
+	bytes[31] = (unsigned char)m->qos;
+	at = mempcpy(at, m->device, device_len + 1);
+	at = mempcpy(at, m->topic, topic_len + 1);
 	if (m->len)
-		crc = crc32(crc, m->payload, (uInt)m->len);
-	put32(head + 4, (uint32_t)crc);
-	return RECORD_HEAD_LEN + device_len + 1 + topic_len + 1 + m->len;
+		at = mempcpy(at, m->payload, m->len);
+	put32(bytes + 4, checksum(bytes + 8, (size_t)(at - bytes) - 8));
 }
 
 /* No byte may be other than a record has it, as far as there are any. */
@@ -123,7 +127,7 @@ record_read(
 		return RECORD_PARTIAL;
 	device = (const char *)bytes + RECORD_HEAD_LEN;
 	topic = device + device_len + 1;
-	if (crc32(0, bytes + 8, (uInt)whole - 8) != get32(bytes + 4) ||
+	if (checksum(bytes + 8, whole - 8) != get32(bytes + 4) ||
 		strnlen(device, device_len + 1) != device_len ||
 		strnlen(topic, topic_len + 1) != topic_len)
 		return RECORD_BAD;

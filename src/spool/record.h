@@ -8,7 +8,7 @@
  * All numbers are little-endian:
  *
  *   0  magic, 4 bytes          24  payload's length, 4
- *   4  CRC-32 of what follows  28  topic's length, 2
+ *   4  checksum of the rest    28  topic's length, 2
  *   8  sequence number, 8      30  device's length, 1
  *  16  time in ms, 8           31  QoS, 1
  *  32  device, topic, payload; a NUL behind each of the first two
@@ -20,12 +20,11 @@
 /* Returns 0; else FAULT_INVALID when a part of the message is out of bounds. */
 int record_check(const struct spool_message *message, struct fault *f);
 
-/*
- * Makes what stands before device, topic and payload of a message that record_check() took.
- *
- * Returns the length of the whole record.
- */
-size_t record_head(const struct spool_message *message, unsigned char head[RECORD_HEAD_LEN]);
+/* How long the record is of a message that record_check() took. */
+size_t record_len(const struct spool_message *message);
+
+/* Makes it; bytes has room for record_len(). */
+void record_write(const struct spool_message *message, unsigned char *bytes);
 
 enum record_state {
 	RECORD_WHOLE,	/* there */

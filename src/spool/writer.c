@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +39,7 @@ struct segment {
 /*
  * segments  oldest first; the last one is written to while `fd` is open
  * next      the number of the message to come
+ * record    room for what is written at once
  * opened_ms when the last segment was begun
  */
 struct spool_writer {
@@ -50,6 +50,8 @@ struct spool_writer {
 	size_t n, room;
 	int64_t bytes, segment_max;
 	uint64_t next;
+	unsigned char *record;
+	size_t record_size;
 	int64_t opened_ms, ticked_ms;
 	struct drops *drops;
 	struct walk walk;
@@ -109,6 +111,7 @@ spool_writer_close(struct spool_writer *w)
 	if (w->dir >= 0)
 		close(w->dir);
 	free(w->segments);
+	free(w->record);
 	free(w->hold);
 	free(w);
 }
@@ -395,17 +398,25 @@ undo(struct spool_writer *w)
 }
 
 static int
-write_record(struct spool_writer *w, const struct spool_message *m, struct fault *f)
+make_record(struct spool_writer *w, const struct spool_message *m, size_t len, struct fault *f)
 {
-	unsigned char head[RECORD_HEAD_LEN];
-	size_t len = record_head(m, head);
-	struct iovec parts[] = {
-		{head, sizeof(head)},
-		{(void *)m->device, strlen(m->device) + 1},
-		{(void *)m->topic, strlen(m->topic) + 1},
-		{(void *)m->payload, m->len},
-	};
-	ssize_t put = writev(w->fd, parts, m->len ? 4 : 3);
+	if (len > w->record_size) {
+		unsigned char *more = realloc(w->record, len);
+
+		if (!more)
+			return fault_nomem(f);
+		w->record = more;
+		w->record_size = len;
+	}
+	record_write(m, w->record);
+	return 0;
+}
+
+/* Writes the record that was made. */
+static int
+write_record(struct spool_writer *w, size_t len, struct fault *f)
+{
+	ssize_t put = write(w->fd, w->record, len);
 
 	if (put < 0 || (size_t)put != len) {
 		if (put >= 0)
@@ -431,15 +442,15 @@ int
 spool_append(struct spool_writer *w, const struct spool_message *message, struct fault *f)
 {
 	struct spool_message m = *message;
-	int64_t len;
+	size_t len;
 	bool room;
 
 	if (record_check(&m, f))
 		return -1;
 	m.seq = w->next;
 	m.time_ms = now_ms(CLOCK_REALTIME);
-	len = (int64_t)(RECORD_HEAD_LEN + strlen(m.device) + strlen(m.topic) + 2 + m.len);
-	if (make_room(w, len + SEGMENT_HEAD_LEN, &room, f))
+	len = record_len(&m);
+	if (make_room(w, (int64_t)len + SEGMENT_HEAD_LEN, &room, f))
 		return -1;
 	if (!room && w->options.when_full == SPOOL_DROP_NEWEST) {
 		drops_add(w->drops, m.device, "full", 1);
@@ -448,9 +459,9 @@ spool_append(struct spool_writer *w, const struct spool_message *message, struct
 	if (!room)
 		return fault_set(f, FAULT_PRECONDITION,
 			"the spool is full: %lld bytes wait for the cloud", (long long)w->bytes);
-	if (w->fd >= 0 && w->segments[w->n - 1].bytes + len > w->segment_max)
+	if (w->fd >= 0 && w->segments[w->n - 1].bytes + (int64_t)len > w->segment_max)
 		seal(w);
-	if ((w->fd < 0 && begin(w, f)) || write_record(w, &m, f))
+	if (make_record(w, &m, len, f) || (w->fd < 0 && begin(w, f)) || write_record(w, len, f))
 		return -1;
 	w->next++;
 	return 0;

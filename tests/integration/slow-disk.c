@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -73,10 +72,10 @@ fsync(int fd)
 }
 
 ssize_t
-writev(int fd, const struct iovec *parts, int n)
+write(int fd, const void *bytes, size_t len)
 {
 	hold_up(fd);
-	return syscall(SYS_writev, fd, parts, n);
+	return syscall(SYS_write, fd, bytes, len);
 }
 
 int

@@ -1,0 +1,10 @@
+/* checksum: of what is in the spool's files: the lower half of XXH3. */
+#ifndef SPOOL_CHECKSUM_H
+#define SPOOL_CHECKSUM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint32_t checksum(const void *bytes, size_t len);
+
+#endif
