@@ -16,7 +16,7 @@
 #include "base/auto.h"
 #include "spool/spool.h"
 
-/* Magic, generation, seq, CRC-32 of these; little-endian. */
+/* Magic, generation, seq, checksum of these; little-endian. */
 #define MAGIC	 UINT64_C(0x31525543504f4f53) /* "SOOPCUR1" */
 #define SLOT_LEN 32
 
