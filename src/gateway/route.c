@@ -103,10 +103,12 @@ routes_map(
 		const char *from = way == ROUTE_OUT ? route->local : route->remote;
 		const char *to = way == ROUTE_OUT ? route->remote : route->local;
 		size_t from_len = strlen(from), to_len = strlen(to);
-		const char *rest = topic + from_len;
+		const char *rest;
 
-		if (strncmp(topic, from, from_len) != 0 || !*rest ||
-			!filter_matches(route->filter, rest))
+		if (strncmp(topic, from, from_len) != 0)
+			continue;
+		rest = topic + from_len;
+		if (!*rest || !filter_matches(route->filter, rest))
 			continue;
 		if (to_len + strlen(rest) >= size)
 			return -1;

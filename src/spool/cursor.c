@@ -11,9 +11,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "spool/checksum.h"
-
 #include "base/auto.h"
+#include "spool/checksum.h"
 #include "spool/spool.h"
 
 /* Magic, generation, seq, checksum of these; little-endian. */
