@@ -10,7 +10,7 @@
 #include "base/auto.h"
 #include "base/fault.h"
 
-#define SEGMENT_VERSION	 1
+#define SEGMENT_VERSION	 2
 #define SEGMENT_HEAD_LEN 16
 
 /* "00000000000000ff.log": the number of the first message that is or will be in it. */

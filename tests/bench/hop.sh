@@ -42,10 +42,10 @@ hop_site_conf()
 # start_gateway URL: scheduled as its unit has it
 start_gateway()
 {
-	chrt --batch 0 "$build/p11-gateway" run --token.key="$hop_key" --uplink.url="$1" --uplink.ca-file="$work/up.crt" \
-		--uplink.profile=generic --uplink.device=bench --site.socket="$spool.sock" \
-		--site.out='ours 1' --spool.path="$spool" --status.socket="$work/status" \
-		>"$work/gateway.log" 2>&1 &
+	chrt --batch 0 "$build/p11-gateway" run --token.key="$hop_key" --uplink.url="$1" \
+		--uplink.ca-file="$work/up.crt" --uplink.profile=generic --uplink.device=bench \
+		--site.socket="$spool.sock" --site.out='ours 1' --spool.path="$spool" \
+		--status.socket="$work/status" >"$work/gateway.log" 2>&1 &
 	gateway=$!
 	pids="$pids $gateway"
 	waited=0
