@@ -155,6 +155,17 @@ listens_to_itself()
 	leave
 }
 
+# More than the broker takes in one of its turns, with nothing behind it that would wake it.
+brings_many()
+{
+	subscribe two 'building/#'
+	enter
+	seq -f 'building/light 0 pass %g' 600 >&3
+	check "all of many are delivered" wait_for 20 says '^building/light 0 600$' two.sub
+	check "none of them twice" same "$(grep -c '^building/light' two.sub)" 600
+	leave
+}
+
 tells_who_is_there()
 {
 	subscribe one '/devices/one/commands/#'
@@ -253,6 +264,7 @@ main()
 	speaks_for_itself
 	is_attacked
 	listens_to_itself
+	brings_many
 	tells_who_is_there
 	bridges
 	full

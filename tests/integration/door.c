@@ -96,10 +96,14 @@ main(int argc, char **argv)
 		return fail(&f);
 	setvbuf(stdin, NULL, _IONBF, 0);
 	for (bool input = true;;) {
-		struct pollfd fds[] = {{channel_fd(channel), POLLIN, 0}, {0, POLLIN, 0}};
+		const short out = channel_is_waiting(channel) ? POLLOUT : 0;
+		struct pollfd fds[] = {
+			{channel_fd(channel), (short)(POLLIN | out), 0}, {0, POLLIN, 0}};
 
 		poll(fds, input ? 2 : 1, -1);
-		if (fds[0].revents && show(channel, &f))
+		if ((fds[0].revents & POLLOUT) && channel_flush(channel, &f))
+			return fail(&f);
+		if ((fds[0].revents & ~POLLOUT) && show(channel, &f))
 			return fail(&f);
 		if (!input || !fds[1].revents)
 			continue;
