@@ -22,8 +22,8 @@
 /*
  * want     the number of the message to come; 0 for whatever is the oldest
  * ahead    when the cursor is ahead of the log, which is to be said once: the log's end
- * emptied  what the watch told was taken note of since the end was last seen: what came later will
- *          be told
+ * emptied  what the watch told was taken note of since the end was last seen, before anything was
+ *          read: what came later will be told
  * listed   there was no segment behind the open one, and none came since
  */
 struct spool_reader {
@@ -223,11 +223,7 @@ go_on(struct spool_reader *r, bool *ret_more, struct fault *f)
 	int rc;
 
 	segment_view_forget(&r->walk.view);
-	*ret_more = !r->emptied;
-	if (!r->emptied) {
-		drain(r);
-		return 0;
-	}
+	*ret_more = false;
 	if (r->walk.fd >= 0 && r->listed)
 		return 0;
 	if (find_segment(r, &first, ret_more, f))
@@ -291,6 +287,8 @@ read_one(struct spool_reader *r, struct spool_message *ret_message, bool *ret_an
 	bool more;
 
 	*ret_done = *ret_any = false;
+	if (!r->emptied)
+		drain(r);
 	if (r->walk.fd >= 0 && walk_next(&r->walk, &state, ret_message, &bytes, f))
 		return -1;
 	switch (state) {
@@ -304,8 +302,7 @@ read_one(struct spool_reader *r, struct spool_message *ret_message, bool *ret_an
 		if (go_on(r, &more, f))
 			return -1;
 		*ret_done = !more;
-		/* What is told next is read first, and taken note of when there is time. */
-		r->emptied &= more;
+		r->emptied = more;
 		return 0;
 	}
 	if (ret_message->seq < r->want)

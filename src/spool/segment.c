@@ -129,6 +129,7 @@ static int
 fill(struct segment_view *view, int fd, off_t at, size_t need, struct fault *f)
 {
 	size_t size = need > VIEW_LEN ? need : VIEW_LEN;
+	ssize_t got;
 
 	if (view->size < size) {
 		unsigned char *more = realloc(view->bytes, size);
@@ -138,20 +139,14 @@ fill(struct segment_view *view, int fd, off_t at, size_t need, struct fault *f)
 		view->bytes = more;
 		view->size = size;
 	}
+	do
+		got = pread(fd, view->bytes, view->size, at);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return fault_errno(f, "cannot read a segment of the spool");
 	view->at = at;
-	view->len = 0;
-	while (view->len < need) {
-		ssize_t got = pread(
-			fd, view->bytes + view->len, view->size - view->len, at + (off_t)view->len);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return fault_errno(f, "cannot read a segment of the spool");
-		if (got == 0)
-			break;
-		view->len += (size_t)got;
-	}
+	view->len = (size_t)got;
+	view->ended = view->len < view->size;
 	return 0;
 }
 
@@ -161,11 +156,10 @@ segment_view(struct segment_view *view, int fd, off_t at, size_t need,
 {
 	size_t skip = at >= view->at ? (size_t)(at - view->at) : view->len + 1;
 
-	if (!view->bytes || skip + need > view->len) {
-		if (fill(view, fd, at, need, f)) {
-			view->len = 0;
+	if (skip > view->len || (skip + need > view->len && !view->ended)) {
+		segment_view_forget(view);
+		if (fill(view, fd, at, need, f))
 			return -1;
-		}
 		skip = 0;
 	}
 	*ret_bytes = view->bytes + skip;
@@ -183,11 +177,12 @@ void
 segment_view_forget(struct segment_view *view)
 {
 	view->len = 0;
+	view->ended = false;
 }
 
 void
 segment_view_clear(struct segment_view *view)
 {
 	free(view->bytes);
-	*view = (struct segment_view){NULL, 0, 0, 0};
+	*view = (struct segment_view){.bytes = NULL};
 }

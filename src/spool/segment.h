@@ -47,13 +47,16 @@ enum segment_state segment_check(const unsigned char *head, size_t len);
 /*
  * A window on a file: the bytes that were last asked for and some behind them.
  *
- * len  how many there are; fewer than asked for where the file ends
+ * len    how many there are; fewer than asked for where the file ends
+ * ended  the file ended behind them when they were read: no more is read before
+ *        segment_view_forget()
  */
 struct segment_view {
 	unsigned char *bytes;
 	size_t len;
 	off_t at;
 	size_t size;
+	bool ended;
 };
 
 /*

@@ -128,7 +128,8 @@ AUTO_DEFINE(spool_reader, struct spool_reader, spool_reader_close);
  * The next message.
  *
  * ret_message  what it points to is valid until the next call
- * ret_any      false when there is none yet: spool_reader_fd() tells when to ask again
+ * ret_any      false when there was none when the last of them were read: spool_reader_fd() tells
+ *              when to ask again
  *
  * Returns 0; else FAULT_INVALID when messages were lost, with what happened to them: that is said
  * once, and the next call goes on behind them. FAULT_CONFIG when a newer version of this software

@@ -286,11 +286,27 @@ what_was_read_ahead_is_told(void **state)
 	assert_next(reader, "one");
 	assert_true(spool_has_read_ahead(reader));
 	assert_next(reader, "two");
-	append(writer, "three");
-	assert_false(spool_has_read_ahead(reader));
-	assert_next(reader, "three");
 	assert_false(spool_has_read_ahead(reader));
 	assert_none(reader);
+}
+
+/* The end is where it was when it was read; what came since is told, and not looked for. */
+static void
+what_came_behind_the_end_is_told(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct pollfd wait = {.fd = spool_reader_fd(reader), .events = POLLIN};
+
+	(void)state;
+	append(writer, "one");
+	assert_next(reader, "one");
+	append(writer, "two");
+	assert_none(reader);
+	assert_int_equal(poll(&wait, 1, 0), 1);
+	assert_next(reader, "two");
+	assert_none(reader);
+	assert_int_equal(poll(&wait, 1, 0), 0);
 }
 
 /* What a killed writer left behind the last whole message was never said to have arrived. */
@@ -349,6 +365,7 @@ damage_costs_what_it_hit(void **state)
 	assert_lost(reader, "messages 2 to 2");
 	assert_next(reader, "three");
 	append(writer, "four");
+	assert_none(reader);
 	assert_next(reader, "four");
 }
 
@@ -844,6 +861,7 @@ main(void)
 		TEST(a_reader_goes_on_where_it_acknowledged),
 		TEST(a_waiting_reader_is_told),
 		TEST(what_was_read_ahead_is_told),
+		TEST(what_came_behind_the_end_is_told),
 		TEST(a_torn_tail_costs_nothing_else),
 		TEST(damage_costs_what_it_hit),
 		TEST(a_newer_version_s_segment_is_left_alone),
