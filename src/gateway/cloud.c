@@ -16,11 +16,13 @@
 #include "jwt/claims.h"
 
 /* Where each kind of failure begins to wait; all but the clock's grow from there. */
-#define NETWORK_FIRST_MS 1000
-#define REFUSED_FIRST_MS 5000
-#define TOKEN_FIRST_MS	 2000
-#define TOKEN_MOST_MS	 10000
-#define CLOCK_MS	 5000
+static const int64_t first_ms[CLOUD_RETRIES] = {
+	[CLOUD_RETRY_NETWORK] = 1000,
+	[CLOUD_RETRY_REFUSED] = 5000,
+	[CLOUD_RETRY_TOKEN] = 2000,
+};
+#define TOKEN_MOST_MS 10000
+#define CLOCK_MS      5000
 
 /* What is in flight has so long to arrive when the connection is ended on purpose. */
 #define DRAIN_MS 5000
@@ -75,27 +77,46 @@ wait_for(struct gateway *g, int64_t ms)
 		uv_timer_start(&g->cloud.timer, on_timer, (uint64_t)ms, 0);
 }
 
+static enum cloud_retry
+retry_of(const struct fault *why)
+{
+	switch (why->code) {
+	case FAULT_AUTH:
+		return CLOUD_RETRY_REFUSED;
+	case FAULT_TOKEN:
+	case FAULT_NOTFOUND:
+		return CLOUD_RETRY_TOKEN;
+	default:
+		return CLOUD_RETRY_NETWORK;
+	}
+}
+
+/* How long one more failure of a kind has us wait. */
+static int64_t
+wait_after(struct gateway *g, enum cloud_retry retry)
+{
+	int64_t most_ms = g->settings.uplink.retry_max_s * 1000, first = first_ms[retry];
+
+	if (retry == CLOUD_RETRY_TOKEN && most_ms > TOKEN_MOST_MS)
+		most_ms = TOKEN_MOST_MS;
+	return backoff_next(&g->cloud.retries[retry], first < most_ms ? first : most_ms, most_ms,
+		gateway_random());
+}
+
 /* A failure before, or instead of, a connection. */
 static void
 fail(struct gateway *g, const struct fault *why)
 {
 	struct cloud *c = &g->cloud;
-	int64_t most_ms = g->settings.uplink.retry_max_s * 1000, first_ms = NETWORK_FIRST_MS;
 	int64_t wait_ms;
 
-	if (why->code == FAULT_AUTH)
-		first_ms = REFUSED_FIRST_MS;
-	else if (why->code == FAULT_TOKEN || why->code == FAULT_NOTFOUND)
-		first_ms = TOKEN_FIRST_MS, most_ms = TOKEN_MOST_MS;
-	if (first_ms > most_ms)
-		first_ms = most_ms;
 	/* The next broker has its turn at once; each round of them counts as one failure. */
 	if (c->state != CLOUD_SIGNING)
 		c->url = (c->url + 1) % g->settings.uplink.url.n;
 	if (c->url && why->code == FAULT_NET)
 		wait_ms = 100;
 	else
-		wait_ms = backoff_next(&c->backoff, first_ms, most_ms, gateway_random());
+		wait_ms = wait_after(g, retry_of(why));
 	say(g, why, wait_ms);
 	wait_for(g, wait_ms);
 }
@@ -188,6 +209,7 @@ start(struct gateway *g, struct fault *f)
 	if (make_password(g, &password, f))
 		return -1;
 	options.password = password;
+	g->cloud.expires = g->signer.credential.expires;
 	return mqtt_start(&options, &g->cloud.mqtt, f);
 }
 
@@ -259,8 +281,8 @@ cloud_begin(struct gateway *g)
 {
 	time_t now = time(NULL);
 
-	if (g->signer.busy) { /* for a device: the token does one thing at a time */
-		wait_for(g, 100);
+	if (g->leaving) {
+		set_state(g, CLOUD_WAITING);
 		return;
 	}
 	if (!jwt_clock_is_sane(now)) {
@@ -277,7 +299,9 @@ cloud_begin(struct gateway *g)
 		return;
 	}
 	set_state(g, CLOUD_SIGNING);
-	signer_sign(g);
+	/* The token does one thing at a time: what it does for a device now comes first. */
+	if (!g->signer.busy)
+		signer_sign(g);
 }
 
 /* In the worker: a polite end takes its time, and so does the diagnosis. */
@@ -311,6 +335,13 @@ on_cleared(uv_work_t *work, int status)
 	fail(g, c->unexplained && c->explained.code ? &c->explained : &c->why);
 }
 
+static void
+forget_failures(struct cloud *c)
+{
+	for (int i = 0; i < CLOUD_RETRIES; i++)
+		backoff_reset(&c->retries[i]);
+}
+
 /*
  * The connection has ended: by itself, or as we wanted. That there was none, for reasons that are
  * not known, is looked into now and then; what was found holds until it is looked into again.
@@ -326,12 +357,12 @@ lost(struct gateway *g, const struct fault *why)
 	pump_cloud_lost(g);
 	signer_forget_devices(g); /* who waited there is attached anew */
 	if (c->state >= CLOUD_UP && gateway_now_ms(g) - c->since_ms >= STEADY_MS)
-		backoff_reset(&c->backoff);
+		forget_failures(c);
 	c->why = *why;
 	c->was_up = c->state >= CLOUD_GREETING;
 	c->unexplained = why->code == FAULT_NET && !c->was_up && why->native == 0;
 	c->explain = c->unexplained && !g->leaving &&
-		     (!c->explained.code || c->backoff.failures % 8 == 0);
+		     (!c->explained.code || c->retries[CLOUD_RETRY_NETWORK].failures % 8 == 0);
 	/* What the broker refused is not offered to it again. */
 	if (why->code == FAULT_AUTH)
 		signer_forget(g);
@@ -400,6 +431,7 @@ move_on(struct gateway *g)
 	struct fault f = FAULT_INIT;
 
 	if (c->state == CLOUD_CONNECTING) {
+		c->progress_ms = gateway_now_ms(g);
 		set_state(g, CLOUD_GREETING);
 		if (greet(g, &f)) {
 			/* It has gone already, which is to be heard soon; or nothing comes. */
@@ -493,6 +525,7 @@ watch_progress(struct gateway *g)
 	if (gateway_now_ms(g) - c->progress_ms <= (timeout_s + 1) * 1000)
 		return;
 	fault_set(&f, FAULT_NET, "the broker acknowledged nothing within %ld s", timeout_s);
+	mqtt_stop(c->mqtt);
 	lost(g, &f);
 }
 

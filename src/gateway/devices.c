@@ -54,12 +54,6 @@ devices_new(const struct devices_options *options, struct devices **ret, struct 
 	return 0;
 }
 
-void
-devices_configure(struct devices *devices, const struct devices_options *options)
-{
-	devices->options = *options;
-}
-
 static void
 set_body(struct device *device, char *body, size_t len)
 {
@@ -234,6 +228,14 @@ review(struct devices *devices, struct device *device)
 	} else {
 		list_remove(&device->queue);
 	}
+}
+
+void
+devices_configure(struct devices *devices, const struct devices_options *options)
+{
+	devices->options = *options;
+	for (struct device *d = NULL; (d = devices_next(devices, d));)
+		review(devices, d);
 }
 
 void

@@ -86,7 +86,7 @@ void devices_free(struct devices *devices);
 
 AUTO_DEFINE(devices, struct devices, devices_free);
 
-/* Other options from now on. */
+/* Other options from now on; to attach other devices at all takes a new connection. */
 void devices_configure(struct devices *devices, const struct devices_options *options);
 
 /* NULL when it is not known. */

@@ -17,6 +17,9 @@
 
 #define TICK_MS 1000
 
+/* Longer than an end takes that nothing holds up: what is in flight, a farewell, a signature. */
+#define LEAVE_MOST_MS 12000
+
 /* What other users of the gateway's group may do with what we make: read it. */
 #define UMASK 027
 
@@ -94,6 +97,7 @@ gateway_leave(struct gateway *g)
 	if (g->leaving)
 		return;
 	g->leaving = true;
+	g->leaving_ms = gateway_now_ms(g);
 	notify("STOPPING=1");
 	cloud_end(g);
 	gateway_cloud_is_quiet(g);
@@ -107,6 +111,22 @@ gateway_fail(struct gateway *g, const struct fault *f)
 	if (g->cloud.state == CLOUD_SIGNING)
 		g->cloud.state = CLOUD_WAITING;
 	gateway_leave(g);
+}
+
+/*
+ * A worker that is held up, by a module that does not return or a look for a name, can be neither
+ * called back nor waited for: not by us, and not by what exit() would have run.
+ */
+static void
+leave_now(struct gateway *g)
+{
+	log_warn("stopped without waiting for %s",
+		g->signer.busy ? "the token, which does not answer" : "the network");
+	if (g->fatal.code)
+		log_error("%s", g->fatal.text);
+	pump_close(g);
+	status_close(g);
+	_exit(g->fatal.code ? fault_exit_status(g->fatal.code) : EXIT_SUCCESS);
 }
 
 static void
@@ -150,29 +170,32 @@ read_routes(struct gateway *g, const struct gateway_settings *s, struct fault *f
 	return 0;
 }
 
+/* What of [uplink] is looked at where it is used, and so needs no other connection. */
+static const char *const looked_up[] = {"uplink.retry-max", "uplink.drain-rate", NULL};
+
 /* What changed is begun anew, and nothing else; where things are cannot change while we run. */
 static void
 apply(struct gateway *g, struct gateway_settings *newer)
 {
 	struct gateway_settings older = g->settings;
 	struct devices_options options;
-	bool cloud = !gateway_settings_same(&older, newer, "uplink") ||
-		     !gateway_settings_same(&older, newer, "token");
-	bool site = !gateway_settings_same(&older, newer, "site");
+	bool who = !gateway_settings_same(&older, newer, "uplink", looked_up) ||
+		   !gateway_settings_same(&older, newer, "token", NULL);
+	bool wants = !gateway_settings_same(&older, newer, "site.in", NULL);
 
 	g->settings = *newer;
 	*newer = (struct gateway_settings){0};
 	options = devices_options(&g->settings);
 	devices_configure(g->devices, &options);
 	set_level(g->settings.log.level);
-	if (cloud || site) {
-		log_info("the settings changed: connecting anew");
+	if (who) {
 		signer_forget(g);
 		g->cloud.url = 0;
-		cloud_end(g);
-	} else {
-		log_info("the settings were read again: nothing to begin anew");
 	}
+	if (who || wants)
+		cloud_end(g);
+	log_info("the settings were read again: %s",
+		who || wants ? "connecting anew" : "the connection stays");
 	if (strcmp(older.site.socket, g->settings.site.socket))
 		local_drop(g);
 	gateway_settings_clear(&older);
@@ -196,8 +219,8 @@ reload(struct gateway *g)
 		(long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 	if (g->reload(g->reload_with, &newer, &f))
 		log_error("the old settings stay: %s", f.text);
-	else if (!gateway_settings_same(&g->settings, &newer, "spool") ||
-		 !gateway_settings_same(&g->settings, &newer, "status") ||
+	else if (!gateway_settings_same(&g->settings, &newer, "spool", NULL) ||
+		 !gateway_settings_same(&g->settings, &newer, "status", NULL) ||
 		 strcmp(g->settings.uplink.name, newer.uplink.name))
 		log_error("the old settings stay: [spool], [status] and the uplink's name take a "
 			  "restart");
@@ -231,6 +254,8 @@ on_tick(uv_timer_t *timer)
 	notify("WATCHDOG=1");
 	cloud_tick(g);
 	signer_tick(g);
+	if (g->leaving && gateway_now_ms(g) - g->leaving_ms > LEAVE_MOST_MS)
+		leave_now(g);
 	if (g->leaving)
 		return;
 	local_tick(g);

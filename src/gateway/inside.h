@@ -28,6 +28,9 @@ enum cloud_state {
 	CLOUD_CLEARING, /* for the worker to have done with it */
 };
 
+/* Each kind of failure waits by its own rule, and has its own count. */
+enum cloud_retry { CLOUD_RETRY_NETWORK, CLOUD_RETRY_REFUSED, CLOUD_RETRY_TOKEN, CLOUD_RETRIES };
+
 /* What went wrong last, and when by the loop's clock; no text: nothing yet. */
 struct mishap {
 	char text[256];
@@ -43,11 +46,13 @@ struct mishap {
  * clearing    a worker has the connection that ended; `explained` is its own
  * url         which of them is tried
  * greetings   answers that are waited for
+ * retries     how often each kind of failure came since a connection was steady
  * why         why it ended, or could not begin; said_why was logged already
  * ended_ms    when the one before ended; 0 before the first
  * unexplained why does not say much, explain: the worker is to find out more, into `explained`
  * was_up      what ended was a connection
  * renewing    it ends to begin again with a newer token
+ * expires     when the JWT that it was begun with ends, by the wall clock
  * progress_ms when the broker last answered something, or nothing was asked
  */
 struct cloud {
@@ -60,12 +65,13 @@ struct cloud {
 	bool clearing, renewing, unexplained, explain, was_up;
 	struct fault explained;
 	struct mqtt *cleared;
-	struct backoff backoff;
+	struct backoff retries[CLOUD_RETRIES];
 	size_t url;
 	unsigned greetings;
 	struct fault why;
 	char said_why[256];
 	int64_t since_ms, ended_ms, drain_until_ms, progress_ms;
+	time_t expires;
 	uint64_t connects;
 	struct tally_codes disconnects, failures;
 	struct mishap error;
@@ -78,6 +84,7 @@ struct cloud {
  * What has the token sign: the gateway's own JWT, and those of devices that have keys there.
  *
  * busy        a worker has the token; `failed`, `fresh` and `fresh_fault` are its own meanwhile
+ * since_ms    when it began; late: that it takes long was said
  * device      whose key signs, and its name; 0: the gateway's
  * credential  the gateway's own
  * renew_at    when a newer one is to be signed; by the wall clock
@@ -87,7 +94,8 @@ struct cloud {
  */
 struct signer {
 	uv_work_t work;
-	bool busy, failed;
+	bool busy, failed, late;
+	int64_t since_ms;
 	uint32_t device;
 	char name[DEVICE_NAME_MAX + 1];
 	struct credential credential, fresh;
@@ -191,6 +199,7 @@ struct gateway {
 	uv_timer_t tick;
 	uv_signal_t hup, term, interrupt;
 	bool leaving, left, reload_due;
+	int64_t leaving_ms;
 	struct fault fatal;
 	time_t started;
 };

@@ -402,16 +402,26 @@ gateway_settings_clear(struct gateway_settings *values)
 	setting_clear(gateway_settings_table, values);
 }
 
-bool
-gateway_settings_same(
-	const struct gateway_settings *a, const struct gateway_settings *b, const char *section)
+static bool
+is_among(const char *name, const char *const *names)
 {
-	size_t len = strlen(section);
+	for (; names && *names; names++) {
+		if (!strcmp(*names, name))
+			return true;
+	}
+	return false;
+}
+
+bool
+gateway_settings_same(const struct gateway_settings *a, const struct gateway_settings *b,
+	const char *what, const char *const *except)
+{
+	size_t len = strlen(what);
 
 	for (const struct setting *row = gateway_settings_table; row->name; row++) {
-		if (strncmp(row->name, section, len) || row->name[len] != '.')
+		if (strncmp(row->name, what, len) || (row->name[len] && row->name[len] != '.'))
 			continue;
-		if (!setting_same(row, a, b))
+		if (!is_among(row->name, except) && !setting_same(row, a, b))
 			return false;
 	}
 	return true;

@@ -84,9 +84,13 @@ int gateway_settings_finish(struct gateway_settings *values, const char *name, s
 
 void gateway_settings_clear(struct gateway_settings *values);
 
-/* Whether the settings of a section ("uplink") are the same in both. */
-bool gateway_settings_same(
-	const struct gateway_settings *a, const struct gateway_settings *b, const char *section);
+/*
+ * Whether the settings of a section ("uplink"), or one of them ("site.in"), are the same in both.
+ *
+ * except  names of those that do not count, and a NULL; NULL: all count
+ */
+bool gateway_settings_same(const struct gateway_settings *a, const struct gateway_settings *b,
+	const char *what, const char *const *except);
 
 /* Whether devices are attached, and config and commands subscribed to, as Cloud IoT Core has it. */
 bool gateway_settings_attaches(const struct gateway_settings *values);

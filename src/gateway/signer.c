@@ -11,6 +11,9 @@
 #include "gateway/template.h"
 #include "token/token.h"
 
+/* A token that takes longer for a signature than any that works. */
+#define LATE_MS 30000
+
 /* How long before its end a JWT is given up: a tenth, but room for a slow token to sign. */
 static int64_t
 margin_s(const struct gateway *g)
@@ -64,6 +67,7 @@ begin(struct gateway *g, uint32_t device)
 	const struct device *of = device ? devices_by_id(g->devices, device) : NULL;
 
 	s->busy = true;
+	s->since_ms = gateway_now_ms(g);
 	s->fresh_fault = (struct fault)FAULT_INIT;
 	s->device = device;
 	snprintf(s->name, sizeof(s->name), "%s", of ? of->name : "");
@@ -77,6 +81,22 @@ signer_sign(struct gateway *g)
 	begin(g, 0);
 }
 
+/* Nothing can call a module back: what hangs there is said, and waited for. */
+static void
+look_for_late(struct gateway *g)
+{
+	struct signer *s = &g->signer;
+	struct fault f = FAULT_INIT;
+
+	if (!s->busy || s->late || gateway_now_ms(g) - s->since_ms < LATE_MS)
+		return;
+	s->late = true;
+	fault_set(&f, FAULT_TOKEN, "the token has not answered for %d s", LATE_MS / 1000);
+	log_error("%s: nothing is signed before it does; if it never does, restart the gateway",
+		f.text);
+	gateway_note(g, &s->error, &f);
+}
+
 /* Our own comes first: without it all the others are for nothing. */
 void
 signer_tick(struct gateway *g)
@@ -84,6 +104,7 @@ signer_tick(struct gateway *g)
 	struct signer *s = &g->signer;
 	uint32_t device;
 
+	look_for_late(g);
 	if (s->busy || g->leaving)
 		return;
 	if (g->cloud.state == CLOUD_UP && time(NULL) >= s->renew_at) {
@@ -129,7 +150,7 @@ signer_has_credential(const struct gateway *g, time_t now)
 }
 
 /*
- * Some time before the JWT ends: another for each gateway of a fleet. By the wall clock, for
+ * Some time before the connection's JWT ends: another for each gateway of a fleet. By the wall clock, for
  * a JWT's end is: a timer would sleep with the system.
  */
 void
@@ -138,7 +159,7 @@ signer_plan_renewal(struct gateway *g)
 	struct signer *s = &g->signer;
 	int64_t margin = margin_s(g);
 
-	s->renew_at = s->credential.expires - margin - gateway_random() % (margin + 1);
+	s->renew_at = g->cloud.expires - margin - gateway_random() % (margin + 1);
 }
 
 static void
@@ -190,6 +211,9 @@ on_signed(uv_work_t *work, int status)
 
 	(void)status;
 	s->busy = false;
+	if (s->late)
+		log_info("the token answers again");
+	s->late = false;
 	/* A fault is one only where something failed. */
 	s->fault = s->failed ? s->fresh_fault : (struct fault)FAULT_INIT;
 	count(g);
@@ -201,6 +225,8 @@ on_signed(uv_work_t *work, int status)
 	} else {
 		take_own(g);
 	}
+	if (s->device && g->cloud.state == CLOUD_SIGNING)
+		cloud_begin(g); /* which waited for this one */
 	gateway_cloud_is_quiet(g);
 	signer_tick(g);
 }

@@ -290,12 +290,18 @@ mqtt_explain(const char *url, const char *ca_file, int timeout_s, struct fault *
 		&parsed, ca_file, timeout_s < DIAGNOSE_MAX_S ? timeout_s : DIAGNOSE_MAX_S, f);
 }
 
+static void
+stop_within(struct mqtt *m, int64_t seconds)
+{
+	m->stopping = true;
+	m->deadline_ms = mqtt_now_ms() + seconds * 1000;
+	mqtt_ring(m);
+}
+
 void
 mqtt_stop(struct mqtt *mqtt)
 {
-	mqtt->stopping = true;
-	mqtt->deadline_ms = mqtt_now_ms() + (int64_t)mqtt->timeout_s * 1000;
-	mqtt_ring(mqtt);
+	stop_within(mqtt, MQTT_FAREWELL_S);
 }
 
 /* A broker that is connected is told, and has some time to take what waits. */
@@ -304,7 +310,8 @@ disconnect(struct mqtt *m)
 {
 	int64_t began_ms = mqtt_now_ms();
 
-	mqtt_stop(m);
+	if (!m->stopping)
+		stop_within(m, m->timeout_s);
 	for (go_on(m); m->link == UP; go_on(m)) {
 		if (m->cancelled && m->cancelled() && mqtt_now_ms() > began_ms + CANCELLED_MAX_MS)
 			return;

@@ -180,12 +180,18 @@ struct mqtt_message {
 	bool retained;
 };
 
+/* What a broker that does not read may keep an end waiting for. */
+#define MQTT_FAREWELL_S 2
+
 typedef void mqtt_receive(void *with, const struct mqtt_message *message);
 
 /* Sets who is handed what comes; NULL, as at first, for nobody: it is dropped then. */
 void mqtt_on_message(struct mqtt *mqtt, mqtt_receive *receive, void *with);
 
-/* Begins to disconnect politely: MQTT_DOWN within timeout_s. What is in flight is not awaited. */
+/*
+ * Begins to disconnect politely: MQTT_DOWN within MQTT_FAREWELL_S, with or without what waits to be
+ * written; what is in flight is not awaited.
+ */
 void mqtt_stop(struct mqtt *mqtt);
 
 /* Whether a URL is a broker's. Returns 0; else FAULT_USAGE saying what one looks like. */
@@ -201,7 +207,8 @@ int mqtt_explain(const char *url, const char *ca_file, int timeout_s, struct fau
 
 /*
  * Disconnects politely when connected, and frees; what is in flight is forgotten, and `done` not
- * told. NULL is allowed.
+ * told. What waits to be written has timeout_s, or what is left of MQTT_FAREWELL_S after
+ * mqtt_stop(). NULL is allowed.
  */
 void mqtt_free(struct mqtt *mqtt);
 

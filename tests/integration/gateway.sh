@@ -170,7 +170,7 @@ ends_in_order()
 	start_gateway
 	check "the rest arrives after it" wait_for 60 complete lamp 1 200
 	kill -HUP "$gateway_pid"
-	check "SIGHUP alone begins nothing anew" wait_for 20 says 'nothing to begin anew' gateway.log
+	check "SIGHUP alone begins nothing anew" wait_for 20 says 'the connection stays' gateway.log
 	write_gateway_settings 'keep-alive = 30s'
 	kill -HUP "$gateway_pid"
 	check "a setting that changed does" wait_for 20 status '.uplink.connects == 2'

@@ -106,6 +106,23 @@ is_not_stalled()
 	check "messages pass" passes
 }
 
+# A module that never returns holds up neither the messages nor the end.
+ends_without_it()
+{
+	note "a signature that never ends"
+	fault 'C_Sign:slow=120000'
+	check "it signs" wait_for 30 signing
+	check "messages pass meanwhile" passes
+	check "it is said that the token does not answer" wait_for 60 says \
+		'error: the token has not answered for 30 s' gateway.log
+	check "the status has it too" status '.token.last_error | test("has not answered")'
+	stop_gateway TERM
+	check "SIGTERM ends it with status 0" same "$ended" 0
+	check "and it says what it did not wait for" says 'without waiting for the token' gateway.log
+	fault ''
+	start_gateway
+}
+
 logins()
 {
 	grep -c '^C_Login ' mock.log || true
@@ -180,6 +197,7 @@ main()
 	recovers_from_each
 	mends_itself
 	is_not_stalled
+	ends_without_it
 	offers_a_pin_once
 	start_gateway
 	check "with the right PIN all is well" passes

@@ -353,16 +353,21 @@ settings_that_are_wrong_are_named(void **state)
 static void
 settings_of_a_section_are_compared(void **state)
 {
+	static const char *const keep_alive[] = {"uplink.drain-rate", "uplink.keep-alive", NULL};
 	struct gateway_settings a, b;
 	struct fault f = FAULT_INIT;
 
 	(void)state;
 	assert_ok(read_text(WHOLE, &a, &f), &f);
 	assert_ok(read_text(WHOLE "keep-alive = 30s\n[site]\nin = x\n", &b, &f), &f);
-	assert_true(gateway_settings_same(&a, &b, "token"));
-	assert_false(gateway_settings_same(&a, &b, "uplink"));
-	assert_false(gateway_settings_same(&a, &b, "site"));
-	assert_true(gateway_settings_same(&a, &a, "uplink"));
+	assert_true(gateway_settings_same(&a, &b, "token", NULL));
+	assert_false(gateway_settings_same(&a, &b, "uplink", NULL));
+	assert_false(gateway_settings_same(&a, &b, "site", NULL));
+	assert_true(gateway_settings_same(&a, &a, "uplink", NULL));
+	assert_true(gateway_settings_same(&a, &b, "uplink", keep_alive));
+	assert_false(gateway_settings_same(&a, &b, "uplink", keep_alive + 2));
+	assert_false(gateway_settings_same(&a, &b, "site.in", NULL));
+	assert_true(gateway_settings_same(&a, &b, "site.out", NULL));
 	gateway_settings_clear(&a);
 	gateway_settings_clear(&b);
 }
