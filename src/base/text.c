@@ -7,6 +7,20 @@
 #include <string.h>
 
 void
+text_cut(const char *text, char *ret, size_t size)
+{
+	size_t n = strnlen(text, size);
+
+	if (n == size) {
+		/* What goes on behind the end is no character's first byte. */
+		for (n = size - 1; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80; n--)
+			continue;
+	}
+	memcpy(ret, text, n);
+	ret[n] = '\0';
+}
+
+void
 text_show(const char *text, char *shown, size_t size)
 {
 	size_t n = 0;

@@ -12,4 +12,11 @@
  */
 void text_show(const char *text, char *shown, size_t size);
 
+/*
+ * Copies as much of a text as fits, in whole characters: what was UTF-8 stays so.
+ *
+ * size  of `ret`; at least 1
+ */
+void text_cut(const char *text, char *ret, size_t size);
+
 #endif

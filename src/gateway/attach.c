@@ -15,6 +15,9 @@
 #include "jwt/jwt.h"
 #include "registry/topic.h"
 
+/* Configs that are asked for again at once: attaches are to find room beside them. */
+#define RENEWALS_MAX 16
+
 #define TOPIC_SIZE (sizeof("/devices//commands/#") + DEVICE_NAME_MAX)
 
 static void
@@ -97,8 +100,10 @@ renew_configs(struct gateway *g)
 	for (struct device *d = NULL; (d = devices_next(g->devices, d));) {
 		if (!d->config_due || d->state != DEVICE_ATTACHED)
 			continue;
-		if (attach_subscribe(g, d->name, TAG_OWN, NULL))
+		if (g->cloud.renewals == RENEWALS_MAX ||
+			attach_subscribe(g, d->name, TAG_RENEWAL, NULL))
 			return;
+		g->cloud.renewals++;
 		d->config_due = false;
 	}
 }
@@ -189,7 +194,7 @@ attach_errors(struct gateway *g, const struct mqtt_message *message)
 	const char *name = json_string_value(json_object_get(error, "device_id"));
 	const char *words = json_string_value(json_object_get(error, "description"));
 	struct device *device = name ? devices_find(g->devices, name) : NULL;
-	char topic[TOPIC_SIZE], reason[DEVICE_REASON_MAX];
+	char topic[TOPIC_SIZE], reason[4 * DEVICE_REASON_MAX];
 
 	snprintf(reason, sizeof(reason), "%s: %s", type ? type : "an error", words ? words : "");
 	if (device) {

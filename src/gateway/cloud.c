@@ -168,7 +168,9 @@ on_done(void *with, uint64_t tag, const struct fault *failed)
 	} else if (tag & TAG_OWN) {
 		if (failed && failed->native)
 			log_warn("a subscription of the gateway's own: %s", failed->text);
-		if (c->greetings)
+		if (tag == TAG_RENEWAL)
+			c->renewals--;
+		else if (c->greetings)
 			c->greetings--;
 	} else {
 		pump_done(g, tag, failed);
@@ -409,7 +411,7 @@ greet(struct gateway *g, struct fault *f)
 	const char *device = g->settings.uplink.device;
 	char filter[2 * ROUTE_TEXT_MAX];
 
-	g->cloud.greetings = 0;
+	g->cloud.greetings = g->cloud.renewals = 0;
 	if (gateway_settings_attaches(&g->settings)) {
 		snprintf(filter, sizeof(filter), "/devices/%s/errors", device);
 		if (subscribe(g, filter, 0, f) || attach_subscribe(g, device, TAG_OWN, f))

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* Attaches that wait for their answers at once. */
 #define ATTACHING_MAX 20
 
@@ -18,11 +20,15 @@
 /* Who said nothing for so long makes room for others. */
 #define SILENT_MS 1000
 
+/* Where devices attach themselves: so long a message waits for that before it is done for them. */
+#define OWN_MS 10000
+
 #define RETRY_FIRST_MS 1000
 #define RETRY_MOST_MS  (5 * 60 * 1000)
 
 /*
  * queue     those that are to be attached, each when its time has come
+ * due_ms    nobody's in the queue has come before
  * pass      counts the passes over the spool; a device held in this one has it in held_in
  * ready     one that was held may go
  * resume_ms when the first one that was held for its time's sake may go
@@ -36,7 +42,7 @@ struct devices {
 	size_t n_attaching, n_attached;
 	uint64_t pass;
 	bool ready;
-	int64_t resume_ms;
+	int64_t resume_ms, due_ms;
 	int64_t tokens, rate_ms;
 };
 
@@ -49,7 +55,7 @@ devices_new(const struct devices_options *options, struct devices **ret, struct 
 		return fault_nomem(f);
 	devices->options = *options;
 	devices->pass = 1;
-	devices->resume_ms = INT64_MAX;
+	devices->resume_ms = devices->due_ms = INT64_MAX;
 	*ret = devices;
 	return 0;
 }
@@ -130,8 +136,8 @@ devices_by_id(const struct devices *devices, uint32_t id)
 static bool
 is_forgettable(const struct devices *devices, const struct device *device)
 {
-	return device->state == DEVICE_DETACHED && !device->present && !device->asked &&
-	       !device->kept && device->held_in != devices->pass;
+	return device->state == DEVICE_DETACHED && !device->present && !device->kept &&
+	       device->held_in != devices->pass;
 }
 
 struct device *
@@ -210,7 +216,7 @@ is_wanted(const struct devices *devices, const struct device *device)
 		return true;
 	switch (devices->options.policy) {
 	case ATTACH_OWN:
-		return false;
+		return device->orphaned && is_held(devices, device);
 	case ATTACH_CONNECT:
 		return device->present || device->kept || is_held(devices, device);
 	default:
@@ -225,6 +231,8 @@ review(struct devices *devices, struct device *device)
 	if (device->state == DEVICE_DETACHED && is_wanted(devices, device)) {
 		if (!device->queue.in)
 			list_append(&devices->queue, &device->queue);
+		if (device->retry_ms < devices->due_ms)
+			devices->due_ms = device->retry_ms;
 	} else {
 		list_remove(&device->queue);
 	}
@@ -265,7 +273,7 @@ void
 devices_ask(struct devices *devices, const char *name, const void *body, size_t len, int64_t now_ms)
 {
 	struct device *device = devices_meet(devices, name, now_ms);
-	char *copy = malloc(len + 1);
+	char *copy = len <= DEVICE_BODY_MAX ? malloc(len + 1) : NULL;
 
 	if (!device || !copy) {
 		free(copy);
@@ -282,6 +290,14 @@ devices_ask(struct devices *devices, const char *name, const void *body, size_t 
 	review(devices, device);
 }
 
+static void
+forget_wish(struct devices *devices, struct device *device)
+{
+	device->asked = false;
+	set_body(device, NULL, 0);
+	review(devices, device);
+}
+
 void
 devices_ask_not(struct devices *devices, const char *name)
 {
@@ -289,10 +305,8 @@ devices_ask_not(struct devices *devices, const char *name)
 
 	if (!device)
 		return;
-	device->asked = false;
 	device->kept = false;
-	set_body(device, NULL, 0);
-	review(devices, device);
+	forget_wish(devices, device);
 }
 
 void
@@ -305,17 +319,22 @@ devices_site_lost(struct devices *devices)
 }
 
 static enum device_verdict
-hold(struct devices *devices, struct device *device)
+hold(struct devices *devices, struct device *device, int64_t now_ms)
 {
+	if (!device->waits_ms)
+		device->waits_ms = now_ms;
 	device->held_in = devices->pass;
+	device->held_state = 0;
 	review(devices, device);
 	return DEVICE_HOLD;
 }
 
+/* When another attempt is due, the message that comes then waits for what becomes of it. */
 static bool
 is_given_up(const struct devices *devices, const struct device *device, int64_t now_ms)
 {
-	return device->refused && now_ms - device->refused_ms >= devices->options.hold_ms;
+	return device->refused && now_ms - device->refused_ms >= devices->options.hold_ms &&
+	       now_ms < device->retry_ms;
 }
 
 enum device_verdict
@@ -327,19 +346,28 @@ devices_judge(struct devices *devices, struct device *device, bool is_state, int
 	if (is_held(devices, device))
 		return DEVICE_HOLD;
 	if (o->attaches && !is_gateway(devices, device) && device->state != DEVICE_ATTACHED) {
-		if (is_given_up(devices, device, now_ms)) {
-			device->dropped++;
+		if (is_given_up(devices, device, now_ms))
 			return DEVICE_DROP;
-		}
-		return hold(devices, device);
+		return hold(devices, device, now_ms);
 	}
 	if (is_state && now_ms < next_ms) {
 		device->resume_ms = next_ms;
 		if (next_ms < devices->resume_ms)
 			devices->resume_ms = next_ms;
-		return hold(devices, device);
+		return hold(devices, device, now_ms);
 	}
 	return DEVICE_SEND;
+}
+
+uint64_t
+devices_hold_state(struct devices *devices, struct device *device, uint64_t seq)
+{
+	uint64_t older = device->held_state;
+
+	if (device->state != DEVICE_ATTACHED || !devices->options.state_interval_ms)
+		return 0;
+	device->held_state = seq;
+	return older;
 }
 
 void
@@ -348,6 +376,8 @@ devices_sent(struct devices *devices, struct device *device, bool is_state, int6
 	(void)devices;
 	device->sent++;
 	device->used_ms = now_ms;
+	device->waits_ms = 0;
+	device->orphaned = false;
 	if (is_state)
 		device->state_ms = now_ms;
 }
@@ -428,13 +458,18 @@ is_crowded(const struct devices *devices, int64_t now_ms)
 struct device *
 devices_take_attach(struct devices *devices, int64_t now_ms)
 {
-	if (devices->n_attaching >= ATTACHING_MAX || !has_room(devices))
+	int64_t due_ms = INT64_MAX;
+
+	if (now_ms < devices->due_ms || devices->n_attaching >= ATTACHING_MAX || !has_room(devices))
 		return NULL;
 	for (struct list_link *l = devices->queue.head; l; l = l->next) {
 		struct device *device = CONTAINER(l, struct device, queue);
 
-		if (now_ms < device->retry_ms)
+		if (now_ms < device->retry_ms) {
+			if (device->retry_ms < due_ms)
+				due_ms = device->retry_ms;
 			continue;
+		}
 		if (!take_rate(devices, now_ms))
 			return NULL;
 		list_remove(&device->queue);
@@ -443,6 +478,7 @@ devices_take_attach(struct devices *devices, int64_t now_ms)
 		device->answers = 0;
 		return device;
 	}
+	devices->due_ms = due_ms;
 	return NULL;
 }
 
@@ -492,7 +528,7 @@ devices_answered(struct devices *devices, struct device *device, int64_t now_ms)
 		return false;
 	set_state(devices, device, DEVICE_ATTACHED);
 	device->kept = true;
-	device->refused = false;
+	device->refused = device->dropping = false;
 	device->reason[0] = '\0';
 	device->used_ms = now_ms;
 	backoff_reset(&device->backoff);
@@ -508,7 +544,7 @@ devices_refused(struct devices *devices, struct device *device, const char *reas
 	bool again = device->refused && device->state == DEVICE_DETACHED;
 
 	if (*reason)
-		snprintf(device->reason, sizeof(device->reason), "%s", reason);
+		text_cut(reason, device->reason, sizeof(device->reason));
 	/* The second voice of one no: the SUBACK, and what the errors topic says about it. */
 	if (again)
 		return;
@@ -543,6 +579,17 @@ look_at(struct devices *devices, struct device *device, int64_t now_ms, uint32_t
 	if (is_held(devices, device) && device->state != DEVICE_ATTACHED &&
 		is_given_up(devices, device, now_ms))
 		devices->ready = true;
+	/* What it asked for when it was there may be over. */
+	if (device->asked && !device->present &&
+		now_ms - device->used_ms >= devices->options.idle_ms)
+		forget_wish(devices, device);
+	/* It left messages behind, and may never come back to attach itself. */
+	if (devices->options.policy == ATTACH_OWN && !device->orphaned &&
+		is_held(devices, device) && device->state == DEVICE_DETACHED &&
+		now_ms - device->waits_ms >= OWN_MS) {
+		device->orphaned = true;
+		review(devices, device);
+	}
 }
 
 void

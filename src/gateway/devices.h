@@ -15,6 +15,9 @@
 #define DEVICE_NAME_MAX	  255
 #define DEVICE_REASON_MAX 160
 
+/* What a device may bring with its attach: a JWT, and what is around it. */
+#define DEVICE_BODY_MAX 16384
+
 /* Devices that are remembered at once; past that the one that was silent longest is forgotten. */
 #define DEVICES_MAX 100000
 
@@ -27,7 +30,8 @@ enum devices_policy { ATTACH_FIRST_MESSAGE, ATTACH_CONNECT, ATTACH_OWN };
  * attach_max         devices attached at once
  * attach_rate        attached in a second at most
  * idle_ms            without connection and message, until a device is detached
- * hold_ms            how long a refused device's messages are held
+ * hold_ms            how long a refused device's messages are held, all of them; later those that
+ *                    come when another attempt is due
  * state_interval_ms  between two states of a device
  * timeout_ms         for an answer to an attach
  */
@@ -45,12 +49,19 @@ enum device_state {
 	DEVICE_ATTACHED,
 };
 
+/* The first message that the cloud refuses, and how often it did so; 0: there is none. */
+struct stubborn {
+	uint64_t seq;
+	unsigned times;
+};
+
 /*
  * present       connected to the site's broker
  * asked         it asked to be attached itself, with body, a secret of body_len bytes
  * kept          it was attached, and is to be again when the connection to the cloud comes back
  * refused       what the cloud said last was no: reason has its words, refused_ms since when
  * config_due    its config is to be asked for once more
+ * dropping      its messages are given up because it is refused, which was said
  * used_ms       when something of it, or for it, passed last
  * sent, received, dropped  messages to the cloud, from it, and given up because it was refused
  * the rest is private to devices.c
@@ -59,18 +70,18 @@ struct device {
 	char name[DEVICE_NAME_MAX + 1];
 	uint32_t id;
 	enum device_state state;
-	bool present, asked, kept, refused, config_due;
+	bool present, asked, kept, refused, dropping, config_due;
 	char *body;
 	size_t body_len;
 	char reason[DEVICE_REASON_MAX];
 	int64_t refused_ms, used_ms;
 	uint64_t sent, received, dropped;
-	uint64_t stubborn; /* the message that the cloud refused last, and how often in a row */
-	unsigned times;
+	struct stubborn stubborn;
 
 	struct backoff backoff;
-	int64_t retry_ms, asked_ms, state_ms, resume_ms;
-	uint64_t held_in;
+	int64_t retry_ms, asked_ms, state_ms, resume_ms, waits_ms;
+	uint64_t held_in, held_state;
+	bool orphaned;
 	unsigned answers;
 	struct table_link by_name, by_id;
 	struct list_link among, queue;
@@ -115,7 +126,7 @@ void devices_site_lost(struct devices *devices);
 enum device_verdict {
 	DEVICE_SEND,
 	DEVICE_HOLD, /* not now: again in the next pass, when devices_ready() says so */
-	DEVICE_DROP, /* never: the cloud refuses the device, and has done so for long */
+	DEVICE_DROP, /* never: the cloud refuses the device, has done so for long, and just now */
 };
 
 /*
@@ -126,6 +137,12 @@ enum device_verdict {
  */
 enum device_verdict devices_judge(
 	struct devices *devices, struct device *device, bool is_state, int64_t now_ms);
+
+/*
+ * Notes a state that is held. One that was held before it in this pass is older news: its number is
+ * returned, for it to be given up; else 0.
+ */
+uint64_t devices_hold_state(struct devices *devices, struct device *device, uint64_t seq);
 
 /* Notes that a message of it was handed to the cloud. */
 void devices_sent(struct devices *devices, struct device *device, bool is_state, int64_t now_ms);
@@ -166,7 +183,7 @@ void devices_refused(struct devices *devices, struct device *device, const char 
 /* The connection to the cloud is gone: nobody is attached. */
 void devices_cloud_lost(struct devices *devices);
 
-/* What only time brings: answers that did not come, devices that are forgotten. Once a second. */
+/* What only time brings: answers that did not come, wishes that are over. Once a second. */
 void devices_tick(struct devices *devices, int64_t now_ms, uint32_t random);
 
 #endif

@@ -22,6 +22,18 @@ note(struct gateway *g, const char *name)
 	device->used_ms = gateway_now_ms(g);
 }
 
+/* A config that could not be brought on is asked for again. */
+static void
+config_is_due(struct gateway *g, const char *name)
+{
+	struct device *device = devices_find(g->devices, name);
+
+	if (!strcmp(name, g->settings.uplink.device))
+		g->local.own_due = true;
+	else if (device)
+		device->config_due = true;
+}
+
 static void
 take_other(struct gateway *g, const struct mqtt_message *m)
 {
@@ -50,10 +62,13 @@ down_take(void *with, const struct mqtt_message *m)
 	topic_parse(m->topic, &topic);
 	switch (topic.kind) {
 	case TOPIC_CONFIG:
+		note(g, topic.device);
+		if (!local_deliver(g, topic.device, m->topic, m->payload, m->len, 1, true))
+			config_is_due(g, topic.device);
+		break;
 	case TOPIC_COMMANDS:
 		note(g, topic.device);
-		local_deliver(g, topic.device, m->topic, m->payload, m->len, 1,
-			topic.kind == TOPIC_CONFIG);
+		local_deliver(g, topic.device, m->topic, m->payload, m->len, 1, false);
 		break;
 	case TOPIC_ERRORS:
 		if (!strcmp(topic.device, g->settings.uplink.device))

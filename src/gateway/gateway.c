@@ -261,6 +261,7 @@ on_tick(uv_timer_t *timer)
 	local_tick(g);
 	attach_tick(g);
 	observe_tick(g);
+	status_tick(g);
 	if (pump_tick(g, &f))
 		gateway_fail(g, &f);
 	if (g->reload_due && !g->leaving)

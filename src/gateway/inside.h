@@ -45,7 +45,7 @@ struct mishap {
  * timer       tries again
  * clearing    a worker has the connection that ended; `explained` is its own
  * url         which of them is tried
- * greetings   answers that are waited for
+ * greetings   answers that are waited for; renewals: to configs that were asked for again
  * retries     how often each kind of failure came since a connection was steady
  * why         why it ended, or could not begin; said_why was logged already
  * ended_ms    when the one before ended; 0 before the first
@@ -67,7 +67,7 @@ struct cloud {
 	struct mqtt *cleared;
 	struct backoff retries[CLOUD_RETRIES];
 	size_t url;
-	unsigned greetings;
+	unsigned greetings, renewals;
 	struct fault why;
 	char said_why[256];
 	int64_t since_ms, ended_ms, drain_until_ms, progress_ms;
@@ -133,7 +133,11 @@ struct flight {
  * passed_ms   when this one did
  * at_end      the spool had nothing more when it was last looked
  * acked       what the spool was told
- * over_quota  the cloud takes nothing for now, which was said
+ * unreadable  the spool is, and unwritable the cursor, which was said
+ * is_passing  the cloud takes nothing for now, which was said
+ * stubborn    of the messages that are no attached device's
+ * complained_ms  when it was last said that the cloud refuses messages; 0: never
+ * replaced    states that newer ones took the place of
  */
 struct pump {
 	struct spool_reader *reader;
@@ -144,10 +148,11 @@ struct pump {
 	struct ledger *ledger;
 	struct flight flights[FLIGHTS];
 	uint64_t expected, acked;
-	bool again, stuck, failed, said, over_quota, at_end;
-	int64_t passed_ms;
+	bool again, stuck, unreadable, unwritable, said, is_passing, at_end;
+	struct stubborn stubborn;
+	int64_t passed_ms, complained_ms;
 	int64_t tokens_ms, tokens;
-	uint64_t sent, arrived, refused, unrouted, dropped, lost;
+	uint64_t sent, arrived, refused, unrouted, dropped, replaced, lost;
 };
 
 /*
@@ -195,6 +200,7 @@ struct gateway {
 	struct local local;
 	struct observed observed;
 	struct status *status;
+	struct list askers; /* of the status */
 	struct scrape *scrape;
 	uv_timer_t tick;
 	uv_signal_t hup, term, interrupt;
@@ -255,8 +261,9 @@ void attach_errors(struct gateway *g, const struct mqtt_message *message);
 int attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct fault *f);
 
 /* Tags of subscriptions: a device's, or our own. */
-#define TAG_DEVICE (UINT64_C(1) << 62)
-#define TAG_OWN	   (UINT64_C(1) << 63)
+#define TAG_DEVICE  (UINT64_C(1) << 62)
+#define TAG_OWN	    (UINT64_C(1) << 63)
+#define TAG_RENEWAL (TAG_OWN | 1) /* of a device's config */
 
 /* pump: a spool that is not there yet is no failure: it is looked for each second. */
 int pump_open(struct gateway *g, struct fault *f);
@@ -273,7 +280,8 @@ void pump_close(struct gateway *g);
 /* local */
 int local_open(struct gateway *g, struct fault *f);
 void local_tick(struct gateway *g);
-void local_deliver(struct gateway *g, const char *device, const char *topic, const void *payload,
+/* Returns whether it is on its way; that it is not is counted and said here. */
+bool local_deliver(struct gateway *g, const char *device, const char *topic, const void *payload,
 	size_t len, int qos, bool retain);
 void local_drop(struct gateway *g);
 
@@ -291,6 +299,8 @@ void scrape_close(struct gateway *g);
 
 /* status */
 int status_open(struct gateway *g, struct fault *f);
+/* Once a second: who does not read the answer is sent away. */
+void status_tick(struct gateway *g);
 void status_close(struct gateway *g);
 
 #endif

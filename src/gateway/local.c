@@ -5,9 +5,11 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/auto.h"
 #include "base/log.h"
+#include "registry/rules.h"
 
 /* Messages that are dropped may be many: it is said once, and then so often. */
 #define COMPLAIN_MS 60000
@@ -40,6 +42,9 @@ hear(struct gateway *g, const struct frame *frame)
 {
 	int64_t now_ms = gateway_now_ms(g);
 
+	/* The cloud ends the connection of a gateway that attaches what cannot be a device. */
+	if (!rules_is_device(frame->device, strlen(frame->device)))
+		return;
 	switch (frame->kind) {
 	case FRAME_PRESENT:
 		devices_present(g->devices, frame->device, now_ms);
@@ -160,7 +165,7 @@ drop(struct gateway *g, const char *topic, const char *why)
 		local->undelivered);
 }
 
-void
+bool
 local_deliver(struct gateway *g, const char *device, const char *topic, const void *payload,
 	size_t len, int qos, bool retain)
 {
@@ -178,14 +183,15 @@ local_deliver(struct gateway *g, const char *device, const char *topic, const vo
 
 	if (!local->channel) {
 		drop(g, topic, "the site's broker is not there");
-		return;
+		return false;
 	}
 	if (channel_send(local->channel, &frame, &f) == 0) {
 		local->delivered++;
 		watch(g);
-		return;
+		return true;
 	}
 	drop(g, topic, f.text);
 	if (f.code == FAULT_NET)
 		lose(g, &f);
+	return false;
 }

@@ -56,6 +56,8 @@ static const struct row about_messages[] = {
 		AT(unrouted), NULL},
 	{"p11_gateway_messages_dropped_total", "direction=\"up\",reason=\"device\"", "counter",
 		AT(held_out), NULL},
+	{"p11_gateway_messages_dropped_total", "direction=\"up\",reason=\"replaced\"", "counter",
+		AT(replaced), NULL},
 	{"p11_gateway_messages_dropped_total", "direction=\"down\",reason=\"undelivered\"",
 		"counter", AT(undelivered), NULL},
 	{"p11_gateway_spool_messages", "", "gauge", AT(spool_waiting),

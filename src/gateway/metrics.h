@@ -20,8 +20,8 @@
  * state           the uplink's, by its name
  * *_s             seconds; *_at_s are Unix seconds
  * sent            messages handed to the cloud, those counted that are sent again
- * refused, unrouted, held_out  dropped on the way up: by the cloud, without a rule for their topic,
- *                 because their device was refused for too long
+ * refused, unrouted, held_out, replaced  dropped on the way up: by the cloud, without a rule for their topic,
+ *                 because their device was refused for too long, by a newer state
  * damages         times that part of the spool could not be read
  * spool_drops     what the site's broker dropped since the spool was made
  */
@@ -34,7 +34,7 @@ struct metrics {
 	const struct tally_times *sign_times;
 	const struct tally_faults *sign_faults;
 	double jwt_ends_at_s, jwt_renewal_failures, certificate_ends_at_s;
-	double sent, in_flight, acknowledged, refused, unrouted, held_out, damages;
+	double sent, in_flight, acknowledged, refused, unrouted, held_out, replaced, damages;
 	double delivered, undelivered;
 	double spool_waiting, spool_oldest_s, spool_bytes;
 	struct metrics_reason {

@@ -169,6 +169,7 @@ look_at_messages(struct gateway *g, struct metrics *m)
 	m->refused = (double)p->refused;
 	m->unrouted = (double)p->unrouted;
 	m->held_out = (double)p->dropped;
+	m->replaced = (double)p->replaced;
 	m->damages = (double)p->lost;
 	m->delivered = (double)g->local.delivered;
 	m->undelivered = (double)g->local.undelivered;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "registry/rules.h"
 #include "registry/topic.h"
 
 /* Messages that are looked at before the loop has its turn, and a topic's room. */
@@ -30,9 +31,14 @@
 /* A message that the cloud refused so often is given up. */
 #define REFUSED_MAX 3
 
-/* MQTT 5's reason that says nothing against the message, and how long it is heeded. */
-#define QUOTA	 0x97
-#define QUOTA_MS 5000
+/* MQTT 5's reasons that say nothing, or not much, against the message, and how long they are heeded. */
+#define UNSPECIFIED    0x80
+#define IMPLEMENTATION 0x83
+#define QUOTA	       0x97
+#define PASSING_MS     5000
+
+/* Messages that are dropped may be many: it is said once, and then so often. */
+#define COMPLAIN_MS 60000
 
 /* Watched only at the spool's end: what is not read now would wake us for ever. */
 static void
@@ -59,13 +65,41 @@ on_pace(uv_timer_t *timer)
 	pump_run(timer->data);
 }
 
+/* What was lost is said here once, and counted. */
+static int
+next(struct pump *p, struct spool_message *ret_message, bool *ret_any)
+{
+	struct fault f = FAULT_INIT;
+
+	if (spool_next(p->reader, ret_message, ret_any, &f) == 0) {
+		p->unreadable = false;
+		return 0;
+	}
+	p->lost += f.code == FAULT_INVALID;
+	if (f.code == FAULT_INVALID || !p->unreadable)
+		log_error("%s", f.text);
+	p->unreadable = f.code != FAULT_INVALID;
+	return -1;
+}
+
+/* Where the cursor stands: the first message tells, and is read again. */
+static uint64_t
+first_of(struct pump *p)
+{
+	struct spool_message message = {0};
+	bool any = false;
+
+	while (next(p, &message, &any) && !p->unreadable)
+		continue;
+	spool_rewind(p->reader);
+	return any ? message.seq : 0;
+}
+
 /* The site's broker makes the spool, and may start after us. */
 static int
 find_spool(struct gateway *g, struct fault *f)
 {
 	struct pump *p = &g->pump;
-	struct spool_message message;
-	bool any = false;
 
 	if (spool_reader_open(g->settings.spool.path, g->settings.uplink.name, &p->reader, f)) {
 		if (!f || f->code != FAULT_NOTFOUND)
@@ -78,10 +112,7 @@ find_spool(struct gateway *g, struct fault *f)
 	}
 	if (p->said)
 		log_info("the spool is there");
-	/* Where the cursor stands: the first message tells, and is read again. */
-	if (spool_next(p->reader, &message, &any, NULL) == 0 && any)
-		p->expected = message.seq;
-	spool_rewind(p->reader);
+	p->expected = first_of(p);
 	ledger_restart(p->ledger, p->expected);
 	p->acked = p->expected;
 	uv_poll_init(&g->loop, &p->readable, spool_reader_fd(p->reader));
@@ -151,10 +182,10 @@ pump_acknowledge(struct gateway *g)
 		return;
 	if (spool_acknowledge(p->reader, first, &f) == 0) {
 		p->acked = first;
-		p->failed = false;
-	} else if (!p->failed) {
+		p->unwritable = false;
+	} else if (!p->unwritable) {
 		log_error("messages may be sent twice: %s", f.text);
-		p->failed = true;
+		p->unwritable = true;
 	}
 }
 
@@ -254,23 +285,41 @@ struct outgoing {
 	char mapped[TOPIC_SIZE_MAX];
 };
 
+/*
+ * Where a rule leads to: what Cloud IoT Core's rules forbid there would cost the connection, and
+ * again each time.
+ */
+static bool
+is_for_cloud(const struct gateway *g, const char *mapped, size_t len, int qos)
+{
+	struct topic topic;
+	size_t max;
+
+	if (!gateway_settings_attaches(&g->settings))
+		return true;
+	topic_parse(mapped, &topic);
+	max = topic.kind == TOPIC_EVENTS ? RULES_TELEMETRY_MAX : RULES_STATE_MAX;
+	return topic_check_publish(&topic, mapped, len, max, qos, NULL) == 0;
+}
+
 static void
 prepare(struct gateway *g, const struct spool_message *m, struct outgoing *out)
 {
 	struct topic topic;
 	int qos;
 
-	out->device = *m->device ? devices_meet(g->devices, m->device, gateway_now_ms(g)) : NULL;
+	out->device = NULL;
 	topic_parse(m->topic, &topic);
 	out->is_state = topic.kind == TOPIC_STATE;
 	out->qos = m->qos ? 1 : 0;
 	if (topic.kind != TOPIC_OTHER) {
 		out->topic = m->topic;
+		if (*m->device)
+			out->device = devices_meet(g->devices, m->device, gateway_now_ms(g));
 		return;
 	}
-	out->device = NULL;
 	qos = routes_map(&g->out, ROUTE_OUT, m->topic, out->mapped, sizeof(out->mapped));
-	out->topic = qos < 0 ? NULL : out->mapped;
+	out->topic = qos < 0 || !is_for_cloud(g, out->mapped, m->len, qos) ? NULL : out->mapped;
 	if (qos >= 0 && qos < out->qos)
 		out->qos = qos;
 }
@@ -299,6 +348,27 @@ send_one(struct gateway *g, const struct spool_message *m, const struct outgoing
 	return 0;
 }
 
+static void
+say_dropping(struct device *device)
+{
+	if (!device->dropping)
+		log_warn("messages are dropped device=%s: it is refused: %s", device->name,
+			device->reason);
+	device->dropping = true;
+}
+
+/* Of states that come faster than the cloud takes them the newest is what counts. */
+static int
+replace_state(struct gateway *g, struct device *device, uint64_t seq, struct fault *f)
+{
+	uint64_t older = devices_hold_state(g->devices, device, seq);
+
+	if (!older)
+		return 0;
+	g->pump.replaced++;
+	return give_up(g, older, f);
+}
+
 /* Returns 0 when the next one may be looked at. */
 static int
 take(struct gateway *g, const struct spool_message *m, struct fault *f)
@@ -314,16 +384,18 @@ take(struct gateway *g, const struct spool_message *m, struct fault *f)
 	prepare(g, m, &out);
 	if (!out.topic) {
 		if (!p->unrouted++)
-			log_warn("no [site] out rule has a place for topic=%s: it is dropped, and "
-				 "so are others that have none",
+			log_warn("no [site] out rule has a place for topic=%s that the cloud "
+				 "takes: it is dropped, and so are others that have none",
 				m->topic);
 		return give_up(g, m->seq, f);
 	}
 	if (out.device) {
 		switch (devices_judge(g->devices, out.device, out.is_state, gateway_now_ms(g))) {
 		case DEVICE_HOLD:
-			return 0;
+			return out.is_state ? replace_state(g, out.device, m->seq, f) : 0;
 		case DEVICE_DROP:
+			say_dropping(out.device);
+			out.device->dropped++;
 			p->dropped++;
 			return give_up(g, m->seq, f);
 		case DEVICE_SEND:
@@ -348,15 +420,8 @@ look(struct gateway *g)
 	struct fault f = FAULT_INIT;
 	bool any;
 
-	if (spool_next(p->reader, &message, &any, &f)) {
-		if (f.code == FAULT_INVALID)
-			p->lost++;
-		if (f.code == FAULT_INVALID || !p->failed)
-			log_error("%s", f.text);
-		p->failed = f.code != FAULT_INVALID;
-		return f.code == FAULT_INVALID;
-	}
-	p->failed = false;
+	if (next(p, &message, &any))
+		return !p->unreadable;
 	if (!any) {
 		p->at_end = true;
 		if (!uv_is_active((uv_handle_t *)&p->readable))
@@ -406,15 +471,60 @@ pump_run(struct gateway *g)
 
 /* No device has a back-off of its own for this: everything waits. */
 static void
-await_quota(struct gateway *g, const struct flight *flight, const struct fault *why)
+wait_for_it_to_pass(struct gateway *g, const struct flight *flight, const struct fault *why)
 {
 	struct pump *p = &g->pump;
 
-	if (!p->over_quota)
+	if (!p->is_passing)
 		log_warn("messages wait: %s", why->text);
 	ledger_return(p->ledger, flight->seq);
-	p->over_quota = p->again = p->stuck = true;
-	p->passed_ms = gateway_now_ms(g) + QUOTA_MS;
+	p->is_passing = p->again = p->stuck = true;
+	p->passed_ms = gateway_now_ms(g) + PASSING_MS;
+}
+
+/*
+ * Counts the refusals of the first message that is refused: those behind it may be refused for its
+ * sake. Returns whether that is the one, and it was refused often enough.
+ */
+static bool
+is_hopeless(const struct pump *p, struct stubborn *stubborn, uint64_t seq)
+{
+	/* Its number is not in the ledger just while it waits to be sent again. */
+	if (stubborn->seq == seq)
+		stubborn->times++;
+	else if (!stubborn->seq || ledger_has(p->ledger, stubborn->seq))
+		*stubborn = (struct stubborn){seq, 1};
+	return stubborn->seq == seq && stubborn->times >= REFUSED_MAX;
+}
+
+static void
+drop_refused(struct gateway *g, const struct flight *flight, const struct device *device,
+	const struct fault *why)
+{
+	struct pump *p = &g->pump;
+	int64_t now_ms = gateway_now_ms(g);
+
+	p->refused++;
+	ledger_done(p->ledger, flight->seq);
+	if (p->complained_ms && now_ms - p->complained_ms < COMPLAIN_MS)
+		return;
+	p->complained_ms = now_ms;
+	log_warn("a message is dropped: %s device=%s refused=%" PRIu64, why->text,
+		device ? device->name : "", p->refused);
+}
+
+/* The gateway's own, and all where devices are not attached: the cloud means the message alone. */
+static void
+message_refused(struct gateway *g, const struct flight *flight, const struct device *device,
+	const struct fault *why)
+{
+	bool passes = why->native == UNSPECIFIED || why->native == IMPLEMENTATION;
+
+	if (why->native == QUOTA ||
+		(passes && !is_hopeless(&g->pump, &g->pump.stubborn, flight->seq)))
+		wait_for_it_to_pass(g, flight, why);
+	else
+		drop_refused(g, flight, device, why);
 }
 
 /* The cloud says no to one message, and the connection stays. */
@@ -423,22 +533,14 @@ refused(struct gateway *g, const struct flight *flight, const struct fault *why)
 {
 	struct pump *p = &g->pump;
 	struct device *device = devices_by_id(g->devices, flight->device);
-	bool is_own = !device || !strcmp(device->name, g->settings.uplink.device);
-	bool passes = why->native == QUOTA;
 
-	if (is_own && passes) {
-		await_quota(g, flight, why);
+	if (!device || !gateway_settings_attaches(&g->settings) ||
+		!strcmp(device->name, g->settings.uplink.device)) {
+		message_refused(g, flight, device, why);
 		return;
 	}
-	if (!is_own) {
-		device->times = device->stubborn == flight->seq ? device->times + 1 : 1;
-		device->stubborn = flight->seq;
-	}
-	if (is_own || (device->times >= REFUSED_MAX && !passes)) {
-		log_warn("a message is dropped: %s device=%s", why->text,
-			device ? device->name : "");
-		p->refused++;
-		ledger_done(p->ledger, flight->seq);
+	if (why->native != QUOTA && is_hopeless(p, &device->stubborn, flight->seq)) {
+		drop_refused(g, flight, device, why);
 		return;
 	}
 	ledger_return(p->ledger, flight->seq);
@@ -460,7 +562,7 @@ pump_done(struct gateway *g, uint64_t tag, const struct fault *failed)
 		attach_answered(g, flight.device, failed);
 	} else if (flight.kind == FLIGHT_MESSAGE && !failed) {
 		p->arrived++;
-		p->over_quota = false;
+		p->is_passing = false;
 		ledger_done(p->ledger, flight.seq);
 		if (ledger_first(p->ledger) - p->acked >= ACKNOWLEDGE_EACH)
 			pump_acknowledge(g);

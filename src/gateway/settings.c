@@ -88,7 +88,7 @@ const struct setting gateway_settings_table[] = {
 	{"site.attach", 0, SETTING_CHOICE, AT(site.attach), .preset = "first-message",
 		.words = "first-message connect own", .value = "WHEN",
 		.help = "when a device is attached: at its first-message, its connect, or its own "
-			"attach alone"},
+			"attach"},
 	{"site.attach-max", 0, SETTING_NUMBER, AT(site.attach_max), .preset = "1000", .min = 1,
 		.max = 100000, .value = "N", .help = "devices attached at once"},
 	{"site.attach-rate", 0, SETTING_NUMBER, AT(site.attach_rate), .preset = "50", .min = 1,

@@ -24,16 +24,16 @@ margin_s(const struct gateway *g)
 	return tenth < least ? least : tenth > 300 ? 300 : tenth;
 }
 
-/* In a URI a '%', which a device's id may have, begins an escape. */
+/* Nothing of a device's id may mean something in a URI: RFC 3986, 2.3. */
 static void
 escape(const char *name, char ret[3 * DEVICE_NAME_MAX + 1])
 {
-	for (; *name; name++) {
-		if (*name == '%')
-			ret = stpcpy(ret, "%25");
-		else
-			*ret++ = *name;
-	}
+	static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+					 "0123456789-._~";
+
+	for (; *name; name++)
+		ret += sprintf(
+			ret, strchr(unreserved, *name) ? "%c" : "%%%02X", (unsigned char)*name);
 	*ret = '\0';
 }
 

@@ -15,9 +15,24 @@
 /* Devices that are listed; all are counted. */
 #define LISTED_MAX 2000
 
+/* The spool is looked at so often at most, whoever asks. */
+#define LOOK_MS 100
+
+/* Who asks at once, and how long each may take to read the answer. */
+#define ASKERS_MAX 8
+#define ANSWER_MS  10000
+
 struct status {
 	uv_pipe_t pipe;
 	char *path;
+};
+
+struct asker {
+	uv_pipe_t pipe;
+	uv_write_t write;
+	struct list_link among;
+	int64_t since_ms;
+	char *text;
 };
 
 /* What the site's broker dropped of each device, sorted by name. */
@@ -91,12 +106,6 @@ dropped_of(const struct dropped *dropped, const char *device)
 }
 
 /* One who asked: the answer and its way. */
-struct asker {
-	uv_pipe_t pipe;
-	uv_write_t write;
-	char *text;
-};
-
 /* Seconds since something of the loop's clock; null when it never was. */
 static json_t *
 seconds_since(const struct gateway *g, bool was, int64_t at_ms)
@@ -111,7 +120,8 @@ about_uplink(const struct gateway *g)
 	const struct pump *p = &g->pump;
 	bool up = c->state == CLOUD_UP;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:o, s:I, s:i, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:I, s:s, s:o, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I}",
 		"name", g->settings.uplink.name, "profile", g->settings.uplink.profile, "url",
 		g->settings.uplink.url.items[c->url], "state", cloud_state_name(c->state), "up_s",
 		(json_int_t)(up ? (gateway_now_ms(g) - c->since_ms) / 1000 : 0), "last_error",
@@ -119,7 +129,8 @@ about_uplink(const struct gateway *g)
 		"connects", (json_int_t)c->connects, "in_flight",
 		c->mqtt ? mqtt_in_flight(c->mqtt) : 0, "sent", (json_int_t)p->sent, "acknowledged",
 		(json_int_t)p->arrived, "refused", (json_int_t)p->refused, "unrouted",
-		(json_int_t)p->unrouted, "held_out", (json_int_t)p->dropped);
+		(json_int_t)p->unrouted, "held_out", (json_int_t)p->dropped, "replaced",
+		(json_int_t)p->replaced);
 }
 
 static json_t *
@@ -170,7 +181,7 @@ about_rates(const struct gateway *g)
 static json_t *
 about_spool(struct gateway *g)
 {
-	const struct observed *o = observe(g, 0);
+	const struct observed *o = observe(g, LOOK_MS);
 	json_t *drops = json_object();
 	double dropped = 0;
 
@@ -235,17 +246,33 @@ on_asker_closed(uv_handle_t *handle)
 {
 	struct asker *asker = handle->data;
 
+	list_remove(&asker->among);
 	free(asker->text);
 	free(asker);
 }
 
 static void
+dismiss(struct asker *asker)
+{
+	if (!uv_is_closing((uv_handle_t *)&asker->pipe))
+		uv_close((uv_handle_t *)&asker->pipe, on_asker_closed);
+}
+
+static void
 on_written(uv_write_t *write, int status)
 {
-	struct asker *asker = write->data;
-
 	(void)status;
-	uv_close((uv_handle_t *)&asker->pipe, on_asker_closed);
+	dismiss(write->data);
+}
+
+static size_t
+count_askers(const struct gateway *g)
+{
+	size_t n = 0;
+
+	for (const struct list_link *l = g->askers.head; l; l = l->next)
+		n++;
+	return n;
 }
 
 static void
@@ -259,12 +286,25 @@ on_connection(uv_stream_t *listening, int failed)
 		return;
 	uv_pipe_init(&g->loop, &asker->pipe, 0);
 	asker->pipe.data = asker->write.data = asker;
-	if (uv_accept(listening, (uv_stream_t *)&asker->pipe) == 0)
+	asker->since_ms = gateway_now_ms(g);
+	if (uv_accept(listening, (uv_stream_t *)&asker->pipe) == 0 && count_askers(g) < ASKERS_MAX)
 		asker->text = make_text(g);
+	list_append(&g->askers, &asker->among);
 	buf = uv_buf_init(asker->text, asker->text ? (unsigned)strlen(asker->text) : 0);
 	if (!asker->text ||
 		uv_write(&asker->write, (uv_stream_t *)&asker->pipe, &buf, 1, on_written))
-		uv_close((uv_handle_t *)&asker->pipe, on_asker_closed);
+		dismiss(asker);
+}
+
+void
+status_tick(struct gateway *g)
+{
+	for (struct list_link *l = g->askers.head; l; l = l->next) {
+		struct asker *asker = CONTAINER(l, struct asker, among);
+
+		if (gateway_now_ms(g) - asker->since_ms > ANSWER_MS)
+			dismiss(asker); /* which goes from the list later */
+	}
 }
 
 int
@@ -307,6 +347,8 @@ status_close(struct gateway *g)
 {
 	struct status *status = TAKE(g->status);
 
+	for (struct list_link *l = g->askers.head; l; l = l->next)
+		dismiss(CONTAINER(l, struct asker, among));
 	if (!status)
 		return;
 	unlink(status->path);
