@@ -76,7 +76,8 @@ from_file(const char *path, char **ret_pin, struct fault *f)
 {
 	if (file_read_secret(path, PIN_MAX, ret_pin, f) == 0)
 		return 0;
-	if (f && f->code != FAULT_NOMEM)
+	/* What may pass, such as too many open files, is nothing that people have to mend. */
+	if (f && f->code != FAULT_NOMEM && (f->code != FAULT_IO || f->native == EACCES))
 		f->code = FAULT_CONFIG;
 	return fault_prefix(f, "no PIN");
 }
