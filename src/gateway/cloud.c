@@ -356,7 +356,7 @@ lost(struct gateway *g, const struct fault *why)
 	uv_timer_stop(&c->timer);
 	if (!g->leaving)
 		devices_cloud_lost(g->devices);
-	pump_cloud_lost(g);
+	pump_cloud_lost(g, why->code != FAULT_NONE);
 	signer_forget_devices(g); /* who waited there is attached anew */
 	if (c->state >= CLOUD_UP && gateway_now_ms(g) - c->since_ms >= STEADY_MS)
 		forget_failures(c);
@@ -393,7 +393,7 @@ come_up(struct gateway *g)
 	log_info("connected url=%s after_ms=%" PRId64, g->settings.uplink.url.items[c->url],
 		c->ended_ms ? c->since_ms - c->ended_ms : 0);
 	signer_plan_renewal(g);
-	pump_run(g);
+	pump_cloud_up(g);
 }
 
 static int

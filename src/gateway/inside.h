@@ -12,6 +12,7 @@
 #include "gateway/metrics.h"
 #include "gateway/route.h"
 #include "gateway/settings.h"
+#include "gateway/suspects.h"
 #include "gateway/tally.h"
 #include "mqtt/mqtt.h"
 #include "site/channel.h"
@@ -135,6 +136,8 @@ struct flight {
  * acked       what the spool was told
  * unreadable  the spool is, and unwritable the cursor, which was said
  * is_passing  the cloud takes nothing for now, which was said
+ * arrived_before  what had arrived when the connection came up
+ * unanswered  what was in flight when it went, and the number of one that is a message
  * stubborn    of the messages that are no attached device's
  * complained_ms  when it was last said that the cloud refuses messages; 0: never
  * replaced    states that newer ones took the place of
@@ -150,6 +153,8 @@ struct pump {
 	uint64_t expected, acked;
 	bool again, stuck, unreadable, unwritable, said, is_passing, at_end;
 	struct stubborn stubborn;
+	struct suspects suspects;
+	uint64_t arrived_before, unanswered, unanswered_seq;
 	int64_t passed_ms, complained_ms;
 	int64_t tokens_ms, tokens;
 	uint64_t sent, arrived, refused, unrouted, dropped, replaced, lost;
@@ -272,8 +277,9 @@ void pump_run(struct gateway *g);
 void pump_done(struct gateway *g, uint64_t tag, const struct fault *failed);
 /* A flight for a message or an attach; -1 when there is none. */
 int pump_take_flight(struct gateway *g, enum flight_kind kind, uint64_t seq, uint32_t device);
-/* The cloud is gone: everything under way is to be sent again. */
-void pump_cloud_lost(struct gateway *g);
+/* The cloud is there, and gone, by itself or as we wanted: what is under way is to be sent again. */
+void pump_cloud_up(struct gateway *g);
+void pump_cloud_lost(struct gateway *g, bool by_itself);
 void pump_acknowledge(struct gateway *g);
 void pump_close(struct gateway *g);
 

@@ -8,6 +8,7 @@ src_gateway_libdecide_la_SOURCES = \
 	src/gateway/metrics.c src/gateway/metrics.h \
 	src/gateway/route.c src/gateway/route.h \
 	src/gateway/settings.c src/gateway/settings.h \
+	src/gateway/suspects.c src/gateway/suspects.h \
 	src/gateway/tally.c src/gateway/tally.h \
 	src/gateway/template.c src/gateway/template.h
 src_gateway_libdecide_la_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)

@@ -125,6 +125,7 @@ pump_tick(struct gateway *g, struct fault *f)
 {
 	if (!g->pump.reader && find_spool(g, f))
 		return -1;
+	g->pump.again |= suspects_due(&g->pump.suspects, gateway_now_ms(g));
 	g->pump.at_end = false; /* not every file system tells of what came */
 	pump_run(g);
 	pump_acknowledge(g);
@@ -379,7 +380,7 @@ take(struct gateway *g, const struct spool_message *m, struct fault *f)
 	if (m->seq > p->expected && ledger_lose(p->ledger, p->expected, m->seq, f))
 		return -1;
 	p->expected = m->seq + 1;
-	if (ledger_has(p->ledger, m->seq))
+	if (ledger_has(p->ledger, m->seq) || suspects_has(&p->suspects, m->seq, gateway_now_ms(g)))
 		return 0;
 	prepare(g, m, &out);
 	if (!out.topic) {
@@ -454,6 +455,8 @@ pump_run(struct gateway *g)
 		return;
 	consider_pass(g);
 	while (mqtt_room(g->cloud.mqtt) * 4 >= mqtt_window(g->cloud.mqtt) || n) {
+		if (suspects_alone(&p->suspects) && mqtt_in_flight(g->cloud.mqtt))
+			break;
 		if (n == AT_ONCE || p->stuck || p->at_end || mqtt_room(g->cloud.mqtt) == 0)
 			break;
 		starved = !has_token(g);
@@ -551,6 +554,15 @@ refused(struct gateway *g, const struct flight *flight, const struct fault *why)
 	}
 }
 
+/* What the connection took with it. */
+static void
+note_unanswered(struct pump *p, const struct flight *flight)
+{
+	p->unanswered++;
+	if (flight->kind == FLIGHT_MESSAGE)
+		p->unanswered_seq = flight->seq;
+}
+
 void
 pump_done(struct gateway *g, uint64_t tag, const struct fault *failed)
 {
@@ -558,11 +570,14 @@ pump_done(struct gateway *g, uint64_t tag, const struct fault *failed)
 	struct flight flight = p->flights[tag];
 
 	p->flights[tag].kind = FLIGHT_FREE;
+	if (failed && !failed->native)
+		note_unanswered(p, &flight);
 	if (flight.kind == FLIGHT_ATTACH) {
 		attach_answered(g, flight.device, failed);
 	} else if (flight.kind == FLIGHT_MESSAGE && !failed) {
 		p->arrived++;
 		p->is_passing = false;
+		suspects_clear(&p->suspects, flight.seq);
 		ledger_done(p->ledger, flight.seq);
 		if (ledger_first(p->ledger) - p->acked >= ACKNOWLEDGE_EACH)
 			pump_acknowledge(g);
@@ -575,10 +590,40 @@ pump_done(struct gateway *g, uint64_t tag, const struct fault *failed)
 }
 
 void
-pump_cloud_lost(struct gateway *g)
+pump_cloud_up(struct gateway *g)
+{
+	g->pump.arrived_before = g->pump.arrived;
+	g->pump.unanswered = g->pump.unanswered_seq = 0;
+	pump_run(g);
+}
+
+/* Whether it went because of what was in flight. */
+static void
+suspect(struct gateway *g)
+{
+	struct pump *p = &g->pump;
+	int64_t wait_ms;
+
+	for (int i = 0; i < FLIGHTS; i++) {
+		if (p->flights[i].kind != FLIGHT_FREE)
+			note_unanswered(p, &p->flights[i]);
+	}
+	wait_ms = suspects_lost(&p->suspects, p->arrived != p->arrived_before, p->unanswered,
+		p->unanswered_seq, gateway_now_ms(g));
+	if (wait_ms)
+		log_error("the cloud ends the connection whenever message %" PRIu64
+			  " is sent: it is left out for %" PRId64
+			  " s (`p11-gateway spool list` shows it)",
+			p->unanswered_seq, wait_ms / 1000);
+}
+
+void
+pump_cloud_lost(struct gateway *g, bool by_itself)
 {
 	struct pump *p = &g->pump;
 
+	if (by_itself)
+		suspect(g);
 	for (int i = 0; i < FLIGHTS; i++)
 		p->flights[i].kind = FLIGHT_FREE;
 	ledger_return_all(p->ledger);
