@@ -248,12 +248,14 @@ take_wish(struct site *site, struct mosquitto_evt_message *message, struct speak
 	enum topic_kind kind, const char *device)
 {
 	bool attach = kind == TOPIC_ATTACH;
+	bool own = speaker->device && !strcmp(speaker->device->name, device);
 	struct fault f = FAULT_INIT;
 
-	if (speaker->device && !strcmp(speaker->device->name, device) &&
-		speakers_note_attach(
-			speaker->device, attach ? message->payload : NULL, message->payloadlen, &f))
+	if (own && attach &&
+		speakers_note_attach(speaker->device, message->payload, message->payloadlen, &f))
 		return MOSQ_ERR_NOMEM;
+	if (own && !attach)
+		speakers_note_detach(speaker->device);
 	door_tell(site->door, attach ? FRAME_ATTACH : FRAME_DETACH, device, message->payload,
 		message->payloadlen);
 	return broker_swallow(message, &f) ? MOSQ_ERR_NOMEM : MOSQ_ERR_SUCCESS;

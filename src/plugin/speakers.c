@@ -194,24 +194,39 @@ speakers_next(const struct speakers *speakers, const struct resident *after)
 	return link ? CONTAINER(link, struct resident, among) : NULL;
 }
 
+static void
+forget_body(struct resident *device)
+{
+	if (device->body)
+		OPENSSL_cleanse(device->body, device->body_len);
+	free(device->body);
+	device->body = NULL;
+	device->body_len = 0;
+}
+
 int
 speakers_note_attach(struct resident *device, const void *body, size_t len, struct fault *f)
 {
 	void *copy = NULL;
 
-	if (body && len) {
+	if (len) {
 		copy = malloc(len);
 		if (!copy)
 			return fault_nomem(f);
 		memcpy(copy, body, len);
 	}
-	if (device->body)
-		OPENSSL_cleanse(device->body, device->body_len);
-	free(device->body);
+	forget_body(device);
 	device->body = copy;
-	device->body_len = copy ? len : 0;
-	device->asked = body != NULL;
+	device->body_len = len;
+	device->asked = true;
 	return 0;
+}
+
+void
+speakers_note_detach(struct resident *device)
+{
+	forget_body(device);
+	device->asked = false;
 }
 
 static bool

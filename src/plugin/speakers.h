@@ -84,13 +84,16 @@ void speakers_remove(struct speakers *speakers, const void *client, char *ret_go
 struct resident *speakers_next(const struct speakers *speakers, const struct resident *after);
 
 /*
- * Notes whether a device asked to be attached, and with what.
+ * Notes that a device asked to be attached, and with what.
  *
- * body  copied; NULL when it does not want to be
+ * body  copied; NULL when len is 0
  *
  * Returns 0; else FAULT_NOMEM.
  */
 int speakers_note_attach(struct resident *device, const void *body, size_t len, struct fault *f);
+
+/* Notes that a device does not want to be attached. */
+void speakers_note_detach(struct resident *device);
 
 enum speaker_verdict {
 	SPEAKER_ALLOWED,

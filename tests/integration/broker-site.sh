@@ -166,6 +166,14 @@ brings_many()
 	leave
 }
 
+# asks_for_nothing: a device that asks to be attached without a word, and stays
+asks_for_nothing()
+{
+	(in_place='exec' && device any mosquitto_pub -q 1 -t /devices/any/attach -n --repeat 2 \
+		--repeat-delay 120) >asks.out 2>&1 &
+	pids="$pids $!"
+}
+
 tells_who_is_there()
 {
 	subscribe one '/devices/one/commands/#'
@@ -180,6 +188,11 @@ tells_who_is_there()
 	leave
 	enter
 	check "one that comes later hears the same" heard '^present one '
+	asks_for_nothing
+	check "an attach without a body is heard" heard '^attach any $'
+	leave
+	enter
+	check "and by one that comes later" heard '^attach any $'
 	leave
 }
 

@@ -106,10 +106,11 @@ wish_to_be_attached_is_kept(void **state)
 	assert_true(device->asked);
 	assert_int_equal(device->body_len, 7);
 	assert_memory_equal(device->body, "{\"a\":1}", 7);
-	assert_ok(speakers_note_attach(device, "", 0, &f), &f);
+	/* As mosquitto hands over a message without a payload. */
+	assert_ok(speakers_note_attach(device, NULL, 0, &f), &f);
 	assert_true(device->asked);
 	assert_int_equal(device->body_len, 0);
-	assert_ok(speakers_note_attach(device, NULL, 0, &f), &f);
+	speakers_note_detach(device);
 	assert_false(device->asked);
 }
 
