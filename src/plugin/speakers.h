@@ -11,6 +11,15 @@
 #include "base/table.h"
 #include "registry/topic.h"
 
+/* Bytes that a device may ask to be attached with: a token, as long as the cloud's broker takes. */
+#define SPEAKERS_BODY_MAX (17 * 1024)
+
+/*
+ * Bytes of the frames that tell a gateway who is there and what each asked: what comes while it
+ * reads them has to fit behind them into CHANNEL_OUT_MAX.
+ */
+#define SPEAKERS_TOLD_MAX (6 * 1024 * 1024)
+
 /*
  * A device with a connection here.
  *
@@ -88,12 +97,14 @@ struct resident *speakers_next(const struct speakers *speakers, const struct res
  *
  * body  copied; NULL when len is 0
  *
- * Returns 0; else FAULT_NOMEM.
+ * Returns 0; else, with nothing changed, FAULT_INVALID for more than SPEAKERS_BODY_MAX,
+ * FAULT_PRECONDITION when all that is kept were more than SPEAKERS_TOLD_MAX then, FAULT_NOMEM.
  */
-int speakers_note_attach(struct resident *device, const void *body, size_t len, struct fault *f);
+int speakers_note_attach(struct speakers *speakers, struct resident *device, const void *body,
+	size_t len, struct fault *f);
 
 /* Notes that a device does not want to be attached. */
-void speakers_note_detach(struct resident *device);
+void speakers_note_detach(struct speakers *speakers, struct resident *device);
 
 enum speaker_verdict {
 	SPEAKER_ALLOWED,

@@ -116,6 +116,10 @@ speaks_for_itself()
 	check "an event too large is refused" not publishes one -t /devices/one/events -f too-large
 	head -c 65537 largest >too-large
 	check "a state too large is refused" not publishes one -t /devices/one/state -f too-large
+	head -c 17409 largest >too-large
+	check "an attach too large is refused" not publishes one -t /devices/one/attach -f too-large
+	head -c 17408 largest >large
+	check "the largest is taken" publishes one -t /devices/one/attach -f large
 	check "nothing of it is in the spool" same "$(n_spooled)" "$before"
 }
 
@@ -125,6 +129,8 @@ is_attacked()
 	before=$(n_spooled)
 	check "nothing is taken that must not be" \
 		/usr/bin/python3 -B "$top/tests/integration/site-attack.py" "$port" secret
+	check "too much to be kept for gateways is said once" \
+		same "$(grep -c 'messages are not taken: all that devices ask' "$work/broker.log")" 1
 	check "what was allowed is in the spool, and no more" same "$(n_spooled)" $((before + 5000))
 	check "nothing of the rest" not says planted spooled
 }
