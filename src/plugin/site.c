@@ -77,12 +77,23 @@ clock_ms(clockid_t clock)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Which device a client says it is, or NULL. */
+/* Which device a client says it is, or NULL. Asked for each message, and each who is sent it. */
 static const char *
 name_of(const struct site *site, const struct mosquitto *client)
 {
-	return !strcmp(site->options.identity, "username") ? mosquitto_client_username(client)
-							   : mosquitto_client_id(client);
+	const struct speaker *speaker;
+	const char *id;
+
+	if (!strcmp(site->options.identity, "username"))
+		return mosquitto_client_username(client);
+	id = mosquitto_client_id(client);
+	if (!id || !rules_is_device_client(id))
+		return id;
+	/* What is long to read was read when it was met. */
+	speaker = speakers_find(site->speakers, client, id);
+	if (!speaker)
+		return speaker_name(id);
+	return speaker->device ? speaker->device->name : NULL;
 }
 
 static bool

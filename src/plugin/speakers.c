@@ -30,6 +30,16 @@ told_of(const struct resident *device)
 	return frame_of(device, 0) + (device->asked ? frame_of(device, device->body_len) : 0);
 }
 
+const char *
+speaker_name(const char *client_id)
+{
+	struct rules_client client;
+
+	if (!rules_is_device_client(client_id))
+		return client_id;
+	return rules_parse_client_id(client_id, &client, NULL) ? NULL : strrchr(client_id, '/') + 1;
+}
+
 int
 speakers_new(struct speakers **ret_speakers, struct fault *f)
 {

@@ -63,6 +63,14 @@ void speakers_free(struct speakers *speakers);
 AUTO_DEFINE(speakers, struct speakers, speakers_free);
 
 /*
+ * The device that a client id stands for: itself, or what it names as devices' programs do at
+ * Cloud IoT Core, "projects/P/locations/R/registries/G/devices/D", whatever the first three are.
+ *
+ * Returns D, within the client id; NULL for one that begins so and is none.
+ */
+const char *speaker_name(const char *client_id);
+
+/*
  * The one that a client was added as; NULL when it was not.
  *
  * client     the broker's; its memory may since have become another client's

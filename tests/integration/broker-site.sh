@@ -45,15 +45,15 @@ n_spooled()
 	"$helpers/door" read "$work/spool" | wc -l
 }
 
-# subscribe NAME FILTER [OPTION...]: in the background, into NAME.sub
+# subscribe NAME FILTER [OPTION...]: in the background, into NAME.sub, of a path its last part
 subscribe()
 {
 	name=$1 filter=$2
 	shift 2
-	: >"$name.sub"
+	: >"${name##*/}.sub"
 	mark
 	(in_place='exec' && device "$name" mosquitto_sub -q 1 -t "$filter" -F '%t %r %p' "$@") \
-		>"$name.sub" 2>&1 &
+		>"${name##*/}.sub" 2>&1 &
 	subscriber=$!
 	pids="$pids $subscriber"
 	wait_for 20 since "Sending SUBACK to $name\$" || die "$name cannot subscribe"
@@ -158,6 +158,41 @@ listens_to_itself()
 	subscribe two /devices/two/config
 	check "a config is kept for who subscribes later" \
 		wait_for 20 says '^/devices/two/config 1 blue' two.sub
+	leave
+}
+
+# A device's program as it was written for Cloud IoT Core: its client id is a path, its user any.
+speaks_as_in_the_cloud()
+{
+	path=projects/p/locations/l/registries/reg/devices user=unused
+	check "it publishes as its device" \
+		publishes "$path/pump" -t /devices/pump/events/in -m pumped
+	check "which it is in the spool" spooled 'pump 1 /devices/pump/events/in 6 pumped'
+	check "not as another" not publishes "$path/pump" -t /devices/one/events -m planted
+	check "nor as what only looks so" \
+		not publishes "$path/pump/" -t /devices/pump/events -m planted
+	check "nor by the whole id" not publishes "$path/pump" -t "/devices/$path/pump/events" -m planted
+	subscribe "$path/pump" /devices/pump/config -t '/devices/pump/commands/#'
+	device "$path/pump2" mosquitto_sub -W 2 -t /devices/pump/config >refused.sub 2>&1 || true
+	check "another's config cannot be subscribed to" says 'All subscription requests were denied' \
+		refused.sub
+	enter
+	check "a gateway hears of it" heard '^present pump $'
+	echo '/devices/pump/config 1 keep fast' >&3
+	echo '/devices/pump/commands/go 1 pass now' >&3
+	check "its config reaches it" wait_for 20 says '^/devices/pump/config 0 fast' pump.sub
+	check "its commands too" wait_for 20 says '^/devices/pump/commands/go 0 now' pump.sub
+	first=$subscriber
+	unset user
+	subscribe pump /devices/pump/config
+	mark
+	kill "$first"
+	wait_for 20 since "Client $path/pump disconnected" || die "$path/pump stays"
+	publishes one -t /devices/one/state -m on
+	heard '^gone one '
+	check "by two ids it is one device, there while one is" not says '^gone pump' heard
+	kill "$subscriber"
+	check "and gone with the other" heard '^gone pump '
 	leave
 }
 
@@ -272,7 +307,7 @@ main()
 	need mosquitto mosquitto_passwd /usr/bin/python3
 	begin_broker_test
 	: >"$work/passwd"
-	for name in one two any bridge; do
+	for name in one two any bridge pump unused; do
 		mosquitto_passwd -b "$work/passwd" "$name" secret
 	done
 	printf 'pattern readwrite #\n' >"$work/acl"
@@ -283,6 +318,7 @@ main()
 	speaks_for_itself
 	is_attacked
 	listens_to_itself
+	speaks_as_in_the_cloud
 	brings_many
 	tells_who_is_there
 	bridges

@@ -95,6 +95,52 @@ name_that_no_topic_can_have_is_no_device(void **state)
 	assert_non_null(add(speakers, 0, "id", name)->device);
 }
 
+#define PATH "projects/p/locations/l/registries/reg/devices/"
+
+static void
+client_id_of_the_cloud_names_its_device(void **state)
+{
+	AUTO(auto_speakers) struct speakers *speakers = fresh();
+	static const struct {
+		const char *id, *name;
+	} rows[] = {
+		{"thermo", "thermo"},
+		{"", ""},
+		{"a/b", "a/b"},
+		{"projects", "projects"},
+		{PATH "thermo", "thermo"},
+		{"projects/d.com:p/locations/x/registries/other/devices/thermo", "thermo"},
+		{PATH "1234", "1234"},
+		{PATH "", NULL},
+		{PATH "x", NULL},
+		{PATH "thermo/", NULL},
+		{PATH "thermo/events", NULL},
+		{PATH "a+b#", NULL},
+		{PATH "thermo/devices/pump", NULL},
+		{"projects//locations/l/registries/reg/devices/thermo", NULL},
+		{"projects/p/devices/thermo", NULL},
+		{"projects/", NULL},
+	};
+	char gone[RULES_ID_MAX + 1];
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		const char *name = speaker_name(rows[i].id);
+
+		if (!name || !rows[i].name ? name != rows[i].name : strcmp(name, rows[i].name))
+			fail_msg("'%s' is '%s'", rows[i].id, name ? name : "nobody");
+	}
+	/* Two connections, by either id, are one device. */
+	add(speakers, 0, "thermo", speaker_name("thermo"));
+	assert_int_equal(
+		add(speakers, 1, PATH "thermo", speaker_name(PATH "thermo"))->device->connections,
+		2);
+	speakers_remove(speakers, &clients[0], gone);
+	assert_string_equal(gone, "");
+	speakers_remove(speakers, &clients[1], gone);
+	assert_string_equal(gone, "thermo");
+}
+
 static void
 wish_to_be_attached_is_kept(void **state)
 {
@@ -306,6 +352,7 @@ main(void)
 		cmocka_unit_test(device_is_there_while_one_connection_is),
 		cmocka_unit_test(pointer_that_became_another_client_is_nobody),
 		cmocka_unit_test(name_that_no_topic_can_have_is_no_device),
+		cmocka_unit_test(client_id_of_the_cloud_names_its_device),
 		cmocka_unit_test(wish_to_be_attached_is_kept),
 		cmocka_unit_test(wishes_are_kept_within_a_bound),
 		cmocka_unit_test(gateway_is_told_all_that_is_kept),
