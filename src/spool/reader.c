@@ -19,6 +19,9 @@
 /* Where a segment with damage is linked to, for people to look at. */
 #define DAMAGED_DIR "damaged"
 
+/* How many are kept there: they count for no bound, and each may be as large as a segment. */
+#define DAMAGED_MAX 8
+
 /*
  * want     the number of the message to come; 0 for whatever is the oldest
  * ahead    when the cursor is ahead of the log, which is to be said once: the log's end
@@ -176,9 +179,32 @@ open_segment(struct spool_reader *r, uint64_t first, struct fault *f)
 	return -1;
 }
 
+/* Deletes the oldest of what was set aside; what comes now stays, even where numbers began again. */
+static void
+thin_out(const struct spool_reader *r)
+{
+	AUTO(auto_fd)
+	int fd = openat(r->dir, DAMAGED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	struct segment_list list;
+	char name[SEGMENT_NAME_LEN + 1];
+	size_t n;
+
+	if (fd < 0 || segment_list(fd, &list, NULL))
+		return;
+	n = list.n;
+	for (size_t i = 0; i < list.n && n > DAMAGED_MAX; i++) {
+		if (list.first[i] == r->walk.first)
+			continue;
+		segment_name(list.first[i], name);
+		unlinkat(fd, name, 0);
+		n--;
+	}
+	segment_list_clear(&list);
+}
+
 /*
- * Keeps a damaged segment for people when it is deleted here; it takes no more of the disk. A
- * reader without a name changes nothing.
+ * Keeps a damaged segment for people when it is deleted here; it takes no more of the disk till
+ * then. A reader without a name changes nothing.
  *
  * Returns whether it is kept.
  */
@@ -189,9 +215,11 @@ set_aside(struct spool_reader *r)
 
 	segment_name(r->walk.first, name);
 	snprintf(aside, sizeof(aside), DAMAGED_DIR "/%s", name);
-	if (!r->named || (mkdirat(r->dir, DAMAGED_DIR, 0750) < 0 && errno != EEXIST))
+	if (!r->named || (mkdirat(r->dir, DAMAGED_DIR, 0750) < 0 && errno != EEXIST) ||
+		(linkat(r->dir, name, r->dir, aside, 0) < 0 && errno != EEXIST))
 		return false;
-	return linkat(r->dir, name, r->dir, aside, 0) == 0 || errno == EEXIST;
+	thin_out(r);
+	return true;
 }
 
 static int

@@ -2,8 +2,9 @@
  * spool: the log between a site's broker and the cloud: messages go in before their sender is told
  * that they arrived, and out when the cloud says so.
  *
- * A directory holds segments (files of records, oldest first), a cursor for each reader, and what
- * was dropped. One process writes, others read; each may be killed at any moment.
+ * A directory holds segments (files of records, oldest first), a cursor for each reader, what was
+ * dropped, and the last few segments in which readers found damage. One process writes, others
+ * read; each may be killed at any moment.
  */
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H

@@ -369,6 +369,76 @@ damage_costs_what_it_hit(void **state)
 	assert_next(reader, "four");
 }
 
+/* tear(FIRST): a segment from this number on, whose third message is torn */
+static void
+tear(uint64_t first)
+{
+	struct spool_writer *writer = writer_with(&defaults);
+
+	append(writer, "one");
+	append(writer, "two");
+	append(writer, "three");
+	spool_writer_close(writer);
+	cut(first, size_of(first) - 1);
+}
+
+static void
+read_past_damage(void)
+{
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	bool any;
+
+	for (;;) {
+		if (spool_next(reader, &message, &any, &f))
+			assert_int_equal(f.code, FAULT_INVALID);
+		else if (!any)
+			return;
+	}
+}
+
+static bool
+is_aside(uint64_t first)
+{
+	char name[SEGMENT_NAME_LEN + 1], path[128];
+
+	segment_name(first, name);
+	snprintf(path, sizeof(path), "%s/damaged/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+static void
+the_newest_damaged_segments_are_kept(void **state)
+{
+	struct spool_writer *writer;
+	char path[128];
+
+	(void)state;
+	for (uint64_t first = 1; first <= 37; first += 3)
+		tear(first);
+	writer = writer_with(&defaults);
+	append(writer, "last");
+	read_past_damage();
+	for (uint64_t first = 1; first <= 37; first += 3)
+		assert_int_equal(is_aside(first), first >= 16);
+	spool_writer_close(writer);
+	/* A spool that was emptied counts from 1 again: what comes last is not what has to go. */
+	for (uint64_t first = 1; first <= 40; first += 3) {
+		path_of(first, path, sizeof(path));
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_ok(spool_forget(dir, "cloud", NULL), &(struct fault)FAULT_INIT);
+	tear(1);
+	writer = writer_with(&defaults);
+	append(writer, "last");
+	read_past_damage();
+	assert_true(is_aside(1));
+	assert_false(is_aside(16));
+	assert_true(is_aside(19));
+	spool_writer_close(writer);
+}
+
 static void
 a_newer_version_s_segment_is_left_alone(void **state)
 {
@@ -864,6 +934,7 @@ main(void)
 		TEST(what_came_behind_the_end_is_told),
 		TEST(a_torn_tail_costs_nothing_else),
 		TEST(damage_costs_what_it_hit),
+		TEST(the_newest_damaged_segments_are_kept),
 		TEST(a_newer_version_s_segment_is_left_alone),
 		TEST(a_full_spool_refuses_until_a_reader_is_done),
 		TEST(only_the_reader_that_holds_counts),
