@@ -89,7 +89,8 @@ AUTO_DEFINE(spool_writer, struct spool_writer, spool_writer_close);
  * `when_full` says, and counted.
  *
  * Returns 0; else, with nothing taken, FAULT_INVALID when it is larger than a message may be,
- * FAULT_PRECONDITION when the spool is full, FAULT_IO when the disk fails or is full.
+ * FAULT_PRECONDITION when the spool is full, FAULT_IO when the disk fails or is full: with `power`
+ * readers may get the message all the same, and again when it is appended again.
  * Blocks: on the disk.
  */
 int spool_append(struct spool_writer *writer, const struct spool_message *message, struct fault *f);

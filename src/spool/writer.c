@@ -358,7 +358,10 @@ make_room(struct spool_writer *w, int64_t len, bool *ret_room, struct fault *f)
 	return 0;
 }
 
-/* Begins a segment. One that is there by that name was begun, and nothing came into it. */
+/*
+ * Begins a segment. One that is there by that name was begun, and nothing came into it. A disk that
+ * fails is noticed here as a rule, before there is a message that is not promised.
+ */
 static int
 begin(struct spool_writer *w, struct fault *f)
 {
@@ -375,7 +378,7 @@ begin(struct spool_writer *w, struct fault *f)
 	if (w->fd < 0)
 		return fault_errno(f, "cannot begin the spool's segment %s", name);
 	if (write(w->fd, head, sizeof(head)) != sizeof(head) ||
-		(w->options.power && fsync(w->dir) < 0)) {
+		(w->options.power && (fdatasync(w->fd) < 0 || fsync(w->dir) < 0))) {
 		fault_errno(f, "cannot begin the spool's segment %s", name);
 		seal(w);
 		unlinkat(w->dir, name, 0);
@@ -412,7 +415,10 @@ make_record(struct spool_writer *w, const struct spool_message *m, size_t len, s
 	return 0;
 }
 
-/* Writes the record that was made. */
+/*
+ * Writes the record that was made. A reader may have sent it as soon as it is written: its number
+ * is given to no other, whether it gets to the disk or not.
+ */
 static int
 write_record(struct spool_writer *w, size_t len, struct fault *f)
 {
@@ -425,16 +431,16 @@ write_record(struct spool_writer *w, size_t len, struct fault *f)
 		undo(w);
 		return -1;
 	}
+	w->next++;
+	w->segments[w->n - 1].bytes += (int64_t)len;
+	w->segments[w->n - 1].newest_ms = now_ms(CLOCK_BOOTTIME);
+	w->bytes += (int64_t)len;
 	if (w->options.power && fdatasync(w->fd) < 0) {
 		fault_errno(f, "cannot write the spool to the disk");
-		undo(w);
 		/* What the kernel still has of this file is not known any more. */
 		seal(w);
 		return -1;
 	}
-	w->segments[w->n - 1].bytes += (int64_t)len;
-	w->segments[w->n - 1].newest_ms = now_ms(CLOCK_BOOTTIME);
-	w->bytes += (int64_t)len;
 	return 0;
 }
 
@@ -461,10 +467,9 @@ spool_append(struct spool_writer *w, const struct spool_message *message, struct
 			"the spool is full: %lld bytes wait for the cloud", (long long)w->bytes);
 	if (w->fd >= 0 && w->segments[w->n - 1].bytes + (int64_t)len > w->segment_max)
 		seal(w);
-	if (make_record(w, &m, len, f) || (w->fd < 0 && begin(w, f)) || write_record(w, len, f))
+	if (make_record(w, &m, len, f) || (w->fd < 0 && begin(w, f)))
 		return -1;
-	w->next++;
-	return 0;
+	return write_record(w, len, f);
 }
 
 static int
