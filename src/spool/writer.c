@@ -307,11 +307,18 @@ oldest_end(const struct spool_writer *w)
 	return w->n > 1 ? w->segments[1].first : w->next;
 }
 
+/* Whether nothing will come into the oldest segment: one without a message is begun again. */
+static bool
+is_complete(const struct spool_writer *w)
+{
+	return w->n > 1 || (w->n == 1 && w->fd < 0 && w->segments[0].first < w->next);
+}
+
 /* Deletes what is not held. The segment that is written to stays, as long as there is room. */
 static int
 reclaim(struct spool_writer *w, uint64_t held, struct fault *f)
 {
-	while ((w->n > 1 || (w->n == 1 && w->fd < 0)) && oldest_end(w) <= held) {
+	while (is_complete(w) && oldest_end(w) <= held) {
 		if (delete_oldest(w, f))
 			return -1;
 	}
@@ -377,11 +384,11 @@ begin(struct spool_writer *w, struct fault *f)
 		O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (w->fd < 0)
 		return fault_errno(f, "cannot begin the spool's segment %s", name);
+	/* It stays, and is begun again: a reader may have it open, and knows it by its name. */
 	if (write(w->fd, head, sizeof(head)) != sizeof(head) ||
 		(w->options.power && (fdatasync(w->fd) < 0 || fsync(w->dir) < 0))) {
 		fault_errno(f, "cannot begin the spool's segment %s", name);
 		seal(w);
-		unlinkat(w->dir, name, 0);
 		return -1;
 	}
 	if (add_segment(w, &segment, f)) {
@@ -481,7 +488,7 @@ drop_aged(struct spool_writer *w, uint64_t held, int64_t now, struct fault *f)
 		return 0;
 	if (w->fd >= 0 && now - w->opened_ms > age_ms / SEGMENTS_AN_AGE)
 		seal(w);
-	while ((w->n > 1 || (w->n == 1 && w->fd < 0)) && w->segments[0].newest_ms < now - age_ms) {
+	while (is_complete(w) && w->segments[0].newest_ms < now - age_ms) {
 		if (drop_oldest(w, held, "age", f))
 			return -1;
 	}

@@ -23,9 +23,13 @@ static const struct spool_options power = {.max_bytes = SPOOL_SIZE_MIN, .power =
  *
  * done   what was done in turn: 'w'rite, fdatasync as 'd', fsync as 'f'
  * fails  the one of them that fails
+ * looks  who reads to the end meanwhile
  */
 static char done[64];
 static char fails;
+static struct spool_reader *looks;
+
+static void assert_none(struct spool_reader *reader);
 
 static int
 note(char what)
@@ -36,6 +40,8 @@ note(char what)
 		done[n] = what;
 	if (what != fails)
 		return 0;
+	if (looks)
+		assert_none(looks);
 	errno = EIO;
 	return -1;
 }
@@ -70,6 +76,7 @@ begin(void **state)
 {
 	(void)state;
 	fails = '\0';
+	looks = NULL;
 	strcpy(dir + sizeof(dir) - 7, "XXXXXX");
 	return mkdtemp(dir) ? 0 : -1;
 }
@@ -187,6 +194,29 @@ no_number_is_given_twice(void **state)
 	assert_none(reader);
 }
 
+/* One who has a segment open that was only begun is not left behind with it. */
+static void
+a_segment_that_was_begun_is_gone_on_with(void **state)
+{
+	struct spool_writer *writer = writer_with(dir, &power);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	fails = 'f';
+	looks = reader;
+	assert_fault(append(writer, "one", &f), &f, FAULT_IO);
+	spool_writer_close(writer);
+	writer = writer_with(dir, &power);
+	assert_ok(spool_acknowledge(reader, 1, &f), &f);
+	assert_ok(spool_tick(writer, INT64_C(1) << 40, &f), &f);
+	fails = '\0';
+	assert_ok(append(writer, "one", &f), &f);
+	assert_next(reader, 1, "one");
+	assert_none(reader);
+	spool_writer_close(writer);
+}
+
 int
 main(void)
 {
@@ -194,6 +224,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_told_to_be_taken_is_on_the_disk),
 		TEST(no_number_is_given_twice),
+		TEST(a_segment_that_was_begun_is_gone_on_with),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
