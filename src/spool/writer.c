@@ -185,14 +185,31 @@ find_next(struct spool_writer *w, struct fault *f)
 	return cursor_each(w->dir, past_cursor, w, f);
 }
 
+/* A directory is on the disk when the one that it is in is. */
+static int
+sync_parent(const struct spool_writer *w)
+{
+	AUTO(auto_fd) int parent = openat(w->dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return parent < 0 ? -1 : fsync(parent);
+}
+
 static int
 open_dir(struct spool_writer *w, const char *dir, struct fault *f)
 {
-	if (mkdir(dir, 0750) < 0 && errno != EEXIST)
+	bool made = mkdir(dir, 0750) == 0;
+
+	if (!made && errno != EEXIST)
 		return fault_errno(f, "cannot make the spool %s", dir);
 	w->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w->dir < 0)
 		return fault_errno(f, "cannot open the spool %s", dir);
+	if (made && w->options.power && sync_parent(w) < 0) {
+		fault_errno(f, "cannot write the spool %s to the disk", dir);
+		/* The next time it is to be made, not found. */
+		rmdir(dir);
+		return -1;
+	}
 	if (mkdirat(w->dir, CURSOR_DIR, CURSOR_DIR_MODE) < 0) {
 		if (errno != EEXIST)
 			return fault_errno(f, "cannot make %s/" CURSOR_DIR, dir);

@@ -171,6 +171,32 @@ what_is_told_to_be_taken_is_on_the_disk(void **state)
 	spool_writer_close(writer);
 }
 
+static void
+a_spool_that_is_made_is_on_the_disk(void **state)
+{
+	static const struct spool_options *const options[] = {&process, &power};
+	struct spool_writer *writer = NULL;
+	struct fault f = FAULT_INIT;
+	char path[64];
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(options); i++) {
+		snprintf(path, sizeof(path), "%s/spool-%zu", dir, i);
+		fails = 'f';
+		if (options[i]->power)
+			assert_fault(
+				spool_writer_open(path, options[i], &writer, &f), &f, FAULT_IO);
+		fails = '\0';
+		memset(done, 0, sizeof(done));
+		spool_writer_close(writer_with(path, options[i]));
+		assert_string_equal(done, options[i]->power ? "f" : "");
+		/* One that is there is not waited for. */
+		memset(done, 0, sizeof(done));
+		spool_writer_close(writer_with(path, options[i]));
+		assert_string_equal(done, "");
+	}
+}
+
 /* A message that a reader had before the disk failed is not taken for the one that comes next. */
 static void
 no_number_is_given_twice(void **state)
@@ -223,6 +249,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_told_to_be_taken_is_on_the_disk),
+		TEST(a_spool_that_is_made_is_on_the_disk),
 		TEST(no_number_is_given_twice),
 		TEST(a_segment_that_was_begun_is_gone_on_with),
 	};
