@@ -19,7 +19,10 @@
 /* Where a segment with damage is linked to, for people to look at. */
 #define DAMAGED_DIR "damaged"
 
-/* How many are kept there: they count for no bound, and each may be as large as a segment. */
+/* Where one is that an older version wrote; there are no more of them than a spool may hold. */
+#define OLDER_DIR "older"
+
+/* How many damaged ones are kept: they count for no bound, and each may be as large as a segment. */
 #define DAMAGED_MAX 8
 
 /*
@@ -203,35 +206,48 @@ thin_out(const struct spool_reader *r)
 }
 
 /*
- * Keeps a damaged segment for people when it is deleted here; it takes no more of the disk till
- * then. A reader without a name changes nothing.
+ * Keeps a segment for people, in a folder, when it is deleted here; it takes no more of the disk
+ * till then. A reader without a name changes nothing.
  *
  * Returns whether it is kept.
  */
 static bool
-set_aside(struct spool_reader *r)
+set_aside(const struct spool_reader *r, const char *folder, const char *name)
 {
-	char name[SEGMENT_NAME_LEN + 1], aside[sizeof(DAMAGED_DIR) + SEGMENT_NAME_LEN + 1];
+	char aside[sizeof(DAMAGED_DIR) + SEGMENT_NAME_LEN + 1];
 
-	segment_name(r->walk.first, name);
-	snprintf(aside, sizeof(aside), DAMAGED_DIR "/%s", name);
-	if (!r->named || (mkdirat(r->dir, DAMAGED_DIR, 0750) < 0 && errno != EEXIST) ||
-		(linkat(r->dir, name, r->dir, aside, 0) < 0 && errno != EEXIST))
-		return false;
-	thin_out(r);
-	return true;
+	snprintf(aside, sizeof(aside), "%s/%s", folder, name);
+	return r->named && (mkdirat(r->dir, folder, 0750) == 0 || errno == EEXIST) &&
+	       (linkat(r->dir, name, r->dir, aside, 0) == 0 || errno == EEXIST);
 }
 
 static int
 say_damage(struct spool_reader *r, size_t bytes, struct fault *f)
 {
 	char name[SEGMENT_NAME_LEN + 1];
-	bool kept = set_aside(r);
+	bool kept;
 
 	segment_name(r->walk.first, name);
+	kept = set_aside(r, DAMAGED_DIR, name);
+	if (kept)
+		thin_out(r);
 	return fault_set(f, FAULT_INVALID,
 		"%zu bytes of the spool's segment %s are no messages%s%s", bytes, name,
 		kept ? ": it is kept as " DAMAGED_DIR "/" : "", kept ? name : "");
+}
+
+static int
+say_older(struct spool_reader *r, struct fault *f)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+	bool kept;
+
+	segment_name(r->walk.first, name);
+	kept = set_aside(r, OLDER_DIR, name);
+	return fault_set(f, FAULT_INVALID,
+		"the spool's segment %s was written by an older version, and only that can read "
+		"it%s%s",
+		name, kept ? ": it is kept as " OLDER_DIR "/" : "", kept ? name : "");
 }
 
 /*
@@ -248,7 +264,7 @@ go_on(struct spool_reader *r, bool *ret_more, struct fault *f)
 	uint64_t first;
 	size_t bytes;
 	off_t at = r->walk.at;
-	int rc;
+	int rc = 0;
 
 	segment_view_forget(&r->walk.view);
 	*ret_more = false;
@@ -267,7 +283,8 @@ go_on(struct spool_reader *r, bool *ret_more, struct fault *f)
 		r->walk.at = at;
 		return 0;
 	}
-	rc = bytes ? say_damage(r, bytes, f) : 0;
+	if (bytes)
+		rc = r->walk.older && at == 0 ? say_older(r, f) : say_damage(r, bytes, f);
 	return open_segment(r, first, rc ? NULL : f) ? -1 : rc;
 }
 

@@ -3,8 +3,8 @@
  * that they arrived, and out when the cloud says so.
  *
  * A directory holds segments (files of records, oldest first), a cursor for each reader, what was
- * dropped, and the last few segments in which readers found damage. One process writes, others
- * read; each may be killed at any moment.
+ * dropped, and segments that readers set aside: the last few with damage, and those of an older
+ * version. One process writes, others read; each may be killed at any moment.
  */
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H

@@ -399,12 +399,12 @@ read_past_damage(void)
 }
 
 static bool
-is_aside(uint64_t first)
+is_in(const char *folder, uint64_t first)
 {
 	char name[SEGMENT_NAME_LEN + 1], path[128];
 
 	segment_name(first, name);
-	snprintf(path, sizeof(path), "%s/damaged/%s", dir, name);
+	snprintf(path, sizeof(path), "%s/%s/%s", dir, folder, name);
 	return access(path, F_OK) == 0;
 }
 
@@ -421,7 +421,7 @@ the_newest_damaged_segments_are_kept(void **state)
 	append(writer, "last");
 	read_past_damage();
 	for (uint64_t first = 1; first <= 37; first += 3)
-		assert_int_equal(is_aside(first), first >= 16);
+		assert_int_equal(is_in("damaged", first), first >= 16);
 	spool_writer_close(writer);
 	/* A spool that was emptied counts from 1 again: what comes last is not what has to go. */
 	for (uint64_t first = 1; first <= 40; first += 3) {
@@ -433,9 +433,9 @@ the_newest_damaged_segments_are_kept(void **state)
 	writer = writer_with(&defaults);
 	append(writer, "last");
 	read_past_damage();
-	assert_true(is_aside(1));
-	assert_false(is_aside(16));
-	assert_true(is_aside(19));
+	assert_true(is_in("damaged", 1));
+	assert_false(is_in("damaged", 16));
+	assert_true(is_in("damaged", 19));
 	spool_writer_close(writer);
 }
 
@@ -463,6 +463,41 @@ a_newer_version_s_segment_is_left_alone(void **state)
 	assert_next(reader, "one");
 	assert_lost(reader, "messages 2 to ");
 	assert_next(reader, "two");
+}
+
+/* An older version's records have another checksum; however many there are, all are kept. */
+static void
+an_older_version_s_segments_are_set_aside(void **state)
+{
+	AUTO(auto_spool_reader) struct spool_reader *reader = NULL;
+	struct spool_writer *writer;
+	char text[64];
+	uint64_t first = 1;
+
+	(void)state;
+	for (int i = 0; i < 10; i++, first += 2) {
+		off_t size;
+
+		writer = writer_with(&defaults);
+		append(writer, "one");
+		spool_writer_close(writer);
+		size = size_of(first);
+		damage(first, 8, SEGMENT_VERSION - 1);
+		damage(first, size - 1, 'x');
+	}
+	writer = writer_with(&defaults);
+	append(writer, "ours");
+	spool_writer_close(writer);
+	reader = reader_of("cloud");
+	first = 1;
+	for (int i = 0; i < 10; i++, first += 2) {
+		snprintf(text, sizeof(text), "it is kept as older/%016x.log", (unsigned)first);
+		assert_lost(reader, text);
+	}
+	assert_next(reader, "ours");
+	for (first = 1; first < 20; first += 2)
+		assert_true(is_in("older", first));
+	assert_false(is_in("damaged", 1));
 }
 
 /* fill(WRITER, DEVICE, N): appends N messages of 64 KiB, or as many as there is room for */
@@ -936,6 +971,7 @@ main(void)
 		TEST(damage_costs_what_it_hit),
 		TEST(the_newest_damaged_segments_are_kept),
 		TEST(a_newer_version_s_segment_is_left_alone),
+		TEST(an_older_version_s_segments_are_set_aside),
 		TEST(a_full_spool_refuses_until_a_reader_is_done),
 		TEST(only_the_reader_that_holds_counts),
 		TEST(the_oldest_are_dropped_and_counted),
