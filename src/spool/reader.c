@@ -11,19 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "spool/aside.h"
 #include "spool/cursor.h"
 #include "spool/drops.h"
 #include "spool/spool.h"
 #include "spool/walk.h"
-
-/* Where a segment with damage is linked to, for people to look at. */
-#define DAMAGED_DIR "damaged"
-
-/* Where one is that an older version wrote; there are no more of them than a spool may hold. */
-#define OLDER_DIR "older"
-
-/* How many damaged ones are kept: they count for no bound, and each may be as large as a segment. */
-#define DAMAGED_MAX 8
 
 /*
  * want     the number of the message to come; 0 for whatever is the oldest
@@ -182,72 +174,36 @@ open_segment(struct spool_reader *r, uint64_t first, struct fault *f)
 	return -1;
 }
 
-/* Deletes the oldest of what was set aside; what comes now stays, even where numbers began again. */
-static void
-thin_out(const struct spool_reader *r)
-{
-	AUTO(auto_fd)
-	int fd = openat(r->dir, DAMAGED_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	struct segment_list list;
-	char name[SEGMENT_NAME_LEN + 1];
-	size_t n;
-
-	if (fd < 0 || segment_list(fd, &list, NULL))
-		return;
-	n = list.n;
-	for (size_t i = 0; i < list.n && n > DAMAGED_MAX; i++) {
-		if (list.first[i] == r->walk.first)
-			continue;
-		segment_name(list.first[i], name);
-		unlinkat(fd, name, 0);
-		n--;
-	}
-	segment_list_clear(&list);
-}
-
-/*
- * Keeps a segment for people, in a folder, when it is deleted here; it takes no more of the disk
- * till then. A reader without a name changes nothing.
- *
- * Returns whether it is kept.
- */
+/* A reader without a name changes nothing. Returns whether the segment is kept. */
 static bool
-set_aside(const struct spool_reader *r, const char *folder, const char *name)
+set_aside(const struct spool_reader *r, const char *folder)
 {
-	char aside[sizeof(DAMAGED_DIR) + SEGMENT_NAME_LEN + 1];
-
-	snprintf(aside, sizeof(aside), "%s/%s", folder, name);
-	return r->named && (mkdirat(r->dir, folder, 0750) == 0 || errno == EEXIST) &&
-	       (linkat(r->dir, name, r->dir, aside, 0) == 0 || errno == EEXIST);
+	return r->named && aside_keep(r->dir, folder, r->walk.first, r->walk.fd);
 }
 
 static int
 say_damage(struct spool_reader *r, size_t bytes, struct fault *f)
 {
 	char name[SEGMENT_NAME_LEN + 1];
-	bool kept;
+	bool kept = set_aside(r, ASIDE_DAMAGED);
 
 	segment_name(r->walk.first, name);
-	kept = set_aside(r, DAMAGED_DIR, name);
-	if (kept)
-		thin_out(r);
 	return fault_set(f, FAULT_INVALID,
 		"%zu bytes of the spool's segment %s are no messages%s%s", bytes, name,
-		kept ? ": it is kept as " DAMAGED_DIR "/" : "", kept ? name : "");
+		kept ? ": it is kept as " ASIDE_DAMAGED "/" : "", kept ? name : "");
 }
 
 static int
 say_older(struct spool_reader *r, struct fault *f)
 {
 	char name[SEGMENT_NAME_LEN + 1];
-	bool kept;
+	bool kept = set_aside(r, ASIDE_OLDER);
 
 	segment_name(r->walk.first, name);
-	kept = set_aside(r, OLDER_DIR, name);
 	return fault_set(f, FAULT_INVALID,
 		"the spool's segment %s was written by an older version, and only that can read "
 		"it%s%s",
-		name, kept ? ": it is kept as " OLDER_DIR "/" : "", kept ? name : "");
+		name, kept ? ": it is kept as " ASIDE_OLDER "/" : "", kept ? name : "");
 }
 
 /*

@@ -2,6 +2,7 @@
 
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
@@ -11,16 +12,28 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/file.h"
 #include "spool/segment.h"
 #include "spool/spool.h"
 
 static char dir[] = "spool-test.XXXXXX";
 static const struct spool_options defaults = {.max_bytes = SPOOL_SIZE_MIN};
+
+/* As for who is not the segments' user; in place of the C library's. */
+static bool may_not_link;
+
+int
+linkat(int from, const char *old, int to, const char *new, int flags)
+{
+	errno = EPERM;
+	return may_not_link ? -1 : (int)syscall(SYS_linkat, from, old, to, new, flags);
+}
 
 static int
 remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
@@ -33,6 +46,7 @@ static int
 begin(void **state)
 {
 	(void)state;
+	may_not_link = false;
 	strcpy(dir + sizeof(dir) - 7, "XXXXXX");
 	return mkdtemp(dir) ? 0 : -1;
 }
@@ -463,6 +477,30 @@ a_newer_version_s_segment_is_left_alone(void **state)
 	assert_next(reader, "one");
 	assert_lost(reader, "messages 2 to ");
 	assert_next(reader, "two");
+}
+
+static void
+a_damaged_segment_is_kept_whole_where_it_cannot_be_linked(void **state)
+{
+	struct spool_writer *writer;
+	char path[128], aside[128];
+	AUTO(auto_free) char *here = NULL, *there = NULL;
+	size_t here_len, there_len;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	tear(1);
+	writer = writer_with(&defaults);
+	append(writer, "last");
+	may_not_link = true;
+	read_past_damage();
+	path_of(1, path, sizeof(path));
+	snprintf(aside, sizeof(aside), "%s/damaged/0000000000000001.log", dir);
+	assert_ok(file_read(path, 65536, &here, &here_len, &f), &f);
+	assert_ok(file_read(aside, 65536, &there, &there_len, &f), &f);
+	assert_int_equal(there_len, here_len);
+	assert_memory_equal(there, here, here_len);
+	spool_writer_close(writer);
 }
 
 /* An older version's records have another checksum; however many there are, all are kept. */
@@ -970,6 +1008,7 @@ main(void)
 		TEST(a_torn_tail_costs_nothing_else),
 		TEST(damage_costs_what_it_hit),
 		TEST(the_newest_damaged_segments_are_kept),
+		TEST(a_damaged_segment_is_kept_whole_where_it_cannot_be_linked),
 		TEST(a_newer_version_s_segment_is_left_alone),
 		TEST(an_older_version_s_segments_are_set_aside),
 		TEST(a_full_spool_refuses_until_a_reader_is_done),
