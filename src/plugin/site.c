@@ -23,13 +23,22 @@
 /* How often the socket is looked at, at most. */
 #define POLL_MS 4
 
-/* A spool that refuses, or fails, is said once and then so often. */
+/* What is refused for want of room, or because the disk fails, is said once and then so often. */
 #define COMPLAIN_MS 60000
 
 /*
+ * since_ms  when it was last said that messages are not taken; 0: never, or they are again
+ * refused   how many were not until now
+ */
+struct complaint {
+	long since_ms;
+	unsigned long refused;
+};
+
+/*
  * polled_ms      when the socket was last looked at
- * complained_ms  when it was last said that messages are not taken; 0 when they are
- * refused        how many were not since then
+ * full           of the spool
+ * wishes         of what is kept for gateways that come later
  * tick_failed    the spool's housekeeping failed, which was said
  * ticks          the broker gives us time; told: it was said that it does not
  */
@@ -40,8 +49,7 @@ struct site {
 	struct speakers *speakers;
 	struct door *door;
 	long polled_ms;
-	long complained_ms;
-	unsigned long refused;
+	struct complaint full, wishes;
 	bool tick_failed;
 	bool ticks, told;
 };
@@ -69,12 +77,23 @@ clock_ms(clockid_t clock)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Which device a client says it is, or NULL. */
+/* Which device a client says it is, or NULL. Asked for each message, and each who is sent it. */
 static const char *
 name_of(const struct site *site, const struct mosquitto *client)
 {
-	return !strcmp(site->options.identity, "username") ? mosquitto_client_username(client)
-							   : mosquitto_client_id(client);
+	const struct speaker *speaker;
+	const char *id;
+
+	if (!strcmp(site->options.identity, "username"))
+		return mosquitto_client_username(client);
+	id = mosquitto_client_id(client);
+	if (!id || !rules_is_device_client(id))
+		return id;
+	/* What is long to read was read when it was met. */
+	speaker = speakers_find(site->speakers, client, id);
+	if (!speaker)
+		return speaker_name(id);
+	return speaker->device ? speaker->device->name : NULL;
 }
 
 static bool
@@ -134,17 +153,18 @@ refuse_because(const struct mosquitto *client, int qos, const char *topic, const
 	return refuse(client, qos);
 }
 
-/* The spool's own refusals may come by the thousand. */
+/* These refusals may come by the thousand. */
 static int
-refuse_full(struct site *site, const struct mosquitto *client, int qos, const char *why)
+refuse_for_now(
+	struct complaint *complaint, const struct mosquitto *client, int qos, const char *why)
 {
 	long now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
 
-	site->refused++;
-	if (!site->complained_ms || now_ms - site->complained_ms >= COMPLAIN_MS) {
+	complaint->refused++;
+	if (!complaint->since_ms || now_ms - complaint->since_ms >= COMPLAIN_MS) {
 		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": messages are not taken: %s refused=%lu",
-			why, site->refused);
-		site->complained_ms = now_ms;
+			why, complaint->refused);
+		complaint->since_ms = now_ms;
 	}
 	return refuse(client, qos);
 }
@@ -153,15 +173,22 @@ static void
 say_taken_again(struct site *site)
 {
 	mosquitto_log_printf(
-		MOSQ_LOG_NOTICE, NAME ": messages are taken again refused=%lu", site->refused);
-	site->complained_ms = 0;
-	site->refused = 0;
+		MOSQ_LOG_NOTICE, NAME ": messages are taken again refused=%lu", site->full.refused);
+	site->full = (struct complaint){0, 0};
 }
 
 static size_t
 max_of(const struct topic *topic)
 {
-	return topic->kind == TOPIC_EVENTS ? RULES_TELEMETRY_MAX : RULES_STATE_MAX;
+	switch (topic->kind) {
+	case TOPIC_EVENTS:
+		return RULES_TELEMETRY_MAX;
+	case TOPIC_ATTACH:
+	case TOPIC_DETACH:
+		return SPEAKERS_BODY_MAX;
+	default:
+		return RULES_STATE_MAX;
+	}
 }
 
 static int
@@ -233,8 +260,8 @@ append(struct site *site, const struct mosquitto_evt_message *message, const cha
 	struct fault f = FAULT_INIT;
 
 	if (timely_append(site->spool, &record, &f))
-		return refuse_full(site, message->client, message->qos, f.text);
-	if (site->complained_ms)
+		return refuse_for_now(&site->full, message->client, message->qos, f.text);
+	if (site->full.since_ms)
 		say_taken_again(site);
 	return MOSQ_ERR_SUCCESS;
 }
@@ -248,12 +275,15 @@ take_wish(struct site *site, struct mosquitto_evt_message *message, struct speak
 	enum topic_kind kind, const char *device)
 {
 	bool attach = kind == TOPIC_ATTACH;
+	bool own = speaker->device && !strcmp(speaker->device->name, device);
 	struct fault f = FAULT_INIT;
 
-	if (speaker->device && !strcmp(speaker->device->name, device) &&
+	if (own && attach &&
 		speakers_note_attach(
-			speaker->device, attach ? message->payload : NULL, message->payloadlen, &f))
-		return MOSQ_ERR_NOMEM;
+			site->speakers, speaker->device, message->payload, message->payloadlen, &f))
+		return refuse_for_now(&site->wishes, message->client, message->qos, f.text);
+	if (own && !attach)
+		speakers_note_detach(site->speakers, speaker->device);
 	door_tell(site->door, attach ? FRAME_ATTACH : FRAME_DETACH, device, message->payload,
 		message->payloadlen);
 	return broker_swallow(message, &f) ? MOSQ_ERR_NOMEM : MOSQ_ERR_SUCCESS;

@@ -5,13 +5,40 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "site/frame.h"
+
 #define DEVICES "/devices/"
 
+/* told: bytes of the frames that tell a gateway of all devices */
 struct speakers {
 	struct table clients;
 	struct table devices;
 	struct list residents;
+	size_t told;
 };
+
+static size_t
+frame_of(const struct resident *device, size_t body_len)
+{
+	return frame_size(&(struct frame){.device = device->name, .topic = "", .len = body_len});
+}
+
+/* Bytes of the frames that tell of a device. */
+static size_t
+told_of(const struct resident *device)
+{
+	return frame_of(device, 0) + (device->asked ? frame_of(device, device->body_len) : 0);
+}
+
+const char *
+speaker_name(const char *client_id)
+{
+	struct rules_client client;
+
+	if (!rules_is_device_client(client_id))
+		return client_id;
+	return rules_parse_client_id(client_id, &client, NULL) ? NULL : strrchr(client_id, '/') + 1;
+}
 
 int
 speakers_new(struct speakers **ret_speakers, struct fault *f)
@@ -100,6 +127,7 @@ take_device(
 		if (table_add(&speakers->devices, &made->by_name, table_hash_text(name), f))
 			return -1;
 		list_append(&speakers->residents, &made->among);
+		speakers->told += told_of(made);
 		device = TAKE(made);
 	}
 	device->connections++;
@@ -113,6 +141,7 @@ leave_device(struct speakers *speakers, struct resident *device)
 {
 	if (--device->connections)
 		return false;
+	speakers->told -= told_of(device);
 	table_remove(&speakers->devices, &device->by_name);
 	list_remove(&device->among);
 	resident_free(device);
@@ -194,24 +223,48 @@ speakers_next(const struct speakers *speakers, const struct resident *after)
 	return link ? CONTAINER(link, struct resident, among) : NULL;
 }
 
-int
-speakers_note_attach(struct resident *device, const void *body, size_t len, struct fault *f)
+/* What a device wants from now on; body becomes its own. */
+static void
+set_wish(struct speakers *speakers, struct resident *device, bool asked, void *body, size_t len)
 {
+	speakers->told -= told_of(device);
+	if (device->body)
+		OPENSSL_cleanse(device->body, device->body_len);
+	free(device->body);
+	device->asked = asked;
+	device->body = body;
+	device->body_len = len;
+	speakers->told += told_of(device);
+}
+
+int
+speakers_note_attach(struct speakers *speakers, struct resident *device, const void *body,
+	size_t len, struct fault *f)
+{
+	size_t others = speakers->told - told_of(device);
 	void *copy = NULL;
 
-	if (body && len) {
+	if (len > SPEAKERS_BODY_MAX)
+		return fault_set(f, FAULT_INVALID, "an attach of %zu bytes is over the limit of %d",
+			len, SPEAKERS_BODY_MAX);
+	if (others + frame_of(device, 0) + frame_of(device, len) > SPEAKERS_TOLD_MAX)
+		return fault_set(f, FAULT_PRECONDITION,
+			"all that devices ask to be attached with is over the limit of %d bytes",
+			SPEAKERS_TOLD_MAX);
+	if (len) {
 		copy = malloc(len);
 		if (!copy)
 			return fault_nomem(f);
 		memcpy(copy, body, len);
 	}
-	if (device->body)
-		OPENSSL_cleanse(device->body, device->body_len);
-	free(device->body);
-	device->body = copy;
-	device->body_len = copy ? len : 0;
-	device->asked = body != NULL;
+	set_wish(speakers, device, true, copy, len);
 	return 0;
+}
+
+void
+speakers_note_detach(struct speakers *speakers, struct resident *device)
+{
+	set_wish(speakers, device, false, NULL, 0);
 }
 
 static bool

@@ -11,6 +11,15 @@
 #include "base/table.h"
 #include "registry/topic.h"
 
+/* Bytes that a device may ask to be attached with: a token, as long as the cloud's broker takes. */
+#define SPEAKERS_BODY_MAX (17 * 1024)
+
+/*
+ * Bytes of the frames that tell a gateway who is there and what each asked: what comes while it
+ * reads them has to fit behind them into CHANNEL_OUT_MAX.
+ */
+#define SPEAKERS_TOLD_MAX (6 * 1024 * 1024)
+
 /*
  * A device with a connection here.
  *
@@ -54,6 +63,14 @@ void speakers_free(struct speakers *speakers);
 AUTO_DEFINE(speakers, struct speakers, speakers_free);
 
 /*
+ * The device that a client id stands for: itself, or what it names as devices' programs do at
+ * Cloud IoT Core, "projects/P/locations/R/registries/G/devices/D", whatever the first three are.
+ *
+ * Returns D, within the client id; NULL for one that begins so and is none.
+ */
+const char *speaker_name(const char *client_id);
+
+/*
  * The one that a client was added as; NULL when it was not.
  *
  * client     the broker's; its memory may since have become another client's
@@ -84,13 +101,18 @@ void speakers_remove(struct speakers *speakers, const void *client, char *ret_go
 struct resident *speakers_next(const struct speakers *speakers, const struct resident *after);
 
 /*
- * Notes whether a device asked to be attached, and with what.
+ * Notes that a device asked to be attached, and with what.
  *
- * body  copied; NULL when it does not want to be
+ * body  copied; NULL when len is 0
  *
- * Returns 0; else FAULT_NOMEM.
+ * Returns 0; else, with nothing changed, FAULT_INVALID for more than SPEAKERS_BODY_MAX,
+ * FAULT_PRECONDITION when all that is kept were more than SPEAKERS_TOLD_MAX then, FAULT_NOMEM.
  */
-int speakers_note_attach(struct resident *device, const void *body, size_t len, struct fault *f);
+int speakers_note_attach(struct speakers *speakers, struct resident *device, const void *body,
+	size_t len, struct fault *f);
+
+/* Notes that a device does not want to be attached. */
+void speakers_note_detach(struct speakers *speakers, struct resident *device);
 
 enum speaker_verdict {
 	SPEAKER_ALLOWED,

@@ -1,6 +1,7 @@
 # spool: the log between a site's broker and the cloud; the only room that knows xxhash
 noinst_LTLIBRARIES += src/spool/libspool.la
 src_spool_libspool_la_SOURCES = \
+	src/spool/aside.c src/spool/aside.h \
 	src/spool/checksum.c src/spool/checksum.h \
 	src/spool/cursor.c src/spool/cursor.h \
 	src/spool/drops.c src/spool/drops.h \

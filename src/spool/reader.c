@@ -11,13 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "spool/aside.h"
 #include "spool/cursor.h"
 #include "spool/drops.h"
 #include "spool/spool.h"
 #include "spool/walk.h"
-
-/* Where a segment with damage is linked to, for people to look at. */
-#define DAMAGED_DIR "damaged"
 
 /*
  * want     the number of the message to come; 0 for whatever is the oldest
@@ -176,34 +174,36 @@ open_segment(struct spool_reader *r, uint64_t first, struct fault *f)
 	return -1;
 }
 
-/*
- * Keeps a damaged segment for people when it is deleted here; it takes no more of the disk. A
- * reader without a name changes nothing.
- *
- * Returns whether it is kept.
- */
+/* A reader without a name changes nothing. Returns whether the segment is kept. */
 static bool
-set_aside(struct spool_reader *r)
+set_aside(const struct spool_reader *r, const char *folder)
 {
-	char name[SEGMENT_NAME_LEN + 1], aside[sizeof(DAMAGED_DIR) + SEGMENT_NAME_LEN + 1];
-
-	segment_name(r->walk.first, name);
-	snprintf(aside, sizeof(aside), DAMAGED_DIR "/%s", name);
-	if (!r->named || (mkdirat(r->dir, DAMAGED_DIR, 0750) < 0 && errno != EEXIST))
-		return false;
-	return linkat(r->dir, name, r->dir, aside, 0) == 0 || errno == EEXIST;
+	return r->named && aside_keep(r->dir, folder, r->walk.first, r->walk.fd);
 }
 
 static int
 say_damage(struct spool_reader *r, size_t bytes, struct fault *f)
 {
 	char name[SEGMENT_NAME_LEN + 1];
-	bool kept = set_aside(r);
+	bool kept = set_aside(r, ASIDE_DAMAGED);
 
 	segment_name(r->walk.first, name);
 	return fault_set(f, FAULT_INVALID,
 		"%zu bytes of the spool's segment %s are no messages%s%s", bytes, name,
-		kept ? ": it is kept as " DAMAGED_DIR "/" : "", kept ? name : "");
+		kept ? ": it is kept as " ASIDE_DAMAGED "/" : "", kept ? name : "");
+}
+
+static int
+say_older(struct spool_reader *r, struct fault *f)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+	bool kept = set_aside(r, ASIDE_OLDER);
+
+	segment_name(r->walk.first, name);
+	return fault_set(f, FAULT_INVALID,
+		"the spool's segment %s was written by an older version, and only that can read "
+		"it%s%s",
+		name, kept ? ": it is kept as " ASIDE_OLDER "/" : "", kept ? name : "");
 }
 
 /*
@@ -220,7 +220,7 @@ go_on(struct spool_reader *r, bool *ret_more, struct fault *f)
 	uint64_t first;
 	size_t bytes;
 	off_t at = r->walk.at;
-	int rc;
+	int rc = 0;
 
 	segment_view_forget(&r->walk.view);
 	*ret_more = false;
@@ -239,7 +239,8 @@ go_on(struct spool_reader *r, bool *ret_more, struct fault *f)
 		r->walk.at = at;
 		return 0;
 	}
-	rc = bytes ? say_damage(r, bytes, f) : 0;
+	if (bytes)
+		rc = r->walk.older && at == 0 ? say_older(r, f) : say_damage(r, bytes, f);
 	return open_segment(r, first, rc ? NULL : f) ? -1 : rc;
 }
 

@@ -119,9 +119,11 @@ segment_check(const unsigned char *head, size_t len)
 		return SEGMENT_BAD;
 	if (len < SEGMENT_HEAD_LEN)
 		return SEGMENT_PARTIAL;
+	if (head[MAGIC_LEN] == 0)
+		return SEGMENT_BAD;
 	return head[MAGIC_LEN] == SEGMENT_VERSION  ? SEGMENT_OURS
 	       : head[MAGIC_LEN] > SEGMENT_VERSION ? SEGMENT_NEWER
-						   : SEGMENT_BAD;
+						   : SEGMENT_OLDER;
 }
 
 /* Fills the view from `at` on. */

@@ -39,6 +39,7 @@ enum segment_state {
 	SEGMENT_OURS,
 	SEGMENT_PARTIAL, /* its head is not written yet */
 	SEGMENT_NEWER,	 /* a newer version's */
+	SEGMENT_OLDER,	 /* an older version's */
 	SEGMENT_BAD,
 };
 

@@ -2,8 +2,9 @@
  * spool: the log between a site's broker and the cloud: messages go in before their sender is told
  * that they arrived, and out when the cloud says so.
  *
- * A directory holds segments (files of records, oldest first), a cursor for each reader, and what
- * was dropped. One process writes, others read; each may be killed at any moment.
+ * A directory holds segments (files of records, oldest first), a cursor for each reader, what was
+ * dropped, and segments that readers set aside: the last few with damage, and those of an older
+ * version. One process writes, others read; each may be killed at any moment.
  */
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H
@@ -88,7 +89,8 @@ AUTO_DEFINE(spool_writer, struct spool_writer, spool_writer_close);
  * `when_full` says, and counted.
  *
  * Returns 0; else, with nothing taken, FAULT_INVALID when it is larger than a message may be,
- * FAULT_PRECONDITION when the spool is full, FAULT_IO when the disk fails or is full.
+ * FAULT_PRECONDITION when the spool is full, FAULT_IO when the disk fails or is full: with `power`
+ * readers may get the message all the same, and again when it is appended again.
  * Blocks: on the disk.
  */
 int spool_append(struct spool_writer *writer, const struct spool_message *message, struct fault *f);

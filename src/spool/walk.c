@@ -23,6 +23,7 @@ walk_open(struct walk *walk, int dir, uint64_t first, struct fault *f)
 	walk->fd = fd;
 	walk->first = first;
 	walk->at = 0;
+	walk->older = false;
 	return 0;
 }
 
@@ -64,6 +65,9 @@ read_head(struct walk *walk, enum walk_state *ret, struct fault *f)
 	case SEGMENT_NEWER:
 		segment_view_forget(&walk->view);
 		*ret = WALK_NEWER;
+		break;
+	case SEGMENT_OLDER:
+		walk->older = true;
 		break;
 	case SEGMENT_BAD:
 		break;

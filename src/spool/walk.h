@@ -9,11 +9,13 @@
  * fd     the segment's; -1 when none is open
  * first  its number
  * at     where the next record begins
+ * older  an older version wrote it, as far as its head tells: no record can be read, as a rule
  */
 struct walk {
 	int fd;
 	uint64_t first;
 	off_t at;
+	bool older;
 	struct segment_view view;
 };
 

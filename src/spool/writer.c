@@ -185,14 +185,31 @@ find_next(struct spool_writer *w, struct fault *f)
 	return cursor_each(w->dir, past_cursor, w, f);
 }
 
+/* A directory is on the disk when the one that it is in is. */
+static int
+sync_parent(const struct spool_writer *w)
+{
+	AUTO(auto_fd) int parent = openat(w->dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return parent < 0 ? -1 : fsync(parent);
+}
+
 static int
 open_dir(struct spool_writer *w, const char *dir, struct fault *f)
 {
-	if (mkdir(dir, 0750) < 0 && errno != EEXIST)
+	bool made = mkdir(dir, 0750) == 0;
+
+	if (!made && errno != EEXIST)
 		return fault_errno(f, "cannot make the spool %s", dir);
 	w->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w->dir < 0)
 		return fault_errno(f, "cannot open the spool %s", dir);
+	if (made && w->options.power && sync_parent(w) < 0) {
+		fault_errno(f, "cannot write the spool %s to the disk", dir);
+		/* The next time it is to be made, not found. */
+		rmdir(dir);
+		return -1;
+	}
 	if (mkdirat(w->dir, CURSOR_DIR, CURSOR_DIR_MODE) < 0) {
 		if (errno != EEXIST)
 			return fault_errno(f, "cannot make %s/" CURSOR_DIR, dir);
@@ -307,11 +324,18 @@ oldest_end(const struct spool_writer *w)
 	return w->n > 1 ? w->segments[1].first : w->next;
 }
 
+/* Whether nothing will come into the oldest segment: one without a message is begun again. */
+static bool
+is_complete(const struct spool_writer *w)
+{
+	return w->n > 1 || (w->n == 1 && w->fd < 0 && w->segments[0].first < w->next);
+}
+
 /* Deletes what is not held. The segment that is written to stays, as long as there is room. */
 static int
 reclaim(struct spool_writer *w, uint64_t held, struct fault *f)
 {
-	while ((w->n > 1 || (w->n == 1 && w->fd < 0)) && oldest_end(w) <= held) {
+	while (is_complete(w) && oldest_end(w) <= held) {
 		if (delete_oldest(w, f))
 			return -1;
 	}
@@ -358,7 +382,10 @@ make_room(struct spool_writer *w, int64_t len, bool *ret_room, struct fault *f)
 	return 0;
 }
 
-/* Begins a segment. One that is there by that name was begun, and nothing came into it. */
+/*
+ * Begins a segment. One that is there by that name was begun, and nothing came into it. A disk that
+ * fails is noticed here as a rule, before there is a message that is not promised.
+ */
 static int
 begin(struct spool_writer *w, struct fault *f)
 {
@@ -374,11 +401,11 @@ begin(struct spool_writer *w, struct fault *f)
 		O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (w->fd < 0)
 		return fault_errno(f, "cannot begin the spool's segment %s", name);
+	/* It stays, and is begun again: a reader may have it open, and knows it by its name. */
 	if (write(w->fd, head, sizeof(head)) != sizeof(head) ||
-		(w->options.power && fsync(w->dir) < 0)) {
+		(w->options.power && (fdatasync(w->fd) < 0 || fsync(w->dir) < 0))) {
 		fault_errno(f, "cannot begin the spool's segment %s", name);
 		seal(w);
-		unlinkat(w->dir, name, 0);
 		return -1;
 	}
 	if (add_segment(w, &segment, f)) {
@@ -412,7 +439,10 @@ make_record(struct spool_writer *w, const struct spool_message *m, size_t len, s
 	return 0;
 }
 
-/* Writes the record that was made. */
+/*
+ * Writes the record that was made. A reader may have sent it as soon as it is written: its number
+ * is given to no other, whether it gets to the disk or not.
+ */
 static int
 write_record(struct spool_writer *w, size_t len, struct fault *f)
 {
@@ -425,16 +455,16 @@ write_record(struct spool_writer *w, size_t len, struct fault *f)
 		undo(w);
 		return -1;
 	}
+	w->next++;
+	w->segments[w->n - 1].bytes += (int64_t)len;
+	w->segments[w->n - 1].newest_ms = now_ms(CLOCK_BOOTTIME);
+	w->bytes += (int64_t)len;
 	if (w->options.power && fdatasync(w->fd) < 0) {
 		fault_errno(f, "cannot write the spool to the disk");
-		undo(w);
 		/* What the kernel still has of this file is not known any more. */
 		seal(w);
 		return -1;
 	}
-	w->segments[w->n - 1].bytes += (int64_t)len;
-	w->segments[w->n - 1].newest_ms = now_ms(CLOCK_BOOTTIME);
-	w->bytes += (int64_t)len;
 	return 0;
 }
 
@@ -461,10 +491,9 @@ spool_append(struct spool_writer *w, const struct spool_message *message, struct
 			"the spool is full: %lld bytes wait for the cloud", (long long)w->bytes);
 	if (w->fd >= 0 && w->segments[w->n - 1].bytes + (int64_t)len > w->segment_max)
 		seal(w);
-	if (make_record(w, &m, len, f) || (w->fd < 0 && begin(w, f)) || write_record(w, len, f))
+	if (make_record(w, &m, len, f) || (w->fd < 0 && begin(w, f)))
 		return -1;
-	w->next++;
-	return 0;
+	return write_record(w, len, f);
 }
 
 static int
@@ -476,7 +505,7 @@ drop_aged(struct spool_writer *w, uint64_t held, int64_t now, struct fault *f)
 		return 0;
 	if (w->fd >= 0 && now - w->opened_ms > age_ms / SEGMENTS_AN_AGE)
 		seal(w);
-	while ((w->n > 1 || (w->n == 1 && w->fd < 0)) && w->segments[0].newest_ms < now - age_ms) {
+	while (is_complete(w) && w->segments[0].newest_ms < now - age_ms) {
 		if (drop_oldest(w, held, "age", f))
 			return -1;
 	}

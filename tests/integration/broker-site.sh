@@ -45,15 +45,15 @@ n_spooled()
 	"$helpers/door" read "$work/spool" | wc -l
 }
 
-# subscribe NAME FILTER [OPTION...]: in the background, into NAME.sub
+# subscribe NAME FILTER [OPTION...]: in the background, into NAME.sub, of a path its last part
 subscribe()
 {
 	name=$1 filter=$2
 	shift 2
-	: >"$name.sub"
+	: >"${name##*/}.sub"
 	mark
 	(in_place='exec' && device "$name" mosquitto_sub -q 1 -t "$filter" -F '%t %r %p' "$@") \
-		>"$name.sub" 2>&1 &
+		>"${name##*/}.sub" 2>&1 &
 	subscriber=$!
 	pids="$pids $subscriber"
 	wait_for 20 since "Sending SUBACK to $name\$" || die "$name cannot subscribe"
@@ -116,6 +116,10 @@ speaks_for_itself()
 	check "an event too large is refused" not publishes one -t /devices/one/events -f too-large
 	head -c 65537 largest >too-large
 	check "a state too large is refused" not publishes one -t /devices/one/state -f too-large
+	head -c 17409 largest >too-large
+	check "an attach too large is refused" not publishes one -t /devices/one/attach -f too-large
+	head -c 17408 largest >large
+	check "the largest is taken" publishes one -t /devices/one/attach -f large
 	check "nothing of it is in the spool" same "$(n_spooled)" "$before"
 }
 
@@ -125,6 +129,8 @@ is_attacked()
 	before=$(n_spooled)
 	check "nothing is taken that must not be" \
 		/usr/bin/python3 -B "$top/tests/integration/site-attack.py" "$port" secret
+	check "too much to be kept for gateways is said once" \
+		same "$(grep -c 'messages are not taken: all that devices ask' "$work/broker.log")" 1
 	check "what was allowed is in the spool, and no more" same "$(n_spooled)" $((before + 5000))
 	check "nothing of the rest" not says planted spooled
 }
@@ -155,6 +161,41 @@ listens_to_itself()
 	leave
 }
 
+# A device's program as it was written for Cloud IoT Core: its client id is a path, its user any.
+speaks_as_in_the_cloud()
+{
+	path=projects/p/locations/l/registries/reg/devices user=unused
+	check "it publishes as its device" \
+		publishes "$path/pump" -t /devices/pump/events/in -m pumped
+	check "which it is in the spool" spooled 'pump 1 /devices/pump/events/in 6 pumped'
+	check "not as another" not publishes "$path/pump" -t /devices/one/events -m planted
+	check "nor as what only looks so" \
+		not publishes "$path/pump/" -t /devices/pump/events -m planted
+	check "nor by the whole id" not publishes "$path/pump" -t "/devices/$path/pump/events" -m planted
+	subscribe "$path/pump" /devices/pump/config -t '/devices/pump/commands/#'
+	device "$path/pump2" mosquitto_sub -W 2 -t /devices/pump/config >refused.sub 2>&1 || true
+	check "another's config cannot be subscribed to" says 'All subscription requests were denied' \
+		refused.sub
+	enter
+	check "a gateway hears of it" heard '^present pump $'
+	echo '/devices/pump/config 1 keep fast' >&3
+	echo '/devices/pump/commands/go 1 pass now' >&3
+	check "its config reaches it" wait_for 20 says '^/devices/pump/config 0 fast' pump.sub
+	check "its commands too" wait_for 20 says '^/devices/pump/commands/go 0 now' pump.sub
+	first=$subscriber
+	unset user
+	subscribe pump /devices/pump/config
+	mark
+	kill "$first"
+	wait_for 20 since "Client $path/pump disconnected" || die "$path/pump stays"
+	publishes one -t /devices/one/state -m on
+	heard '^gone one '
+	check "by two ids it is one device, there while one is" not says '^gone pump' heard
+	kill "$subscriber"
+	check "and gone with the other" heard '^gone pump '
+	leave
+}
+
 # More than the broker takes in one of its turns, with nothing behind it that would wake it.
 brings_many()
 {
@@ -164,6 +205,14 @@ brings_many()
 	check "all of many are delivered" wait_for 20 says '^building/light 0 600$' two.sub
 	check "none of them twice" same "$(grep -c '^building/light' two.sub)" 600
 	leave
+}
+
+# asks_for_nothing: a device that asks to be attached without a word, and stays
+asks_for_nothing()
+{
+	(in_place='exec' && device any mosquitto_pub -q 1 -t /devices/any/attach -n --repeat 2 \
+		--repeat-delay 120) >asks.out 2>&1 &
+	pids="$pids $!"
 }
 
 tells_who_is_there()
@@ -180,6 +229,11 @@ tells_who_is_there()
 	leave
 	enter
 	check "one that comes later hears the same" heard '^present one '
+	asks_for_nothing
+	check "an attach without a body is heard" heard '^attach any $'
+	leave
+	enter
+	check "and by one that comes later" heard '^attach any $'
 	leave
 }
 
@@ -253,7 +307,7 @@ main()
 	need mosquitto mosquitto_passwd /usr/bin/python3
 	begin_broker_test
 	: >"$work/passwd"
-	for name in one two any bridge; do
+	for name in one two any bridge pump unused; do
 		mosquitto_passwd -b "$work/passwd" "$name" secret
 	done
 	printf 'pattern readwrite #\n' >"$work/acl"
@@ -264,6 +318,7 @@ main()
 	speaks_for_itself
 	is_attacked
 	listens_to_itself
+	speaks_as_in_the_cloud
 	brings_many
 	tells_who_is_there
 	bridges

@@ -5,6 +5,7 @@ usage: site-attack.py PORT PASSWORD
 As the device `one`, a connection each; none of it may be taken for the cloud. Prints what was
 acknowledged though it was to be refused. Exit status 0 when nothing was.
 """
+import socket
 import sys
 
 import wire
@@ -44,6 +45,25 @@ def taken(port, password, topic, payload=b"planted"):
     return answer is not None and answer[0] >> 4 == wire.PUBACK
 
 
+def crowd(port, password):
+    """400 clients that each ask to be attached with as much as they may: how many are taken."""
+    clients, n = [], 0
+    for i in range(400):
+        connection = socket.create_connection(("127.0.0.1", port), 30)
+        clients.append(connection)
+        name = f"crowd{i}"
+        connection.sendall(
+            wire.packet(wire.CONNECT, wire.text("MQTT") + bytes([4, 0xC2, 0, 0])
+                        + wire.text(name) + wire.text("one") + wire.text(password))
+            + wire.publish(f"/devices/{name}/attach", b"x" * 17 * 1024, 7))
+        stream = wire.Stream(connection)
+        stream.next()
+        n += stream.next() is not None
+    for connection in clients:
+        connection.close()
+    return n
+
+
 def main(port, password):
     bad = [what for what, topic in REFUSED.items() if taken(port, password, topic)]
     for size in (256 * 1024 + 1, 1 << 20, 8 << 20):
@@ -51,6 +71,9 @@ def main(port, password):
             bad.append(f"{size} bytes")
     for topic in (b"$SYS/broker/uptime", b"$share/g/devices", b"$p11-site/x", b""):
         taken(port, password, topic)
+    attached = crowd(port, password)
+    if not 300 < attached < 400:
+        bad.append(f"the attaches of {attached} clients of 400")
     print("\n".join(bad))
     # Much at once of what is allowed is taken, all of it.
     connection, stream = wire.open_client(port, "one", password)

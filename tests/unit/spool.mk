@@ -5,3 +5,6 @@ tests_unit_test_spool_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA
 UNIT_TESTS += tests/unit/test-timely
 tests_unit_test_timely_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_timely_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+UNIT_TESTS += tests/unit/test-power
+tests_unit_test_power_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_power_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)

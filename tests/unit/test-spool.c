@@ -2,6 +2,7 @@
 
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
@@ -11,16 +12,28 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/file.h"
 #include "spool/segment.h"
 #include "spool/spool.h"
 
 static char dir[] = "spool-test.XXXXXX";
 static const struct spool_options defaults = {.max_bytes = SPOOL_SIZE_MIN};
+
+/* As for who is not the segments' user; in place of the C library's. */
+static bool may_not_link;
+
+int
+linkat(int from, const char *old, int to, const char *new, int flags)
+{
+	errno = EPERM;
+	return may_not_link ? -1 : (int)syscall(SYS_linkat, from, old, to, new, flags);
+}
 
 static int
 remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
@@ -33,6 +46,7 @@ static int
 begin(void **state)
 {
 	(void)state;
+	may_not_link = false;
 	strcpy(dir + sizeof(dir) - 7, "XXXXXX");
 	return mkdtemp(dir) ? 0 : -1;
 }
@@ -369,6 +383,76 @@ damage_costs_what_it_hit(void **state)
 	assert_next(reader, "four");
 }
 
+/* tear(FIRST): a segment from this number on, whose third message is torn */
+static void
+tear(uint64_t first)
+{
+	struct spool_writer *writer = writer_with(&defaults);
+
+	append(writer, "one");
+	append(writer, "two");
+	append(writer, "three");
+	spool_writer_close(writer);
+	cut(first, size_of(first) - 1);
+}
+
+static void
+read_past_damage(void)
+{
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	bool any;
+
+	for (;;) {
+		if (spool_next(reader, &message, &any, &f))
+			assert_int_equal(f.code, FAULT_INVALID);
+		else if (!any)
+			return;
+	}
+}
+
+static bool
+is_in(const char *folder, uint64_t first)
+{
+	char name[SEGMENT_NAME_LEN + 1], path[128];
+
+	segment_name(first, name);
+	snprintf(path, sizeof(path), "%s/%s/%s", dir, folder, name);
+	return access(path, F_OK) == 0;
+}
+
+static void
+the_newest_damaged_segments_are_kept(void **state)
+{
+	struct spool_writer *writer;
+	char path[128];
+
+	(void)state;
+	for (uint64_t first = 1; first <= 37; first += 3)
+		tear(first);
+	writer = writer_with(&defaults);
+	append(writer, "last");
+	read_past_damage();
+	for (uint64_t first = 1; first <= 37; first += 3)
+		assert_int_equal(is_in("damaged", first), first >= 16);
+	spool_writer_close(writer);
+	/* A spool that was emptied counts from 1 again: what comes last is not what has to go. */
+	for (uint64_t first = 1; first <= 40; first += 3) {
+		path_of(first, path, sizeof(path));
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_ok(spool_forget(dir, "cloud", NULL), &(struct fault)FAULT_INIT);
+	tear(1);
+	writer = writer_with(&defaults);
+	append(writer, "last");
+	read_past_damage();
+	assert_true(is_in("damaged", 1));
+	assert_false(is_in("damaged", 16));
+	assert_true(is_in("damaged", 19));
+	spool_writer_close(writer);
+}
+
 static void
 a_newer_version_s_segment_is_left_alone(void **state)
 {
@@ -393,6 +477,65 @@ a_newer_version_s_segment_is_left_alone(void **state)
 	assert_next(reader, "one");
 	assert_lost(reader, "messages 2 to ");
 	assert_next(reader, "two");
+}
+
+static void
+a_damaged_segment_is_kept_whole_where_it_cannot_be_linked(void **state)
+{
+	struct spool_writer *writer;
+	char path[128], aside[128];
+	AUTO(auto_free) char *here = NULL, *there = NULL;
+	size_t here_len, there_len;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	tear(1);
+	writer = writer_with(&defaults);
+	append(writer, "last");
+	may_not_link = true;
+	read_past_damage();
+	path_of(1, path, sizeof(path));
+	snprintf(aside, sizeof(aside), "%s/damaged/0000000000000001.log", dir);
+	assert_ok(file_read(path, 65536, &here, &here_len, &f), &f);
+	assert_ok(file_read(aside, 65536, &there, &there_len, &f), &f);
+	assert_int_equal(there_len, here_len);
+	assert_memory_equal(there, here, here_len);
+	spool_writer_close(writer);
+}
+
+/* An older version's records have another checksum; however many there are, all are kept. */
+static void
+an_older_version_s_segments_are_set_aside(void **state)
+{
+	AUTO(auto_spool_reader) struct spool_reader *reader = NULL;
+	struct spool_writer *writer;
+	char text[64];
+	uint64_t first = 1;
+
+	(void)state;
+	for (int i = 0; i < 10; i++, first += 2) {
+		off_t size;
+
+		writer = writer_with(&defaults);
+		append(writer, "one");
+		spool_writer_close(writer);
+		size = size_of(first);
+		damage(first, 8, SEGMENT_VERSION - 1);
+		damage(first, size - 1, 'x');
+	}
+	writer = writer_with(&defaults);
+	append(writer, "ours");
+	spool_writer_close(writer);
+	reader = reader_of("cloud");
+	first = 1;
+	for (int i = 0; i < 10; i++, first += 2) {
+		snprintf(text, sizeof(text), "it is kept as older/%016x.log", (unsigned)first);
+		assert_lost(reader, text);
+	}
+	assert_next(reader, "ours");
+	for (first = 1; first < 20; first += 2)
+		assert_true(is_in("older", first));
+	assert_false(is_in("damaged", 1));
 }
 
 /* fill(WRITER, DEVICE, N): appends N messages of 64 KiB, or as many as there is room for */
@@ -864,7 +1007,10 @@ main(void)
 		TEST(what_came_behind_the_end_is_told),
 		TEST(a_torn_tail_costs_nothing_else),
 		TEST(damage_costs_what_it_hit),
+		TEST(the_newest_damaged_segments_are_kept),
+		TEST(a_damaged_segment_is_kept_whole_where_it_cannot_be_linked),
 		TEST(a_newer_version_s_segment_is_left_alone),
+		TEST(an_older_version_s_segments_are_set_aside),
 		TEST(a_full_spool_refuses_until_a_reader_is_done),
 		TEST(only_the_reader_that_holds_counts),
 		TEST(the_oldest_are_dropped_and_counted),
