@@ -285,8 +285,8 @@ on_signal(int number)
 }
 
 /*
- * Who watches sees in the status' place why there is none, as while a gateway is started again; a path
- * that cannot be a socket's will not become one.
+ * Who watches sees in the status' place why there is none, as while a gateway is started again; a
+ * path that cannot be a socket's will not become one.
  */
 static int
 ask_on(const char *path, json_t **ret, struct fault *f)
