@@ -4,8 +4,11 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static enum log_level shown = LOG_LEVEL_INFO;
@@ -14,6 +17,23 @@ void
 log_set_level(enum log_level level)
 {
 	shown = level;
+}
+
+/*
+ * Whether standard error is journald's (systemd.exec(5)): programs whose standard error was sent
+ * elsewhere inherit the variable too.
+ */
+static bool
+is_journal(void)
+{
+	const char *journal = getenv("JOURNAL_STREAM");
+	char own[48];
+	struct stat st;
+
+	if (!journal || fstat(STDERR_FILENO, &st))
+		return false;
+	snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return !strcmp(journal, own);
 }
 
 void
@@ -26,7 +46,7 @@ log_line(enum log_level level, const char *format, ...)
 
 	if (level > shown)
 		return;
-	if (getenv("JOURNAL_STREAM"))
+	if (is_journal())
 		n = snprintf(line, room, "<%d>", level);
 	else
 		n = snprintf(line, room, "%s: %s", program_invocation_short_name,

@@ -11,7 +11,7 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LO
 void log_set_level(enum log_level level);
 
 /*
- * Writes one line in a single write(), with `NAME: ` before it; under journald with the level's
+ * Writes one line in a single write(), with `NAME: ` before it; to journald with the level's
  * prefix instead. Control characters become '?'. A secret never goes in here.
  *
  * Threads: any.

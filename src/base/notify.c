@@ -48,7 +48,8 @@ notify_watchdog_ms(void)
 {
 	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
 
+	/* Who started us may have had a watchdog of its own. */
 	if (!usec || (pid && atol(pid) != (long)getpid()))
 		return 0;
-	return atoll(usec) / 1000;
+	return atoll(usec) / 2 / 1000;
 }

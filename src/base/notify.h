@@ -11,7 +11,10 @@
  */
 void notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* How often systemd wants to hear WATCHDOG=1 at least, from $WATCHDOG_USEC; 0 when it does not. */
+/*
+ * How often to say WATCHDOG=1: twice in the time that systemd waits for it, $WATCHDOG_USEC, as it
+ * advises; 0 when it waits for none.
+ */
 int64_t notify_watchdog_ms(void);
 
 #endif

@@ -39,11 +39,19 @@ cloud_state_name(enum cloud_state state)
 	return names[state];
 }
 
+/* systemd shows people the state, and what it is about: the broker, or why there is none. */
 static void
 set_state(struct gateway *g, enum cloud_state state)
 {
+	const struct cloud *c = &g->cloud;
+	bool waits = state == CLOUD_WAITING || state == CLOUD_CLEARING;
+	const char *about = waits ? c->why.text : g->settings.uplink.url.items[c->url];
+
 	g->cloud.state = state;
-	notify("STATUS=%s", cloud_state_name(state));
+	if (g->leaving)
+		notify("STATUS=stopping");
+	else
+		notify("STATUS=%s%s%s", cloud_state_name(state), *about ? ": " : "", about);
 }
 
 /* Why there is no connection is said when it is new; the same again only when debugging. */

@@ -251,7 +251,6 @@ on_tick(uv_timer_t *timer)
 	struct gateway *g = timer->data;
 	struct fault f = FAULT_INIT;
 
-	notify("WATCHDOG=1");
 	cloud_tick(g);
 	signer_tick(g);
 	if (g->leaving && gateway_now_ms(g) - g->leaving_ms > LEAVE_MOST_MS)
@@ -266,6 +265,24 @@ on_tick(uv_timer_t *timer)
 		gateway_fail(g, &f);
 	if (g->reload_due && !g->leaving)
 		reload(g);
+}
+
+/* The loop turns: what hangs in it is what the watchdog is for. */
+static void
+on_watchdog(uv_timer_t *timer)
+{
+	(void)timer;
+	notify("WATCHDOG=1");
+}
+
+static void
+be_watched(struct gateway *g)
+{
+	int64_t every_ms = notify_watchdog_ms();
+
+	uv_timer_init(&g->loop, &g->watchdog);
+	if (every_ms > 0)
+		uv_timer_start(&g->watchdog, on_watchdog, 0, (uint64_t)every_ms);
 }
 
 static void
@@ -291,6 +308,7 @@ open_all(struct gateway *g, struct fault *f)
 	uv_timer_init(&g->loop, &g->tick);
 	g->tick.data = g;
 	uv_timer_start(&g->tick, on_tick, TICK_MS, TICK_MS);
+	be_watched(g);
 	return 0;
 }
 

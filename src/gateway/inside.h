@@ -207,7 +207,7 @@ struct gateway {
 	struct status *status;
 	struct list askers; /* of the status */
 	struct scrape *scrape;
-	uv_timer_t tick;
+	uv_timer_t tick, watchdog;
 	uv_signal_t hup, term, interrupt;
 	bool leaving, left, reload_due;
 	int64_t leaving_ms;

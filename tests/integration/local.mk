@@ -42,6 +42,11 @@ dist_check_SCRIPTS += tests/integration/metrics.sh
 TESTS += tests/integration/metrics.sh
 EXTRA_DIST += tests/integration/exposition.awk tests/integration/slow-http.py
 
+# what a gateway tells systemd
+dist_check_SCRIPTS += tests/integration/notify.sh
+TESTS += tests/integration/notify.sh
+EXTRA_DIST += tests/integration/notify.py
+
 # ten thousand devices
 dist_check_SCRIPTS += tests/integration/site-crowd.sh
 TESTS += tests/integration/site-crowd.sh

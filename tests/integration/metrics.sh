@@ -122,25 +122,38 @@ counts_what_passes()
 	check "that is its state" shows 'p11_gateway_uplink_state{state="up"}' 'v == 1'
 	check "and no other" same "$(awk '/^p11_gateway_uplink_state/ { n += $NF } END { print n }' metrics)" 1
 	check "it connected once" shows p11_gateway_connects_total 'v == 1'
+	check "and not again" shows p11_gateway_reconnects_total 'v == 0'
 	check "with one signature" shows p11_gateway_signatures_total 'v == 1'
 	check "which is in the histogram" shows 'p11_gateway_sign_duration_seconds_count' 'v == 1'
 	check "the certificate ends when openssl says" \
 		same "$(value p11_gateway_certificate_expiry_timestamp_seconds)" "$(unix_end gw1.crt)"
+	check "the status says so too, and in how many days" status \
+		".token.certificate | .ends == $(unix_end gw1.crt) and
+			.days_left == ((.ends - now) / 86400 | floor)"
 	now=$(date +%s)
 	check "the token within the hour" shows p11_gateway_jwt_expiry_timestamp_seconds \
 		"v > $now && v <= $now + 3600"
+	write_gateway_settings 'keep-alive = 30s'
+	kill -HUP "$gateway_pid"
+	check "a setting has it connect again" wait_for 20 shows p11_gateway_connects_total 'v == 2'
+	check "which is counted" shows p11_gateway_reconnects_total 'v == 1'
+	check "no message has gone up, at no rate" status '.rates | .up_10s == 0 and .up_60s == 0'
 	check "fifty messages" numbered thermo 1 50
 	check "arrive" wait_for 30 shows 'p11_gateway_messages_total{direction="up"}' 'v == 50'
+	check "at a rate" wait_for 10 status \
+		'.rates | .up_10s > 0 and .up_10s <= 50 and .up_60s > 0'
 	check "and nothing waits" wait_for 20 shows p11_gateway_spool_messages 'v == 0'
 	check "nor is old" shows p11_gateway_spool_oldest_age_seconds 'v == 0'
 	check "one device is attached" shows p11_gateway_devices_attached 'v == 1'
 	p11-registry devices commands send --device=thermo --registry="$registry" \
 		--command-data=blink >>registry.out
 	check "a command passes down" wait_for 20 shows 'p11_gateway_messages_total{direction="down"}' 'v >= 1'
+	check "at a rate too" wait_for 10 status '.rates.down_10s > 0 and .rates.down_60s > 0'
 	check "the site is there" shows p11_gateway_site_connected 'v == 1'
 	check "its memory is what the system says, about" shows process_resident_memory_bytes \
 		"v > 0 && v < 2 * 1024 * $(awk '/^VmRSS/ { print $2 }' "/proc/$gateway_pid/status")"
 	check "it has descriptors" shows process_open_fds 'v > 5 && v < 200'
+	lost_at=$(date +%s)
 	check "a device that is refused" sends stranger -t /devices/stranger/events -m lost
 	check "is counted" wait_for 20 shows p11_gateway_devices_refused 'v == 1'
 	check "and in the status" status '.devices.refused == 1 and
@@ -199,7 +212,46 @@ counts_what_waits()
 	check "what is left waits, and what the stranger sent" \
 		wait_for 20 shows p11_gateway_spool_messages "v == 25 - $dropped + 1"
 	check "and grows old" wait_for 20 shows p11_gateway_spool_oldest_age_seconds 'v >= 1'
+	check "as the status has it" status ".spool.oldest_s >= 1 and .spool.oldest_s <= now - $lost_at"
 	check "in bytes" shows p11_gateway_spool_bytes 'v > 3000000 && v <= 4 * 1024 * 1024'
+}
+
+# dropped_of DEVICE: as 'spool show' has it
+dropped_of()
+{
+	p11-gateway spool show --spool "$work/spool" --json |
+		jq --arg device "$1" '[.dropped[] | select(.device == $device).messages] | add // 0'
+}
+
+# has_dropped DEVICE COUNT: as many at least
+has_dropped()
+{
+	[ "$(dropped_of "$1")" -ge "$2" ]
+}
+
+# shows_dropped DEVICE: whether the status has as many of it
+shows_dropped()
+{
+	status "[.devices.list[] | select(.id == \"$1\").spool_dropped] == [$(dropped_of "$1")]"
+}
+
+# Whose messages made room is counted, device by device.
+drops_the_oldest()
+{
+	note "the oldest are dropped"
+	stop_site
+	site_options=$(printf '%s\n' 'plugin_opt_max_size 4M' 'plugin_opt_when_full drop-oldest')
+	start_site
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		sends lamp -t /devices/lamp/events -f large || die "message $i was not taken"
+	done
+	check "the stranger's was" wait_for 20 has_dropped stranger 1
+	check "and some of another's" wait_for 20 has_dropped lamp $((dropped + 5))
+	check "and none of a third's" not has_dropped thermo 1
+	for device in stranger lamp thermo; do
+		check "the status has that of $device" wait_for 20 shows_dropped $device
+	done
+	check "and is what a person reads" a_person_reads "^  lamp .*, dropped $(dropped_of lamp)\$"
 }
 
 # a_person_reads PATTERN...: each is in what `status` prints
@@ -209,6 +261,76 @@ a_person_reads()
 	for pattern; do
 		says "$pattern" seen || return 1
 	done
+}
+
+# watches NAME OPTION...: `status --watch` in the background, into the file NAME; sets $watch_pid
+watches()
+{
+	seen=$1
+	shift
+	: >"$seen"
+	p11-gateway status --socket "$work/gw.status" --watch "$@" >"$seen" 2>"$seen.err" &
+	watch_pid=$!
+	pids="$pids $watch_pid"
+}
+
+# sees TIMES PATTERN: whether lines of what is watched are so, so often at least
+sees()
+{
+	[ "$(grep -Ec -- "$2" "$seen")" -ge "$1" ]
+}
+
+# is_newer: a status came after the last error
+is_newer()
+{
+	grep -E '^(uplink |  "uplink": |no gateway |  "error": )' "$seen" | tail -n 1 | grep -q uplink
+}
+
+# watch_ends SIGNAL: with status 0, and no complaint
+watch_ends()
+{
+	kill "-$1" "$watch_pid"
+	ended=0
+	wait "$watch_pid" || ended=$?
+	same "$ended" 0 && same "$(cat "$seen.err")" ""
+}
+
+# is_waited_for: whether there is a connection to the socket, besides the socket itself
+is_waited_for()
+{
+	[ "$(grep -c " $work/gw.status\$" /proc/net/unix)" -ge 2 ]
+}
+
+# A status that is watched goes on while the gateway is started again.
+is_watched()
+{
+	note "--watch"
+	watches watched
+	check "it is shown again and again" wait_for 20 sees 3 '^uplink '
+	stop_gateway TERM
+	check "when there is no gateway, that is" wait_for 20 sees 2 '^no gateway answers at .*gw.status: '
+	start_seen
+	check "when it is back, so is its status" wait_for 20 is_newer
+	check "SIGINT ends it" watch_ends INT
+	watches watched.json --json
+	check "as JSON too" wait_for 20 sees 1 '^  "uplink": '
+	stop_gateway TERM
+	check "with the reason why there is none" wait_for 20 sees 2 '^  "error": "no gateway answers at '
+	start_seen
+	check "until there is one" wait_for 20 is_newer
+	check "SIGTERM ends it" watch_ends TERM
+	check "each is an object" jq -e . watched.json
+	kill -STOP "$gateway_pid"
+	watches hung
+	check "of one that hangs" wait_for 20 is_waited_for
+	check "SIGINT ends it as well" watch_ends INT
+	check "with nothing to show" same "$(cat hung)" ""
+	# Both wait for it: the one who is gone, and the signal.
+	kill -TERM "$gateway_pid"
+	kill -CONT "$gateway_pid"
+	stop_gateway TERM
+	check "who asked and is gone does not keep it from ending in order" same "$ended" 0
+	start_seen
 }
 
 # What --check and the start say of an address.
@@ -303,8 +425,10 @@ main()
 	bears_slow_clients
 	names_what_is_there
 	counts_what_waits
+	drops_the_oldest
 	refuses_bad_addresses
 	check "a client that takes for ever was cut off" wait_for 100 was_cut_off
+	is_watched
 	stop_gateway TERM
 	check "it ends in order" same "$ended" 0
 	check "and its port is free" not scrape

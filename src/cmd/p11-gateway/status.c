@@ -57,6 +57,8 @@ connect_to(const char *path, struct fault *f)
 	if (fd < 0)
 		return fault_errno(f, "cannot make a socket");
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
+	/* connect() waits too, when enough wait before it for one that hangs. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	fault_errno(f, "no gateway answers at %s: does it run, and may you ask it", path);
@@ -260,6 +262,10 @@ print_text(const json_t *all)
 {
 	const json_t *site = json_object_get(all, "site");
 
+	if (json_object_get(all, "error")) {
+		puts(text_of(all, "error"));
+		return;
+	}
 	print_uplink(json_object_get(all, "uplink"), json_object_get(all, "rates"));
 	print_token(json_object_get(all, "token"));
 	print_spool(json_object_get(all, "spool"));
@@ -278,12 +284,28 @@ on_signal(int number)
 	stop = 1;
 }
 
+/*
+ * Who watches sees in the status' place why there is none, as while a gateway is started again; a
+ * path that cannot be a socket's will not become one.
+ */
+static int
+ask_on(const char *path, json_t **ret, struct fault *f)
+{
+	if (ask(path, ret, f) == 0)
+		return 0;
+	if (!stop && f->code != FAULT_USAGE)
+		*ret = json_pack("{s:s}", "error", f->text);
+	return *ret ? 0 : -1;
+}
+
 static int
 print_once(const struct status *v, const char *path, struct fault *f)
 {
 	json_t *all = NULL;
-	int rc = ask(path, &all, f);
+	int rc = v->watch ? ask_on(path, &all, f) : ask(path, &all, f);
 
+	if (!rc && v->watch && !v->json && isatty(STDOUT_FILENO))
+		fputs("\033[H\033[2J", stdout);
 	if (!rc && v->json)
 		rc = put_json(all, f);
 	else if (!rc)
@@ -295,26 +317,32 @@ print_once(const struct status *v, const char *path, struct fault *f)
 }
 
 static int
-run(void *values, int argc, char **argv, struct fault *f)
+watch(const struct status *v, const char *path, struct fault *f)
 {
+	/* What waits is to be interrupted: no SA_RESTART. */
 	const struct sigaction action = {.sa_handler = on_signal};
 	const struct timespec second = {1, 0};
-	struct status *v = values;
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	while (!stop) {
+		if (print_once(v, path, f) && !stop)
+			return -1;
+		if (!stop)
+			nanosleep(&second, NULL);
+	}
+	return 0;
+}
+
+static int
+run(void *values, int argc, char **argv, struct fault *f)
+{
+	const struct status *v = values;
 	char path[256];
 
 	(void)argc, (void)argv;
 	snprintf(path, sizeof(path), "/run/p11-gateway/%s.status", v->name);
-	if (v->watch) {
-		sigaction(SIGINT, &action, NULL);
-		sigaction(SIGTERM, &action, NULL);
-	}
-	do {
-		if (v->watch && !v->json && isatty(STDOUT_FILENO))
-			fputs("\033[H\033[2J", stdout);
-		if (print_once(v, v->socket ? v->socket : path, f))
-			return -1;
-	} while (v->watch && !stop && nanosleep(&second, NULL) == 0);
-	return 0;
+	return (v->watch ? watch : print_once)(v, v->socket ? v->socket : path, f);
 }
 
 const struct command command_status = {
