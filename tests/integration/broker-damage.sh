@@ -47,7 +47,7 @@ not_taken()
 # The file stands on a disk of its own, which only root can make.
 a_full_disk()
 {
-	[ -n "$disk" ] || { note "left out: only root can make a small disk"; return; }
+	[ -n "$disk" ] || { left_out "only root can make a small disk"; return; }
 	note "a full disk"
 	head -c 100m /dev/zero >"$disk/filler" 2>/dev/null || true
 	not_taken while-full 'the disk is full'

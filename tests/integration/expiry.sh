@@ -31,6 +31,30 @@ ended_by_us()
 	same "$told" $((begun - 1))
 }
 
+# hears_states: into the file `states`, what the gateway says to a service's manager of its connection
+hears_states()
+{
+	"$python" -c '
+import socket, sys
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.bind(sys.argv[1])
+print("ready", flush=True)
+while True:
+    for line in manager.recv(4096).decode().split("\n"):
+        if line.startswith("STATUS="):
+            print(line[7:], flush=True)
+' "$work/manager" >states 2>&1 &
+	pids="$pids $!"
+	wait_for 20 says ready states || die "nobody hears the gateway's states"
+	gateway_as="env NOTIFY_SOCKET=$work/manager"
+}
+
+# renewals_by_state: what came between a connection and the next, one a line
+renewals_by_state()
+{
+	uniq states | awk '$0 != "up" { way = way " " $0; next } n++ { print way } { way = "" }'
+}
+
 renews()
 {
 	note "$renewals renewals under load"
@@ -42,6 +66,8 @@ renews()
 	check "each ended by our own word" wait_for 10 ended_by_us
 	check "no CONNECT was refused" not says 'p11_registry: refused' broker.log
 	check "no attempt failed" not says 'not connected|disconnected:' gateway.log
+	check "no token was signed without a connection, the newer one was at hand" \
+		same "$(renewals_by_state | sort -u)" ' renewing waiting connecting'
 	check "each took one signature" wait_for 10 status '.token.signatures == .uplink.connects'
 	check "none failed" status '.token.sign_failures == 0'
 	note "without a connection for, in ms: $(gaps | sort -n | awk '{ all[NR] = $1 }
@@ -76,6 +102,7 @@ max_inflight_messages 100'
 	start_site
 	# It is renewed six to nine seconds after it was signed.
 	write_gateway_settings 'lifetime = 12s'
+	hears_states
 	start_gateway
 	renews
 	outlives_its_token

@@ -66,7 +66,7 @@ learns_a_name()
 	# Nobody answers there, at once.
 	printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' >resolv.conf
 	if ! (with_names true) 2>unshare.err; then
-		note "left out: $(cat unshare.err)"
+		left_out "$(cat unshare.err)"
 		return
 	fi
 	make_broker_certificate --san dns:cloud.test

@@ -29,6 +29,30 @@ passes_up()
 	check "one token was signed" status '.token.signatures == 1'
 }
 
+# The largest that may be, of any bytes.
+passes_the_largest()
+{
+	note "256 KiB"
+	head -c 262144 /dev/urandom >largest
+	subscribed=$(subscriptions)
+	# Its own password for the test's broker: no secret.
+	mosquitto_sub -h "$host" -p "$port" --cafile "$CA_DIR/root-ca.crt" -i backend \
+		-u backend -P backend -t 'projects/+/topics/+/registries/+/devices/thermo/events/largest' \
+		-q 1 -C 1 -N >heard.largest &
+	pids="$pids $!"
+	wait_for 20 more_subscriptions || die "the backend's client cannot subscribe"
+	check "it is taken" sends thermo -t /devices/thermo/events/largest -f largest
+	check "the cloud's subscriber hears it whole" wait_for 20 is_largest heard.largest
+	sqlite3 "$P11_REGISTRY_DB" "SELECT writefile('kept.largest', data) FROM messages
+		WHERE json_extract(attributes, '\$.subFolder') = 'largest'" >written
+	check "the registry keeps it whole" is_largest kept.largest
+}
+
+is_largest()
+{
+	same "$(sha256sum <"$1")" "$(sha256sum <largest)"
+}
+
 has_state()
 {
 	[ "$(sqlite3 "$P11_REGISTRY_DB" \
@@ -252,6 +276,7 @@ main()
 	write_gateway_settings
 	start_gateway
 	passes_up
+	passes_the_largest
 	passes_down
 	stop_others
 	refuses_strangers

@@ -39,6 +39,13 @@ need()
 	done
 }
 
+# left_out WHY...: said, or a failure under REQUIRE, where a part of a scenario cannot be
+left_out()
+{
+	[ -z "${REQUIRE:-}" ] || die "left out, and REQUIRE is set: $*"
+	note "left out: $*"
+}
+
 # begin: a private directory, which is left for reading when the scenario fails
 begin()
 {

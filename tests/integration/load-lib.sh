@@ -14,7 +14,7 @@ start_load()
 	loads=$((loads + 1))
 	# shellcheck disable=SC2086 # a list of words
 	"$python" "$top/tests/integration/load.py" "$site_port" "$1" "$work/taken" $((loads * 10000000)) \
-		$load_devices 2>load.err &
+		$load_devices >load.out 2>load.err &
 	load_pid=$!
 	pids="$pids $load_pid"
 }
@@ -84,13 +84,24 @@ all_arrived()
 	status '.spool.waiting == 0 and .uplink.in_flight == 0 and .uplink.state == "up"'
 }
 
-# end_load: ends it, waits until what was taken has arrived, and judges it
-end_load()
+# stop_load: ends it, and waits until what was taken has arrived
+stop_load()
 {
 	kill "$load_pid"
 	check "every message that was sent was taken in the end" wait "$load_pid"
 	check "the spool is empty in the end" wait_for 120 all_arrived
-	note "$(n_taken) messages taken"
+	note "$(n_taken) messages taken, $(cat load.out)"
+}
+
+# end_load: ends it, and judges what has arrived
+end_load()
+{
+	stop_load
+	judge_all
+}
+
+judge_all()
+{
 	for device in $load_devices; do
 		judge "$device"
 	done

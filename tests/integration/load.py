@@ -3,18 +3,19 @@
 usage: load.py PORT RATE FILE FIRST DEVICE...
 
 They count from FIRST on. Writes "DEVICE NUMBER" to FILE for each PUBACK, until it is told to end by
-SIGTERM: then it sends nothing new, waits for what is in flight, and ends. A broker that goes is
-connected to again.
+SIGTERM: then it sends nothing new, waits for what is in flight, says how many were acknowledged in a
+second, and ends. A broker that goes is connected to again.
 """
 import collections
 import signal
+import statistics
 import sys
 import threading
 import time
 
 import paho.mqtt.client as mqtt
 
-WINDOW = 20
+WINDOW = 100
 LAST_WAIT_S = 30
 
 ending = threading.Event()
@@ -42,24 +43,36 @@ class Device:
         self.in_flight[info.mid] = self.number
 
     def note(self, out):
-        while self.acknowledged:
+        """Returns how many were acknowledged."""
+        n = len(self.acknowledged)
+        for _ in range(n):
             out.write(f"{self.name} {self.in_flight.pop(self.acknowledged.popleft())}\n")
+        return n
+
+
+def say_rate(seconds):
+    """What came in each whole second; a broker that is away makes for poor ones."""
+    whole = seconds[:-1] or seconds
+    print(f"{statistics.mean(whole):.0f} a second, at its median {statistics.median(whole):.0f}")
 
 
 def main(port, rate, path, first, names):
     signal.signal(signal.SIGTERM, lambda number, frame: ending.set())
     devices = [Device(name, port, first) for name in names]
     each = len(devices) / rate
-    at = time.monotonic()
+    at = began = time.monotonic()
     until = None
+    seconds = []
     with open(path, "a", buffering=1) as out:
         while until is None or (any(d.in_flight for d in devices) and time.monotonic() < until):
             for device in devices:
                 if until is None:
                     device.send()
-                device.note(out)
+                seconds += [0] * (int(time.monotonic() - began) + 1 - len(seconds))
+                seconds[-1] += device.note(out)
             if ending.is_set() and until is None:
                 until = time.monotonic() + LAST_WAIT_S
+                say_rate(seconds)
             at = max(at + each, time.monotonic() - 1)
             time.sleep(max(0, at - time.monotonic()))
     for device in devices:

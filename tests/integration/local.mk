@@ -58,7 +58,8 @@ UNDER_LOAD = \
 	tests/integration/expiry.sh \
 	tests/integration/failover.sh \
 	tests/integration/nothing-lost.sh \
-	tests/integration/nothing-lost-swtpm.test
+	tests/integration/nothing-lost-swtpm.test \
+	tests/integration/steady.sh
 dist_check_SCRIPTS += $(UNDER_LOAD)
 TESTS += $(UNDER_LOAD)
 EXTRA_DIST += tests/integration/load.py
@@ -72,8 +73,10 @@ tests_integration_wall_clock_la_LDFLAGS = -module -avoid-version -shared -rpath 
 # With a TPM its power goes too. 120 renewals are those of a day of tokens of 12 minutes.
 SOAK_ROUNDS = 100
 SOAK_RENEWALS = 120
+SOAK_SECONDS = 3600
 soak: all $(check_PROGRAMS)
 	$(AM_TESTS_ENVIRONMENT) ROUNDS=$(SOAK_ROUNDS) $(SHELL) $(srcdir)/tests/integration/nothing-lost.sh
 	$(AM_TESTS_ENVIRONMENT) ROUNDS=$(SOAK_ROUNDS) TOKEN=swtpm $(SHELL) $(srcdir)/tests/integration/nothing-lost.sh
 	$(AM_TESTS_ENVIRONMENT) RENEWALS=$(SOAK_RENEWALS) $(SHELL) $(srcdir)/tests/integration/expiry.sh
+	$(AM_TESTS_ENVIRONMENT) LOAD_S=$(SOAK_SECONDS) $(SHELL) $(srcdir)/tests/integration/steady.sh
 .PHONY: soak

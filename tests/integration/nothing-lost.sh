@@ -31,35 +31,77 @@ restart_site()
 	start_site
 }
 
-# restart_tpm: as if its power had gone, which the TPM counts as a wrong PIN: that count is cleared
-restart_tpm()
+kill_tpm()
 {
 	tpm_pid=$(cat "$swtpm_dir/swtpm/pid")
 	kill -KILL "$tpm_pid"
 	wait_for 20 not alive "$tpm_pid"
+}
+
+# begin_tpm: its power had gone, which the TPM counts as a wrong PIN: that count is cleared
+begin_tpm()
+{
 	"$top/pkcs11-setup/swtpm" start --dir "$swtpm_dir" --label gw
 	tpm2_dictionarylockout -T "swtpm:host=127.0.0.1,port=$(cat "$swtpm_dir/swtpm/port")" \
 		--clear-lockout --auth="file:$swtpm_dir/lockout-auth"
 }
 
-# one_round N: waits until more is taken, and kills at whatever moment that is
+# restart_all: none is there while another is down
+restart_all()
+{
+	stop_site KILL
+	end_cloud KILL
+	[ "$token" != swtpm ] || kill_tpm
+	stop_gateway KILL
+	[ "$token" != swtpm ] || begin_tpm
+	begin_cloud
+	start_site
+	begin_gateway
+}
+
+# now_cs: hundredths of a second
+now_cs()
+{
+	awk '{ printf "%d\n", $1 * 100 }' /proc/uptime
+}
+
+# load_flows: whether it has done so for long enough, and brought as much as $wanted says
+load_flows()
+{
+	[ "$(now_cs)" -ge "$until_cs" ] && more_taken
+}
+
+# await_load: waits until more is taken, then for half a second of load and whatever more chance says
+await_load()
+{
+	wanted=$(($(n_taken) + 1))
+	wait_for 60 more_taken || return 1
+	chance=$(od -An -N1 -tu1 /dev/urandom)
+	from=$(n_taken)
+	from_cs=$(now_cs)
+	wanted=$((from + rate / 2 + rate * chance / 512))
+	until_cs=$((from_cs + 50))
+	wait_for 60 load_flows || return 1
+	flowed=$((flowed + $(n_taken) - from))
+	flowed_cs=$((flowed_cs + $(now_cs) - from_cs))
+}
+
+# one_round N: kills at whatever moment of the load that is
 one_round()
 {
-	wanted=$(($(n_taken) + rate / 4 + $(od -An -N1 -tu1 /dev/urandom)))
-	wait_for 60 more_taken || { cat load.err; die "nothing is taken any more"; }
+	await_load || { cat load.err; die "nothing is taken any more"; }
+	! gateway_is up || found_up=$((found_up + 1))
 	kinds=4
 	[ "$token" != swtpm ] || kinds=5
 	case $(($1 % kinds)) in
 	0) restart_gateway ;;
 	1) restart_site ;;
 	2) restart_cloud ;;
-	3)
-		restart_site
-		restart_cloud
-		[ "$token" != swtpm ] || restart_tpm
-		restart_gateway
+	3) restart_all ;;
+	4)
+		kill_tpm
+		begin_tpm
 		;;
-	4) restart_tpm ;;
 	esac
 }
 
@@ -76,11 +118,15 @@ main()
 	start_gateway
 	start_load "$rate"
 	round=0
+	found_up=0
+	flowed=0
+	flowed_cs=0
 	while [ "$round" -lt "$rounds" ]; do
 		one_round "$round" >round.out 2>&1 || { cat round.out load.err; die "round $round failed"; }
 		round=$((round + 1))
 	done
-	note "$rounds kills"
+	note "$rounds kills, $found_up of them while the gateway was connected;" \
+		"$((flowed * 100 / flowed_cs)) messages a second before each"
 	end_load
 	end
 }
