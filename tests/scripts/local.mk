@@ -21,3 +21,6 @@ TESTS += tests/scripts/move.test
 
 dist_check_SCRIPTS += tests/scripts/systemd.test
 TESTS += tests/scripts/systemd.test
+
+dist_check_SCRIPTS += tests/scripts/seccomp.test
+TESTS += tests/scripts/seccomp.test
