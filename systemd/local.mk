@@ -7,7 +7,8 @@ grafanadir = $(exampledir)/grafana
 prometheusdir = $(exampledir)/prometheus
 
 examples = examples/softhsm.conf examples/tpm.conf examples/site.conf \
-	examples/mosquitto-service.conf examples/tpm-service.conf
+	examples/mosquitto-service.conf examples/mosquitto-site.acl examples/pin-service.conf \
+	examples/tpm-service.conf
 
 nodist_systemdsystemunit_DATA = systemd/p11-gateway@.service
 dist_example_DATA = $(examples)
@@ -32,7 +33,8 @@ systemd/p11-gateway@.service: systemd/p11-gateway@.service.in Makefile
 install-data-local:
 	$(MKDIR_P) '$(DESTDIR)$(sysusersdir)' '$(DESTDIR)$(tmpfilesdir)'
 	$(INSTALL_DATA) $(srcdir)/systemd/sysusers.conf '$(DESTDIR)$(sysusersdir)/p11-gateway.conf'
-	$(INSTALL_DATA) $(srcdir)/systemd/tmpfiles.conf '$(DESTDIR)$(tmpfilesdir)/p11-gateway.conf'
+	sed 's|/etc/|$(sysconfdir)/|' $(srcdir)/systemd/tmpfiles.conf >'$(DESTDIR)$(tmpfilesdir)/p11-gateway.conf'
+	chmod 644 '$(DESTDIR)$(tmpfilesdir)/p11-gateway.conf'
 
 uninstall-local:
 	rm -f '$(DESTDIR)$(sysusersdir)/p11-gateway.conf' '$(DESTDIR)$(tmpfilesdir)/p11-gateway.conf'

@@ -24,3 +24,6 @@ TESTS += tests/scripts/systemd.test
 
 dist_check_SCRIPTS += tests/scripts/seccomp.test
 TESTS += tests/scripts/seccomp.test
+
+dist_check_SCRIPTS += tests/scripts/service.test
+TESTS += tests/scripts/service.test
