@@ -37,6 +37,10 @@ TESTS += tests/integration/uplinks.sh tests/integration/two-users.sh
 dist_check_SCRIPTS += tests/integration/token-faults.sh
 TESTS += tests/integration/token-faults.sh
 
+# devices that attach themselves, or are not wanted; what a cloud ends connections for
+dist_check_SCRIPTS += tests/integration/attach.sh
+TESTS += tests/integration/attach.sh
+
 # what a gateway shows of itself
 dist_check_SCRIPTS += tests/integration/metrics.sh
 TESTS += tests/integration/metrics.sh
