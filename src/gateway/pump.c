@@ -125,6 +125,9 @@ pump_tick(struct gateway *g, struct fault *f)
 {
 	if (!g->pump.reader && find_spool(g, f))
 		return -1;
+	if (g->pump.reader && spool_is_gone(g->pump.reader))
+		return fault_set(f, FAULT_IO, "the spool %s was removed, and maybe made anew",
+			g->settings.spool.path);
 	g->pump.again |= suspects_due(&g->pump.suspects, gateway_now_ms(g));
 	g->pump.at_end = false; /* not every file system tells of what came */
 	pump_run(g);

@@ -19,7 +19,10 @@
 
 /*
  * want     the number of the message to come; 0 for whatever is the oldest
- * ahead    when the cursor is ahead of the log, which is to be said once: the log's end
+ * ahead    when the cursor is ahead of the log, which is to be said once: the log's end, and where
+ *          the cursor stood
+ * said     up to where damage was said: whoever reads again is not told again; missed: up to which
+ *          message those that are missing
  * emptied  what the watch told was taken note of since the end was last seen, before anything was
  *          read: what came later will be told
  * listed   there was no segment behind the open one, and none came since
@@ -30,7 +33,11 @@ struct spool_reader {
 	struct cursor cursor;
 	struct walk walk;
 	uint64_t want;
-	uint64_t ahead;
+	uint64_t ahead, stood, missed;
+	struct {
+		uint64_t first;
+		off_t at;
+	} said;
 	bool emptied, listed;
 };
 
@@ -76,7 +83,8 @@ place(struct spool_reader *r, const char *name, struct fault *f)
 	r->want = r->cursor.seq;
 	if (r->want > extent.next && extent.bytes) {
 		r->ahead = extent.next;
-		r->want = 0;
+		r->stood = r->cursor.seq;
+		r->want = r->cursor.seq = 0;
 	}
 	return 0;
 }
@@ -181,24 +189,44 @@ set_aside(const struct spool_reader *r, const char *folder)
 	return r->named && aside_keep(r->dir, folder, r->walk.first, r->walk.fd);
 }
 
+/* Whether what ends here was damage that was said before. */
+static bool
+was_said(struct spool_reader *r)
+{
+	if (r->walk.first < r->said.first ||
+		(r->walk.first == r->said.first && r->walk.at <= r->said.at))
+		return true;
+	r->said.first = r->walk.first;
+	r->said.at = r->walk.at;
+	return false;
+}
+
+/* Returns 0 when that was said. */
 static int
 say_damage(struct spool_reader *r, size_t bytes, struct fault *f)
 {
 	char name[SEGMENT_NAME_LEN + 1];
-	bool kept = set_aside(r, ASIDE_DAMAGED);
+	bool kept;
 
+	if (was_said(r))
+		return 0;
+	kept = set_aside(r, ASIDE_DAMAGED);
 	segment_name(r->walk.first, name);
 	return fault_set(f, FAULT_INVALID,
 		"%zu bytes of the spool's segment %s are no messages%s%s", bytes, name,
 		kept ? ": it is kept as " ASIDE_DAMAGED "/" : "", kept ? name : "");
 }
 
+/* Returns 0 when that was said. */
 static int
 say_older(struct spool_reader *r, struct fault *f)
 {
 	char name[SEGMENT_NAME_LEN + 1];
-	bool kept = set_aside(r, ASIDE_OLDER);
+	bool kept;
 
+	if (was_said(r))
+		return 0;
+	kept = set_aside(r, ASIDE_OLDER);
 	segment_name(r->walk.first, name);
 	return fault_set(f, FAULT_INVALID,
 		"the spool's segment %s was written by an older version, and only that can read "
@@ -253,16 +281,19 @@ say_ahead(struct spool_reader *r, struct fault *f)
 	return fault_set(f, FAULT_INVALID,
 		"the cursor stands at message %" PRIu64 ", and the spool ends before %" PRIu64
 		": all that is in it is read again",
-		r->cursor.seq, ahead);
+		r->stood, ahead);
 }
 
-/* A number that is missing was dropped, or lost with a damaged part. */
+/* A number that is missing was dropped, or lost with a damaged part. Returns 0 when that was said. */
 static int
 say_missing(struct spool_reader *r, uint64_t seq, struct fault *f)
 {
 	uint64_t want = r->want;
 
 	r->want = seq;
+	if (seq <= r->missed)
+		return 0;
+	r->missed = seq;
 	return fault_set(f, FAULT_INVALID,
 		"messages %" PRIu64 " to %" PRIu64 " are not in the spool any more", want, seq - 1);
 }
@@ -330,6 +361,14 @@ spool_next(
 			return -1;
 	}
 	return 0;
+}
+
+bool
+spool_is_gone(const struct spool_reader *r)
+{
+	struct stat about;
+
+	return fstat(r->dir, &about) == 0 && about.st_nlink == 0;
 }
 
 bool

@@ -80,7 +80,7 @@ record_len(const struct spool_message *m)
 }
 
 void
-record_write(const struct spool_message *m, unsigned char *bytes)
+record_write(const struct spool_message *m, uint32_t salt, unsigned char *bytes)
 {
 	size_t device_len = strlen(m->device), topic_len = strlen(m->topic);
 	unsigned char *at = bytes + RECORD_HEAD_LEN;
@@ -96,7 +96,7 @@ record_write(const struct spool_message *m, unsigned char *bytes)
 	at = mempcpy(at, m->topic, topic_len + 1);
 	if (m->len)
 		at = mempcpy(at, m->payload, m->len);
-	put32(bytes + 4, checksum(bytes + 8, (size_t)(at - bytes) - 8));
+	put32(bytes + 4, checksum(bytes + 8, (size_t)(at - bytes) - 8) ^ salt);
 }
 
 /* No byte may be other than a record has it, as far as there are any. */
@@ -108,8 +108,8 @@ read_short(const unsigned char *bytes, size_t len)
 }
 
 enum record_state
-record_read(
-	const unsigned char *bytes, size_t len, struct spool_message *ret_message, size_t *ret_len)
+record_read(const unsigned char *bytes, size_t len, uint32_t salt,
+	struct spool_message *ret_message, size_t *ret_len)
 {
 	size_t device_len, topic_len, payload_len, whole;
 	const char *device, *topic;
@@ -127,7 +127,7 @@ record_read(
 		return RECORD_PARTIAL;
 	device = (const char *)bytes + RECORD_HEAD_LEN;
 	topic = device + device_len + 1;
-	if (checksum(bytes + 8, whole - 8) != get32(bytes + 4) ||
+	if ((checksum(bytes + 8, whole - 8) ^ salt) != get32(bytes + 4) ||
 		strnlen(device, device_len + 1) != device_len ||
 		strnlen(topic, topic_len + 1) != topic_len)
 		return RECORD_BAD;

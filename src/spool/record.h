@@ -8,7 +8,8 @@
  * All numbers are little-endian:
  *
  *   0  magic, 4 bytes          24  payload's length, 4
- *   4  checksum of the rest    28  topic's length, 2
+ *   4  checksum of the rest,   28  topic's length, 2
+ *      xor the segment's salt
  *   8  sequence number, 8      30  device's length, 1
  *  16  time in ms, 8           31  QoS, 1
  *  32  device, topic, payload; a NUL behind each of the first two
@@ -24,7 +25,7 @@ int record_check(const struct spool_message *message, struct fault *f);
 size_t record_len(const struct spool_message *message);
 
 /* Makes it; bytes has room for record_len(). */
-void record_write(const struct spool_message *message, unsigned char *bytes);
+void record_write(const struct spool_message *message, uint32_t salt, unsigned char *bytes);
 
 enum record_state {
 	RECORD_WHOLE,	/* there */
@@ -38,8 +39,8 @@ enum record_state {
  * ret_message  points into the bytes
  * ret_len      the record's length, when it is whole
  */
-enum record_state record_read(
-	const unsigned char *bytes, size_t len, struct spool_message *ret_message, size_t *ret_len);
+enum record_state record_read(const unsigned char *bytes, size_t len, uint32_t salt,
+	struct spool_message *ret_message, size_t *ret_len);
 
 /* Where the next record may begin, behind the first byte; len when nowhere. */
 size_t record_resync(const unsigned char *bytes, size_t len);

@@ -3,6 +3,7 @@
 #include "spool/segment.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 
 #define MAGIC	  "P11SPOOL"
 #define MAGIC_LEN 8
+#define SALT_AT	  12
 
 /* Read at once, when there is as much. */
 #define VIEW_LEN (256 * 1024)
@@ -105,11 +107,23 @@ segment_list_clear(struct segment_list *list)
 }
 
 void
-segment_head(unsigned char head[SEGMENT_HEAD_LEN])
+segment_head(uint32_t salt, unsigned char head[SEGMENT_HEAD_LEN])
 {
+	uint32_t little = htole32(salt);
+
 	memset(head, 0, SEGMENT_HEAD_LEN);
 	memcpy(head, MAGIC, MAGIC_LEN);
 	head[MAGIC_LEN] = SEGMENT_VERSION;
+	memcpy(head + SALT_AT, &little, sizeof(little));
+}
+
+uint32_t
+segment_salt(const unsigned char head[SEGMENT_HEAD_LEN])
+{
+	uint32_t little;
+
+	memcpy(&little, head + SALT_AT, sizeof(little));
+	return le32toh(little);
 }
 
 enum segment_state

@@ -32,8 +32,13 @@ void segment_list_clear(struct segment_list *list);
 
 void segment_name(uint64_t first, char name[SEGMENT_NAME_LEN + 1]);
 
-/* What a new segment begins with: a magic and the version. */
-void segment_head(unsigned char head[SEGMENT_HEAD_LEN]);
+/*
+ * What a new segment begins with: a magic, the version, and a salt that its records' checksums hang
+ * on. A payload may look like records, and a torn one before it have them looked at: who sends it
+ * does not know the salt.
+ */
+void segment_head(uint32_t salt, unsigned char head[SEGMENT_HEAD_LEN]);
+uint32_t segment_salt(const unsigned char head[SEGMENT_HEAD_LEN]);
 
 enum segment_state {
 	SEGMENT_OURS,

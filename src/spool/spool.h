@@ -140,6 +140,9 @@ AUTO_DEFINE(spool_reader, struct spool_reader, spool_reader_close);
 int spool_next(struct spool_reader *reader, struct spool_message *ret_message, bool *ret_any,
 	struct fault *f);
 
+/* Whether the directory was removed: another one of its name takes another reader. */
+bool spool_is_gone(const struct spool_reader *reader);
+
 /*
  * Whether some of what comes next was read from the disk already. Without it spool_next() asks the
  * system: who has something to do first does that.

@@ -57,6 +57,7 @@ read_head(struct walk *walk, enum walk_state *ret, struct fault *f)
 		return -1;
 	switch (segment_check(bytes, len)) {
 	case SEGMENT_OURS:
+		walk->salt = segment_salt(bytes);
 		walk->at = SEGMENT_HEAD_LEN;
 		break;
 	case SEGMENT_PARTIAL:
@@ -86,7 +87,7 @@ look(struct walk *walk, off_t at, enum record_state *ret_state, struct spool_mes
 	for (;;) {
 		if (segment_view(&walk->view, walk->fd, at, need, &bytes, ret_len, f))
 			return -1;
-		*ret_state = record_read(bytes, *ret_len, ret_message, ret_len);
+		*ret_state = record_read(bytes, *ret_len, walk->salt, ret_message, ret_len);
 		if (*ret_state != RECORD_PARTIAL || need == RECORD_LEN_MAX || !*ret_len)
 			return 0;
 		need = RECORD_LEN_MAX;
@@ -130,6 +131,23 @@ find(struct walk *walk, off_t at, off_t *ret_at, bool *ret_found, struct fault *
 	}
 }
 
+/*
+ * Whether there is something behind what was read to the end: a disk that cannot read ends it too,
+ * and says so only when it is asked for what comes there.
+ */
+static int
+goes_on(const struct walk *walk, off_t end, bool *ret, struct fault *f)
+{
+	char byte;
+	ssize_t got;
+
+	do
+		got = pread(walk->fd, &byte, 1, end);
+	while (got < 0 && errno == EINTR);
+	*ret = got > 0;
+	return got < 0 ? fault_errno(f, "cannot read a segment of the spool") : 0;
+}
+
 int
 walk_next(struct walk *walk, enum walk_state *ret_state, struct spool_message *ret_message,
 	size_t *ret_bytes, struct fault *f)
@@ -137,7 +155,7 @@ walk_next(struct walk *walk, enum walk_state *ret_state, struct spool_message *r
 	enum record_state state;
 	size_t len;
 	off_t at;
-	bool found;
+	bool found, more = false;
 
 	*ret_bytes = 0;
 	if (read_head(walk, ret_state, f))
@@ -163,7 +181,9 @@ walk_next(struct walk *walk, enum walk_state *ret_state, struct spool_message *r
 		if (find(walk, walk->at, &at, &found, f))
 			return -1;
 		segment_view_forget(&walk->view);
-		if (!found)
+		if (!found && goes_on(walk, at, &more, f))
+			return -1;
+		if (!found && !more)
 			break;
 	}
 	*ret_bytes = (size_t)(at - walk->at);

@@ -8,12 +8,14 @@
 /*
  * fd     the segment's; -1 when none is open
  * first  its number
+ * salt   its records'
  * at     where the next record begins
  * older  an older version wrote it, as far as its head tells: no record can be read, as a rule
  */
 struct walk {
 	int fd;
 	uint64_t first;
+	uint32_t salt;
 	off_t at;
 	bool older;
 	struct segment_view view;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ struct segment {
 /*
  * segments  oldest first; the last one is written to while `fd` is open
  * next      the number of the message to come
+ * salt      the open segment's
  * record    room for what is written at once
  * opened_ms when the last segment was begun
  */
@@ -50,6 +52,7 @@ struct spool_writer {
 	size_t n, room;
 	int64_t bytes, segment_max;
 	uint64_t next;
+	uint32_t salt;
 	unsigned char *record;
 	size_t record_size;
 	int64_t opened_ms, ticked_ms;
@@ -382,6 +385,21 @@ make_room(struct spool_writer *w, int64_t len, bool *ret_room, struct fault *f)
 	return 0;
 }
 
+/* Who has read a head that was there already counts on its salt. */
+static int
+write_head(struct spool_writer *w)
+{
+	unsigned char head[SEGMENT_HEAD_LEN];
+	ssize_t len = pread(w->fd, head, sizeof(head), 0);
+
+	if (len == sizeof(head) && segment_check(head, sizeof(head)) == SEGMENT_OURS)
+		w->salt = segment_salt(head);
+	else if (len < 0 || getrandom(&w->salt, sizeof(w->salt), 0) != sizeof(w->salt))
+		return -1;
+	segment_head(w->salt, head);
+	return ftruncate(w->fd, 0) < 0 || write(w->fd, head, sizeof(head)) != sizeof(head) ? -1 : 0;
+}
+
 /*
  * Begins a segment. One that is there by that name was begun, and nothing came into it. A disk that
  * fails is noticed here as a rule, before there is a message that is not promised.
@@ -390,19 +408,16 @@ static int
 begin(struct spool_writer *w, struct fault *f)
 {
 	struct segment segment = {.first = w->next, .bytes = SEGMENT_HEAD_LEN};
-	unsigned char head[SEGMENT_HEAD_LEN];
 	char name[SEGMENT_NAME_LEN + 1];
 
 	segment_name(w->next, name);
-	segment_head(head);
 	if (w->n && w->segments[w->n - 1].first == w->next)
 		w->bytes -= w->segments[--w->n].bytes;
-	w->fd = openat(w->dir, name,
-		O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+	w->fd = openat(w->dir, name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (w->fd < 0)
 		return fault_errno(f, "cannot begin the spool's segment %s", name);
 	/* It stays, and is begun again: a reader may have it open, and knows it by its name. */
-	if (write(w->fd, head, sizeof(head)) != sizeof(head) ||
+	if (write_head(w) < 0 ||
 		(w->options.power && (fdatasync(w->fd) < 0 || fsync(w->dir) < 0))) {
 		fault_errno(f, "cannot begin the spool's segment %s", name);
 		seal(w);
@@ -424,6 +439,7 @@ undo(struct spool_writer *w)
 		seal(w);
 }
 
+/* For the segment that is open. */
 static int
 make_record(struct spool_writer *w, const struct spool_message *m, size_t len, struct fault *f)
 {
@@ -435,7 +451,7 @@ make_record(struct spool_writer *w, const struct spool_message *m, size_t len, s
 		w->record = more;
 		w->record_size = len;
 	}
-	record_write(m, w->record);
+	record_write(m, w->salt, w->record);
 	return 0;
 }
 
@@ -491,7 +507,7 @@ spool_append(struct spool_writer *w, const struct spool_message *message, struct
 			"the spool is full: %lld bytes wait for the cloud", (long long)w->bytes);
 	if (w->fd >= 0 && w->segments[w->n - 1].bytes + (int64_t)len > w->segment_max)
 		seal(w);
-	if (make_record(w, &m, len, f) || (w->fd < 0 && begin(w, f)))
+	if ((w->fd < 0 && begin(w, f)) || make_record(w, &m, len, f))
 		return -1;
 	return write_record(w, len, f);
 }

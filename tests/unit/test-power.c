@@ -24,10 +24,12 @@ static const struct spool_options power = {.max_bytes = SPOOL_SIZE_MIN, .power =
  * done   what was done in turn: 'w'rite, fdatasync as 'd', fsync as 'f'
  * fails  the one of them that fails
  * looks  who reads to the end meanwhile
+ * bad    from where on a file cannot be read; 0: all of it can
  */
 static char done[64];
 static char fails;
 static struct spool_reader *looks;
+static off_t bad;
 
 static void assert_none(struct spool_reader *reader);
 
@@ -64,6 +66,19 @@ write(int fd, const void *bytes, size_t len)
 	return note('w') ? -1 : syscall(SYS_write, fd, bytes, len);
 }
 
+/* As a disk does it: what is before the bad place first, and the error with the next call. */
+ssize_t
+pread(int fd, void *bytes, size_t len, off_t at)
+{
+	if (bad && at >= bad) {
+		errno = EIO;
+		return -1;
+	}
+	if (bad && at + (off_t)len > bad)
+		len = (size_t)(bad - at);
+	return syscall(SYS_pread64, fd, bytes, len, at);
+}
+
 static int
 remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
 {
@@ -77,6 +92,7 @@ begin(void **state)
 	(void)state;
 	fails = '\0';
 	looks = NULL;
+	bad = 0;
 	strcpy(dir + sizeof(dir) - 7, "XXXXXX");
 	return mkdtemp(dir) ? 0 : -1;
 }
@@ -220,6 +236,32 @@ no_number_is_given_twice(void **state)
 	assert_none(reader);
 }
 
+/* A place that cannot be read is no end, and no damage: it may be read later. */
+static void
+a_disk_that_cannot_read_is_not_at_the_end(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(dir, &process);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	bool any;
+
+	(void)state;
+	assert_ok(append(writer, "zero", &f), &f);
+	assert_ok(append(writer, "one", &f), &f);
+	spool_writer_close(writer);
+	writer = writer_with(dir, &process);
+	assert_ok(append(writer, "two", &f), &f);
+	bad = 80;
+	assert_next(reader, 1, "zero");
+	for (int i = 0; i < 2; i++)
+		assert_fault(spool_next(reader, &message, &any, &f), &f, FAULT_IO);
+	bad = 0;
+	assert_next(reader, 2, "one");
+	assert_next(reader, 3, "two");
+	assert_none(reader);
+}
+
 /* One who has a segment open that was only begun is not left behind with it. */
 static void
 a_segment_that_was_begun_is_gone_on_with(void **state)
@@ -251,6 +293,7 @@ main(void)
 		TEST(what_is_told_to_be_taken_is_on_the_disk),
 		TEST(a_spool_that_is_made_is_on_the_disk),
 		TEST(no_number_is_given_twice),
+		TEST(a_disk_that_cannot_read_is_not_at_the_end),
 		TEST(a_segment_that_was_begun_is_gone_on_with),
 	};
 

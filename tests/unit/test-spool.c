@@ -19,6 +19,7 @@
 
 #include "base/auto.h"
 #include "base/file.h"
+#include "spool/record.h"
 #include "spool/segment.h"
 #include "spool/spool.h"
 
@@ -354,7 +355,7 @@ static void
 damage_costs_what_it_hit(void **state)
 {
 	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
-	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	struct spool_reader *reader = reader_of("cloud");
 	char aside[128];
 	off_t two;
 
@@ -373,7 +374,8 @@ damage_costs_what_it_hit(void **state)
 	assert_int_equal(access(aside, R_OK), 0);
 	/* Its length says that the rest of the file is its own. */
 	damage(1, two + 26, 1);
-	spool_rewind(reader);
+	spool_reader_close(reader);
+	reader = reader_of("other");
 	assert_next(reader, "one");
 	assert_lost(reader, "are no messages");
 	assert_lost(reader, "messages 2 to 2");
@@ -381,6 +383,7 @@ damage_costs_what_it_hit(void **state)
 	append(writer, "four");
 	assert_none(reader);
 	assert_next(reader, "four");
+	spool_reader_close(reader);
 }
 
 /* tear(FIRST): a segment from this number on, whose third message is torn */
@@ -451,6 +454,82 @@ the_newest_damaged_segments_are_kept(void **state)
 	assert_false(is_in("damaged", 16));
 	assert_true(is_in("damaged", 19));
 	spool_writer_close(writer);
+}
+
+/* A reader that begins anew is not told again of what it was told. */
+static void
+damage_is_said_once(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	off_t two;
+
+	(void)state;
+	append(writer, "one");
+	two = size_of(1);
+	append(writer, "two");
+	append(writer, "three");
+	damage(1, two + 40, 0xff);
+	assert_next(reader, "one");
+	assert_lost(reader, "are no messages");
+	assert_lost(reader, "messages 2 to 2");
+	assert_next(reader, "three");
+	spool_rewind(reader);
+	assert_next(reader, "one");
+	assert_next(reader, "three");
+	assert_none(reader);
+}
+
+/* What a device sends may look like records, and a torn one have it looked at. */
+static void
+a_payload_is_no_record(void **state)
+{
+	struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	const struct spool_message forged = {.seq = 1000,
+		.qos = 1,
+		.device = "other",
+		.topic = "forged",
+		.payload = "x",
+		.len = 1};
+	unsigned char payload[1024] = {0}, again[256];
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	append(writer, "one");
+	record_write(&forged, 0, payload + 100);
+	assert_ok(try_append(writer, "dev", (const char *)payload, sizeof(payload), &f), &f);
+	spool_writer_close(writer);
+	cut(1, size_of(1) - 100);
+	writer = writer_with(&defaults);
+	append(writer, "three");
+	assert_next(reader, "one");
+	assert_lost(reader, "are no messages");
+	assert_lost(reader, "are not in the spool any more");
+	assert_next(reader, "three");
+	assert_none(reader);
+	/* It would have been one where there is no salt. */
+	record_write(&forged, 0, again);
+	assert_memory_equal(again, payload + 100, record_len(&forged));
+	spool_writer_close(writer);
+}
+
+static void
+a_spool_that_was_removed_is_noticed(void **state)
+{
+	struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
+	char command[256];
+
+	(void)state;
+	append(writer, "one");
+	spool_writer_close(writer);
+	assert_false(spool_is_gone(reader));
+	snprintf(command, sizeof(command), "rm -r '%s'", dir);
+	assert_int_equal(system(command), 0);
+	assert_true(spool_is_gone(reader));
+	assert_int_equal(mkdir(dir, 0700), 0);
+	assert_true(spool_is_gone(reader));
 }
 
 static void
@@ -752,6 +831,8 @@ a_cursor_ahead_of_the_log_loses_nothing(void **state)
 	reader = reader_of("cloud");
 	assert_lost(reader, "the cursor stands at message 100");
 	assert_next(reader, "one");
+	spool_rewind(reader);
+	assert_next(reader, "one");
 	assert_none(reader);
 	spool_reader_close(reader);
 	/* A log that begins again counts on from the cursor. */
@@ -1007,6 +1088,9 @@ main(void)
 		TEST(what_came_behind_the_end_is_told),
 		TEST(a_torn_tail_costs_nothing_else),
 		TEST(damage_costs_what_it_hit),
+		TEST(damage_is_said_once),
+		TEST(a_payload_is_no_record),
+		TEST(a_spool_that_was_removed_is_noticed),
 		TEST(the_newest_damaged_segments_are_kept),
 		TEST(a_damaged_segment_is_kept_whole_where_it_cannot_be_linked),
 		TEST(a_newer_version_s_segment_is_left_alone),
