@@ -9,6 +9,7 @@
 #include <mosquitto_broker.h>
 #include <mosquitto_plugin.h>
 
+#include "base/base64url.h"
 #include "plugin/journal.h"
 #include "plugin/registry_options.h"
 #include "plugin/sessions.h"
@@ -19,7 +20,12 @@
 /* Room for each topic that a device may publish to. */
 #define TOPIC_KEPT_MAX 1024
 
+/* Bytes that nobody guesses. */
+#define MARK_BYTES 16
+
 /*
+ * gone_mark   the user's name that a device's connection has for the broker once it has ended: none
+ *             that anybody knows, and so none that a CONNECT brings
  * looked_ms   when the file was last asked for changes, by the monotonic clock
  * crls_ms     when the files of revoked certificates were
  * swept_ms    when stale devices were last looked at
@@ -36,6 +42,7 @@ struct plugin {
 	struct roster *roster;
 	struct journal *journal;
 	struct waker *waker;
+	char gone_mark[BASE64URL_LEN(MARK_BYTES) + 1];
 	long looked_ms;
 	long crls_ms;
 	long swept_ms;

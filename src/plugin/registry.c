@@ -6,6 +6,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 
 #include "plugin/plugin.h"
 #include "registry/rules.h"
@@ -117,6 +118,32 @@ is_known(struct plugin *plugin, struct session *session, const unsigned char *di
 	       !watch_recheck(plugin, &session->self) && !session->ended;
 }
 
+/*
+ * A device that asked for a session to be kept (MQTT 5; a plugin cannot see that at CONNECT) stays
+ * a client of the broker's after its connection, and a reload asks about it as about the others.
+ * To refuse it then makes the broker close it once more, and expire it twice; to admit it makes a
+ * session that nobody speaks over. It is marked when it goes.
+ */
+static void
+mark_as_gone(struct plugin *plugin, struct mosquitto *client)
+{
+	const char *client_id = mosquitto_client_id(client);
+
+	if (client_id && rules_is_device_client(client_id) &&
+		mosquitto_set_username(client, plugin->gone_mark))
+		journal_failure("cannot mark one that is gone", client_id, "memory ran out");
+}
+
+/* In constant time: who knew the mark would be let in, if only to be denied everything. */
+static bool
+is_gone(const struct plugin *plugin, const struct mosquitto_evt_basic_auth *auth)
+{
+	size_t len = strlen(plugin->gone_mark);
+
+	return auth->username && strlen(auth->username) == len &&
+	       CRYPTO_memcmp(auth->username, plugin->gone_mark, len) == 0;
+}
+
 static int
 admit(struct plugin *plugin, const struct mosquitto_evt_basic_auth *auth, const char *client_id,
 	const unsigned char *digest, struct fault *f)
@@ -164,6 +191,9 @@ on_basic_auth(int event, void *event_data, void *userdata)
 	(void)event;
 	if (waker_called(plugin->waker, &f))
 		journal_failure("changes wait for the next packet", "", f.text);
+	/* Without a session it may do nothing, and nobody can come back to it. */
+	if (is_gone(plugin, auth))
+		return MOSQ_ERR_SUCCESS;
 	/* One that waits to be closed is not let in again by a reload. */
 	if (session && session->ended)
 		return MOSQ_ERR_AUTH;
@@ -286,6 +316,7 @@ on_disconnect(int event, void *event_data, void *userdata)
 		journal_event(plugin->journal, &session->self.admission, RULES_LOG_INFO,
 			"disconnected", "attached=%zu", session_attached(session));
 	forget(plugin, disconnect->client);
+	mark_as_gone(plugin, disconnect->client);
 	plugin_set_due(plugin);
 	return MOSQ_ERR_SUCCESS;
 }
@@ -313,9 +344,20 @@ unregister(struct plugin *plugin)
 }
 
 static int
+make_mark(struct plugin *plugin, struct fault *f)
+{
+	unsigned char bytes[MARK_BYTES];
+
+	if (RAND_bytes(bytes, sizeof(bytes)) != 1)
+		return fault_openssl(f, FAULT_CRYPTO, "no random bytes");
+	base64url_encode(plugin->gone_mark, bytes, sizeof(bytes));
+	return 0;
+}
+
+static int
 start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct fault *f)
 {
-	if (registry_options_read(&plugin->options, options, n, f) ||
+	if (make_mark(plugin, f) || registry_options_read(&plugin->options, options, n, f) ||
 		registry_open(plugin->options.db_file, &plugin->registry, f) ||
 		sessions_new(&plugin->sessions, f))
 		return -1;
