@@ -30,7 +30,8 @@
  * crls_ms     when the files of revoked certificates were
  * swept_ms    when stale devices were last looked at
  * failing     the file failed when it was last asked about a device: say so once
- * reading     there may be more changes than were read at once
+ * reading     there may be more changes than were read
+ * reading_failed  they could not be read when that was last tried: say so once
  * command     the newest command that was answered
  * topic       the one that was published to last, and its text: it is asked for twice a message
  */
@@ -47,7 +48,7 @@ struct plugin {
 	long crls_ms;
 	long swept_ms;
 	bool failing;
-	bool reading;
+	bool reading, reading_failed;
 	int64_t command;
 	struct topic topic;
 	char topic_text[TOPIC_KEPT_MAX];
@@ -107,7 +108,10 @@ void gateway_take_over(struct plugin *plugin, const struct device *newest);
 /* watch: what others change in the registry's file, and what time brings. */
 void watch_look(struct plugin *plugin, long now_ms);
 
-/* Looks again at a stale device. 0, with the device gone or not; -1 when the file failed. */
+/*
+ * Looks again at a device; one that was stale is sent its newest config. 0, with the device gone or
+ * not; -1 when the file failed: it is as stale as before then.
+ */
 int watch_recheck(struct plugin *plugin, struct device *device);
 
 /* Once for each pass of the broker's loop, up to 100,000 times a second: nearly always nothing. */

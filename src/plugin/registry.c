@@ -67,8 +67,10 @@ plugin_end(struct plugin *plugin, struct session *session, const char *reason)
 void
 plugin_set_due(struct plugin *plugin)
 {
-	waker_set_due(plugin->waker,
-		sessions_any_ended(plugin->sessions) ? 1 : roster_next_end(plugin->roster));
+	bool now = sessions_any_ended(plugin->sessions) || roster_stale(plugin->roster) ||
+		   plugin->reading;
+
+	waker_set_due(plugin->waker, now ? 1 : roster_next_end(plugin->roster));
 }
 
 bool
@@ -113,9 +115,12 @@ forget(struct plugin *plugin, const void *client)
 static bool
 is_known(struct plugin *plugin, struct session *session, const unsigned char *digest)
 {
-	return session && CRYPTO_memcmp(session->digest, digest, SESSION_DIGEST_LEN) == 0 &&
-	       session->self.admission.until > time(NULL) &&
-	       !watch_recheck(plugin, &session->self) && !session->ended;
+	if (!session || CRYPTO_memcmp(session->digest, digest, SESSION_DIGEST_LEN) != 0 ||
+		session->self.admission.until <= time(NULL))
+		return false;
+	/* When the file fails it stays; one that is stale is looked at before it does anything. */
+	watch_recheck(plugin, &session->self);
+	return !session->ended;
 }
 
 /*

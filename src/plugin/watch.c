@@ -30,6 +30,7 @@ watch_recheck(struct plugin *plugin, struct device *device)
 {
 	struct session *session = device->session;
 	struct fault f = FAULT_INIT;
+	bool stale = roster_is_stale(plugin->roster, device);
 	int rc = device == &session->self
 			 ? registry_may_stay(plugin->registry, &device->admission, &f)
 			 : registry_may_stay_attached(plugin->registry, &session->self.admission,
@@ -37,6 +38,9 @@ watch_recheck(struct plugin *plugin, struct device *device)
 
 	if (!rc) {
 		roster_fresh(plugin->roster, device);
+		/* What made it stale may have passed over a change of its config. */
+		if (stale)
+			downlink_renew_config(plugin, device);
 	} else if (f.code == FAULT_AUTH) {
 		if (device == &session->self)
 			plugin_end(plugin, session, f.text);
@@ -97,11 +101,15 @@ read_changes(struct plugin *plugin)
 	size_t n;
 
 	if (registry_changes(plugin->registry, rows, CHANGES_MAX, &n, &all, &f)) {
-		journal_failure("cannot read what changed", "", f.text);
-		all = true;
-		n = 0;
+		/* That there was a change is not said again. */
+		if (!plugin->reading_failed)
+			journal_failure("cannot read what changed", "", f.text);
+		plugin->reading = plugin->reading_failed = true;
+		roster_make_stale(plugin->roster);
+		return;
 	}
 	plugin->reading = n == CHANGES_MAX;
+	plugin->reading_failed = false;
 	for (size_t i = 0; i < n && !all; i++) {
 		/* A file that fails now is asked again when the stale ones are swept. */
 		all = changed(plugin, rows[i]) != 0;

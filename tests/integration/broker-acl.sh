@@ -237,6 +237,20 @@ a_reload_keeps_good_connections()
 	p11-registry devices update good --registry=reg --no-blocked >>registry.out
 }
 
+# What is changed of a registry is looked at again in each of its devices, not by the list of changes.
+a_config_beside_a_change_of_the_registry_arrives()
+{
+	listen good -t /devices/good/config
+	kill -STOP "$broker_pid"
+	give_config good beside-a-change
+	p11-registry registries update reg --log-level=debug >>registry.out
+	kill -CONT "$broker_pid"
+	check "a config given beside a change of the registry arrives" \
+		wait_for 20 says '^beside-a-change$' good.sub
+	p11-registry registries update reg --log-level=info >>registry.out
+	kill "$listener"
+}
+
 a_device_has_no_will()
 {
 	watch_everything
@@ -325,6 +339,7 @@ main()
 	the_connection_ends_with_the_token
 	a_takeover_leaves_the_new_connection
 	a_reload_keeps_good_connections
+	a_config_beside_a_change_of_the_registry_arrives
 	a_device_has_no_will
 	nobody_else_is_let_in
 	a_file_that_fails_loses_nothing
