@@ -70,8 +70,7 @@ refuse(struct plugin *plugin, struct session *session, const char *filter)
 		"commands/#",
 		filter);
 	journal_failed(plugin->journal, &session->self, f.text);
-	journal_event(plugin->journal, &session->self.admission, RULES_LOG_ERROR,
-		"refused subscription", "reason=%s", f.text);
+	journal_wrong(plugin->journal, session, "refused subscription", "reason=%s", f.text);
 	return MOSQ_ERR_ACL_DENIED;
 }
 

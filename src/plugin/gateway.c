@@ -50,11 +50,9 @@ static int
 refuse(struct plugin *plugin, struct session *session, const struct topic *topic,
 	const struct mosquitto_evt_acl_check *acl, const char *event, const char *reason)
 {
-	const struct registry_admission *self = &session->self.admission;
-
 	journal_failed(plugin->journal, &session->self, reason);
-	journal_event(plugin->journal, self, RULES_LOG_ERROR, event, "device=%s reason=%s",
-		topic->device, reason);
+	journal_wrong(
+		plugin->journal, session, event, "device=%s reason=%s", topic->device, reason);
 	tell(session, ATTACHMENT_ERROR, topic->device, reason, "PUBLISH", acl->topic);
 	return MOSQ_ERR_ACL_DENIED;
 }
@@ -135,14 +133,13 @@ int
 gateway_not_attached(struct plugin *plugin, struct session *session, const char *device,
 	const char *message_type, const char *topic)
 {
-	const struct registry_admission *self = &session->self.admission;
 	char text[RULES_ID_MAX + 96];
 
 	snprintf(text, sizeof(text), "The device with ID '%s' is not attached to the gateway.",
 		device);
 	journal_failed(plugin->journal, &session->self, text);
-	journal_event(plugin->journal, self, RULES_LOG_ERROR, "not attached", "device=%s topic=%s",
-		device, topic);
+	journal_wrong(
+		plugin->journal, session, "not attached", "device=%s topic=%s", device, topic);
 	tell(session, NOT_FOUND, device, text, message_type, topic);
 	return MOSQ_ERR_ACL_DENIED;
 }

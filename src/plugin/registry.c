@@ -44,6 +44,9 @@ plugin_now_ms(void)
 static void
 keep_notes(struct plugin *plugin, struct session *session)
 {
+	if (session->unrecorded)
+		journal_event(plugin->journal, &session->self.admission, RULES_LOG_ERROR,
+			"left out", "unrecorded=%lu", session->unrecorded);
 	journal_keep(plugin->journal, &session->self);
 	for (size_t i = 0; i < session->attached.n_slots; i++) {
 		for (struct table_link *link = session->attached.slots[i]; link; link = link->next)

@@ -26,6 +26,8 @@
  * ended      may do nothing any more; waits to be closed
  * errors     whether it listens to its errors topic
  * messages, bytes_up, bytes_down  how fast they come
+ * wrongs     how fast lines come about what it does wrong
+ * unrecorded  those that were left out since the last one
  * active_ms  when it was last heard of; counts for those of `idle` only
  * the rest is private to sessions.c
  */
@@ -38,7 +40,9 @@ struct session {
 	bool ended;
 	bool errors;
 	struct limits_bucket messages, bytes_up, bytes_down;
-	long active_ms;
+	struct limits_bucket wrongs;
+	unsigned long unrecorded;
+	int64_t active_ms;
 
 	unsigned long generation;
 	struct table_link by_client;
