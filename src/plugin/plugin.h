@@ -3,6 +3,7 @@
 #define PLUGIN_PLUGIN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <time.h>
 
 #include <mosquitto.h>
@@ -44,9 +45,9 @@ struct plugin {
 	struct journal *journal;
 	struct waker *waker;
 	char gone_mark[BASE64URL_LEN(MARK_BYTES) + 1];
-	long looked_ms;
-	long crls_ms;
-	long swept_ms;
+	int64_t looked_ms;
+	int64_t crls_ms;
+	int64_t swept_ms;
 	bool failing;
 	bool reading, reading_failed;
 	int64_t command;
@@ -55,7 +56,7 @@ struct plugin {
 };
 
 /* By a clock that never goes back; cheap. */
-long plugin_now_ms(void);
+int64_t plugin_now_ms(void);
 
 /*
  * Ends a device's connection for a reason that is logged; the broker closes it at its next pass,
@@ -106,7 +107,7 @@ void gateway_drop(struct plugin *plugin, struct device *device, const char *reas
 void gateway_take_over(struct plugin *plugin, const struct device *newest);
 
 /* watch: what others change in the registry's file, and what time brings. */
-void watch_look(struct plugin *plugin, long now_ms);
+void watch_look(struct plugin *plugin, int64_t now_ms);
 
 /*
  * Looks again at a device; one that was stale is sent its newest config. 0, with the device gone or

@@ -31,13 +31,13 @@ plugin_free(struct plugin *plugin)
 
 AUTO_DEFINE(plugin, struct plugin, plugin_free);
 
-long
+int64_t
 plugin_now_ms(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* What is noted of a session's devices is kept before they go. */
@@ -80,7 +80,7 @@ bool
 plugin_may_go_on(struct plugin *plugin, struct session *session)
 {
 	struct device *self = &session->self;
-	long now_ms = plugin_now_ms();
+	int64_t now_ms = plugin_now_ms();
 
 	if (session->ended)
 		return false;

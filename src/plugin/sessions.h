@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 
 #include "base/auto.h"
@@ -120,9 +121,9 @@ struct session *sessions_take_ended(struct sessions *sessions);
 bool sessions_any_ended(const struct sessions *sessions);
 
 /* Says that a session was heard of; from then on it is one that can be idle. */
-void sessions_hear(struct sessions *sessions, struct session *session, long now_ms);
+void sessions_hear(struct sessions *sessions, struct session *session, int64_t now_ms);
 
 /* A session that was not heard of since, not ended, or NULL. */
-struct session *sessions_idle(const struct sessions *sessions, long since_ms);
+struct session *sessions_idle(const struct sessions *sessions, int64_t since_ms);
 
 #endif

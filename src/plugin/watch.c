@@ -119,7 +119,7 @@ read_changes(struct plugin *plugin)
 }
 
 static void
-reread_crls(struct plugin *plugin, long now_ms)
+reread_crls(struct plugin *plugin, int64_t now_ms)
 {
 	struct fault f = FAULT_INIT;
 	bool changed;
@@ -134,7 +134,7 @@ reread_crls(struct plugin *plugin, long now_ms)
 }
 
 void
-watch_look(struct plugin *plugin, long now_ms)
+watch_look(struct plugin *plugin, int64_t now_ms)
 {
 	reread_crls(plugin, now_ms);
 	if (now_ms - plugin->looked_ms < LOOK_EVERY_MS)
@@ -147,9 +147,9 @@ watch_look(struct plugin *plugin, long now_ms)
 }
 
 static void
-sweep(struct plugin *plugin, long now_ms)
+sweep(struct plugin *plugin, int64_t now_ms)
 {
-	long budget = (now_ms - plugin->swept_ms) * RECHECKS_PER_MS;
+	int64_t budget = (now_ms - plugin->swept_ms) * RECHECKS_PER_MS;
 	struct device *device;
 
 	if (budget <= 0)
@@ -164,7 +164,7 @@ sweep(struct plugin *plugin, long now_ms)
 }
 
 static void
-expire(struct plugin *plugin, long now_ms)
+expire(struct plugin *plugin, int64_t now_ms)
 {
 	time_t now = time(NULL);
 	struct session *session;
@@ -176,7 +176,8 @@ expire(struct plugin *plugin, long now_ms)
 		else
 			gateway_drop(plugin, device, "the device's token's time is over");
 	}
-	while ((session = sessions_idle(plugin->sessions, now_ms - plugin->options.idle_s * 1000)))
+	while ((session = sessions_idle(
+			plugin->sessions, now_ms - (int64_t)plugin->options.idle_s * 1000)))
 		plugin_end(plugin, session, "nothing was heard of it for too long");
 }
 
@@ -204,7 +205,7 @@ kick(struct plugin *plugin)
 void
 watch_tick(struct plugin *plugin)
 {
-	long now_ms = plugin_now_ms();
+	int64_t now_ms = plugin_now_ms();
 
 	watch_look(plugin, now_ms);
 	expire(plugin, now_ms);
