@@ -84,7 +84,7 @@ downlink_subscribe(
 	topic_parse(acl->topic, &topic);
 	if (!topic_is_filter(&topic))
 		return refuse(plugin, session, acl->topic);
-	device = session_device(session, topic.device);
+	device = gateway_device(plugin, session, topic.device);
 	if (topic.kind == TOPIC_ERRORS) {
 		if (device != self || !self->admission.gateway)
 			return refuse(plugin, session, acl->topic);

@@ -114,6 +114,7 @@ gateway_attach(struct plugin *plugin, struct session *session, const struct topi
 	journal_event(plugin->journal, &device->admission, RULES_LOG_INFO, "attached", "gateway=%s",
 		self->device_id);
 	gateway_take_over(plugin, device);
+	plugin_set_due(plugin);
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -151,6 +152,18 @@ gateway_drop(struct plugin *plugin, struct device *device, const char *reason)
 		NULL);
 	journal_failed(plugin->journal, device, reason);
 	detach(plugin, device, RULES_LOG_ERROR, reason);
+}
+
+struct device *
+gateway_device(struct plugin *plugin, struct session *session, const char *name)
+{
+	struct device *device = session_device(session, name);
+
+	if (!device || device == &session->self || !device->admission.until ||
+		device->admission.until > time(NULL))
+		return device;
+	gateway_drop(plugin, device, "the device's token's time is over");
+	return NULL;
 }
 
 void

@@ -96,6 +96,12 @@ int gateway_attach(struct plugin *plugin, struct session *session, const struct 
 int gateway_detach(struct plugin *plugin, struct session *session, const struct topic *topic,
 	const struct mosquitto_evt_acl_check *acl);
 
+/*
+ * The device of that name that speaks through a session: its own, or an attached one, which is
+ * detached when its token's time is over; NULL then, or when there is none.
+ */
+struct device *gateway_device(struct plugin *plugin, struct session *session, const char *name);
+
 /* Says on the errors topic that a device is not attached; what the ACL callback is to return. */
 int gateway_not_attached(struct plugin *plugin, struct session *session, const char *device,
 	const char *message_type, const char *topic);

@@ -119,7 +119,7 @@ uplink_check(
 		return topic->kind == TOPIC_ATTACH ? gateway_attach(plugin, session, topic, acl)
 						   : gateway_detach(plugin, session, topic, acl);
 	}
-	device = session_device(session, topic->device);
+	device = gateway_device(plugin, session, topic->device);
 	if (!device && (topic->kind == TOPIC_EVENTS || topic->kind == TOPIC_STATE)) {
 		if (self->admission.gateway)
 			return gateway_not_attached(
