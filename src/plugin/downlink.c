@@ -70,8 +70,7 @@ refuse(struct plugin *plugin, struct session *session, const char *filter)
 		"commands/#",
 		filter);
 	journal_failed(plugin->journal, &session->self, f.text);
-	journal_event(plugin->journal, &session->self.admission, RULES_LOG_ERROR,
-		"refused subscription", "reason=%s", f.text);
+	journal_wrong(plugin->journal, session, "refused subscription", "reason=%s", f.text);
 	return MOSQ_ERR_ACL_DENIED;
 }
 
@@ -85,7 +84,7 @@ downlink_subscribe(
 	topic_parse(acl->topic, &topic);
 	if (!topic_is_filter(&topic))
 		return refuse(plugin, session, acl->topic);
-	device = session_device(session, topic.device);
+	device = gateway_device(plugin, session, topic.device);
 	if (topic.kind == TOPIC_ERRORS) {
 		if (device != self || !self->admission.gateway)
 			return refuse(plugin, session, acl->topic);

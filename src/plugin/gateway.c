@@ -50,11 +50,9 @@ static int
 refuse(struct plugin *plugin, struct session *session, const struct topic *topic,
 	const struct mosquitto_evt_acl_check *acl, const char *event, const char *reason)
 {
-	const struct registry_admission *self = &session->self.admission;
-
 	journal_failed(plugin->journal, &session->self, reason);
-	journal_event(plugin->journal, self, RULES_LOG_ERROR, event, "device=%s reason=%s",
-		topic->device, reason);
+	journal_wrong(
+		plugin->journal, session, event, "device=%s reason=%s", topic->device, reason);
 	tell(session, ATTACHMENT_ERROR, topic->device, reason, "PUBLISH", acl->topic);
 	return MOSQ_ERR_ACL_DENIED;
 }
@@ -116,6 +114,7 @@ gateway_attach(struct plugin *plugin, struct session *session, const struct topi
 	journal_event(plugin->journal, &device->admission, RULES_LOG_INFO, "attached", "gateway=%s",
 		self->device_id);
 	gateway_take_over(plugin, device);
+	plugin_set_due(plugin);
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -135,14 +134,13 @@ int
 gateway_not_attached(struct plugin *plugin, struct session *session, const char *device,
 	const char *message_type, const char *topic)
 {
-	const struct registry_admission *self = &session->self.admission;
 	char text[RULES_ID_MAX + 96];
 
 	snprintf(text, sizeof(text), "The device with ID '%s' is not attached to the gateway.",
 		device);
 	journal_failed(plugin->journal, &session->self, text);
-	journal_event(plugin->journal, self, RULES_LOG_ERROR, "not attached", "device=%s topic=%s",
-		device, topic);
+	journal_wrong(
+		plugin->journal, session, "not attached", "device=%s topic=%s", device, topic);
 	tell(session, NOT_FOUND, device, text, message_type, topic);
 	return MOSQ_ERR_ACL_DENIED;
 }
@@ -154,6 +152,18 @@ gateway_drop(struct plugin *plugin, struct device *device, const char *reason)
 		NULL);
 	journal_failed(plugin->journal, device, reason);
 	detach(plugin, device, RULES_LOG_ERROR, reason);
+}
+
+struct device *
+gateway_device(struct plugin *plugin, struct session *session, const char *name)
+{
+	struct device *device = session_device(session, name);
+
+	if (!device || device == &session->self || !device->admission.until ||
+		device->admission.until > time(NULL))
+		return device;
+	gateway_drop(plugin, device, "the device's token's time is over");
+	return NULL;
 }
 
 void

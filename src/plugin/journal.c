@@ -25,8 +25,13 @@
 /* Lines about strangers in a second: whoever knocks must not push out what happened to devices. */
 #define REFUSED_PER_S 20
 
+/* Lines about what one connection does wrong in a second. */
+#define WRONGS_PER_S 5
+
 /* Characters of a client id in a log line. */
 #define SHOWN_MAX 200
+
+#define DETAIL_SIZE sizeof(((struct registry_event *)0)->detail)
 
 struct leaving {
 	int64_t device_row;
@@ -43,7 +48,7 @@ struct journal {
 	unsigned long lost;
 	unsigned long unrecorded;
 	struct limits_bucket refused;
-	long flushed_ms;
+	int64_t flushed_ms;
 	bool failing;
 };
 
@@ -176,20 +181,33 @@ static const int broker_level[] = {
 	[RULES_LOG_DEBUG] = MOSQ_LOG_DEBUG,
 };
 
-void
-journal_event(struct journal *journal, const struct registry_admission *of,
-	enum rules_log_level level, const char *name, const char *detail, ...)
+static int64_t
+clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* "unrecorded=3 " before what is written next, or nothing; returns its length. */
+static size_t
+tell_unrecorded(char *text, size_t size, unsigned long *unrecorded)
+{
+	int len = *unrecorded ? snprintf(text, size, "unrecorded=%lu ", *unrecorded) : 0;
+
+	*unrecorded = 0;
+	return (size_t)len;
+}
+
+/* text, of DETAIL_SIZE bytes, is made fit to be shown. */
+static void
+add_event(struct journal *journal, const struct registry_admission *of, enum rules_log_level level,
+	const char *name, char *text)
 {
 	const struct rules_client *c = &of->client;
 	struct registry_event *event;
-	char text[sizeof(event->detail)];
-	va_list ap;
 
-	if (level > of->log_level)
-		return;
-	va_start(ap, detail);
-	vsnprintf(text, sizeof(text), detail, ap);
-	va_end(ap);
 	/* A topic may be part of it. */
 	for (char *at = text; *at; at++)
 		*at = (unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at;
@@ -201,7 +219,44 @@ journal_event(struct journal *journal, const struct registry_admission *of,
 		return;
 	event->of = *c;
 	memcpy(event->of.device, of->device_id, sizeof(event->of.device));
-	memcpy(event->detail, text, sizeof(event->detail));
+	memcpy(event->detail, text, DETAIL_SIZE);
+}
+
+void
+journal_event(struct journal *journal, const struct registry_admission *of,
+	enum rules_log_level level, const char *name, const char *detail, ...)
+{
+	char text[DETAIL_SIZE];
+	va_list ap;
+
+	if (level > of->log_level)
+		return;
+	va_start(ap, detail);
+	vsnprintf(text, sizeof(text), detail, ap);
+	va_end(ap);
+	add_event(journal, of, level, name, text);
+}
+
+void
+journal_wrong(
+	struct journal *journal, struct session *session, const char *name, const char *detail, ...)
+{
+	const struct registry_admission *of = &session->self.admission;
+	char text[DETAIL_SIZE];
+	size_t len;
+	va_list ap;
+
+	if (of->log_level < RULES_LOG_ERROR)
+		return;
+	if (!limits_take(&session->wrongs, WRONGS_PER_S, 1, clock_ms())) {
+		session->unrecorded++;
+		return;
+	}
+	len = tell_unrecorded(text, sizeof(text), &session->unrecorded);
+	va_start(ap, detail);
+	vsnprintf(text + len, sizeof(text) - len, detail, ap);
+	va_end(ap);
+	add_event(journal, of, RULES_LOG_ERROR, name, text);
 }
 
 void
@@ -210,13 +265,11 @@ journal_refused(struct journal *journal, const char *client_id, const char *reas
 	char shown[SHOWN_MAX + 4];
 	struct registry_event *event;
 	struct rules_client of;
-	struct timespec now;
+	size_t len;
 
 	mosquitto_log_printf(MOSQ_LOG_NOTICE, NAME ": refused client=%s reason=%s",
 		plain(client_id, shown), reason);
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	if (!limits_take(&journal->refused, REFUSED_PER_S, 1,
-		    now.tv_sec * 1000 + now.tv_nsec / 1000000)) {
+	if (!limits_take(&journal->refused, REFUSED_PER_S, 1, clock_ms())) {
 		journal->unrecorded++;
 		return;
 	}
@@ -226,12 +279,8 @@ journal_refused(struct journal *journal, const char *client_id, const char *reas
 	if (!event)
 		return;
 	event->of = of;
-	if (journal->unrecorded)
-		snprintf(event->detail, sizeof(event->detail), "unrecorded=%lu reason=%s",
-			journal->unrecorded, reason);
-	else
-		snprintf(event->detail, sizeof(event->detail), "reason=%s", reason);
-	journal->unrecorded = 0;
+	len = tell_unrecorded(event->detail, DETAIL_SIZE, &journal->unrecorded);
+	snprintf(event->detail + len, DETAIL_SIZE - len, "reason=%s", reason);
 }
 
 void
@@ -291,7 +340,7 @@ is_empty(const struct journal *journal)
 }
 
 void
-journal_tick(struct journal *journal, long now_ms)
+journal_tick(struct journal *journal, int64_t now_ms)
 {
 	struct fault f = FAULT_INIT;
 

@@ -3,6 +3,7 @@
 #define PLUGIN_JOURNAL_H
 
 #include "plugin/roster.h"
+#include "plugin/sessions.h"
 #include "registry/registry.h"
 
 struct journal;
@@ -26,6 +27,13 @@ void journal_event(struct journal *journal, const struct registry_admission *of,
 	enum rules_log_level level, const char *event, const char *detail, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/*
+ * A line about what a connection does wrong and may do again with each message: so many of them in
+ * a second, with how many were left out before it. At RULES_LOG_ERROR; else as journal_event().
+ */
+void journal_wrong(struct journal *journal, struct session *session, const char *event,
+	const char *detail, ...) __attribute__((format(printf, 4, 5)));
+
 /* A line about a client that was not let in; its id comes from outside. */
 void journal_refused(struct journal *journal, const char *client_id, const char *reason);
 
@@ -42,6 +50,6 @@ void journal_failed(struct journal *journal, struct device *device, const char *
 void journal_keep(struct journal *journal, struct device *device);
 
 /* Writes down what waits, now and then. */
-void journal_tick(struct journal *journal, long now_ms);
+void journal_tick(struct journal *journal, int64_t now_ms);
 
 #endif

@@ -1,11 +1,12 @@
-# plugin: the mosquitto plugins, thin, and the sessions that they keep
+# plugin: the mosquitto plugins, thin, and what of them runs without a broker
 plugin_LTLIBRARIES += src/plugin/p11_registry.la
 noinst_LTLIBRARIES += src/plugin/libsessions.la
 src_plugin_libsessions_la_SOURCES = \
 	src/plugin/attributes.c src/plugin/attributes.h \
 	src/plugin/roster.c src/plugin/roster.h \
 	src/plugin/sessions.c src/plugin/sessions.h \
-	src/plugin/version.c src/plugin/version.h
+	src/plugin/version.c src/plugin/version.h \
+	src/plugin/waker.c src/plugin/waker.h
 
 src_plugin_p11_registry_la_SOURCES = \
 	src/plugin/broker.c src/plugin/broker.h \
@@ -17,7 +18,6 @@ src_plugin_p11_registry_la_SOURCES = \
 	src/plugin/registry.c \
 	src/plugin/registry_options.c src/plugin/registry_options.h \
 	src/plugin/uplink.c \
-	src/plugin/waker.c src/plugin/waker.h \
 	src/plugin/watch.c
 src_plugin_p11_registry_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
 	-export-symbols-regex '^mosquitto_plugin_(version|init|cleanup)$$'

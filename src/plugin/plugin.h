@@ -3,12 +3,14 @@
 #define PLUGIN_PLUGIN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <time.h>
 
 #include <mosquitto.h>
 #include <mosquitto_broker.h>
 #include <mosquitto_plugin.h>
 
+#include "base/base64url.h"
 #include "plugin/journal.h"
 #include "plugin/registry_options.h"
 #include "plugin/sessions.h"
@@ -19,12 +21,18 @@
 /* Room for each topic that a device may publish to. */
 #define TOPIC_KEPT_MAX 1024
 
+/* Bytes that nobody guesses. */
+#define MARK_BYTES 16
+
 /*
+ * gone_mark   the user's name that a device's connection has for the broker once it has ended: none
+ *             that anybody knows, and so none that a CONNECT brings
  * looked_ms   when the file was last asked for changes, by the monotonic clock
  * crls_ms     when the files of revoked certificates were
  * swept_ms    when stale devices were last looked at
  * failing     the file failed when it was last asked about a device: say so once
- * reading     there may be more changes than were read at once
+ * reading     there may be more changes than were read
+ * reading_failed  they could not be read when that was last tried: say so once
  * command     the newest command that was answered
  * topic       the one that was published to last, and its text: it is asked for twice a message
  */
@@ -36,18 +44,19 @@ struct plugin {
 	struct roster *roster;
 	struct journal *journal;
 	struct waker *waker;
-	long looked_ms;
-	long crls_ms;
-	long swept_ms;
+	char gone_mark[BASE64URL_LEN(MARK_BYTES) + 1];
+	int64_t looked_ms;
+	int64_t crls_ms;
+	int64_t swept_ms;
 	bool failing;
-	bool reading;
+	bool reading, reading_failed;
 	int64_t command;
 	struct topic topic;
 	char topic_text[TOPIC_KEPT_MAX];
 };
 
 /* By a clock that never goes back; cheap. */
-long plugin_now_ms(void);
+int64_t plugin_now_ms(void);
 
 /*
  * Ends a device's connection for a reason that is logged; the broker closes it at its next pass,
@@ -87,6 +96,12 @@ int gateway_attach(struct plugin *plugin, struct session *session, const struct 
 int gateway_detach(struct plugin *plugin, struct session *session, const struct topic *topic,
 	const struct mosquitto_evt_acl_check *acl);
 
+/*
+ * The device of that name that speaks through a session: its own, or an attached one, which is
+ * detached when its token's time is over; NULL then, or when there is none.
+ */
+struct device *gateway_device(struct plugin *plugin, struct session *session, const char *name);
+
 /* Says on the errors topic that a device is not attached; what the ACL callback is to return. */
 int gateway_not_attached(struct plugin *plugin, struct session *session, const char *device,
 	const char *message_type, const char *topic);
@@ -98,9 +113,12 @@ void gateway_drop(struct plugin *plugin, struct device *device, const char *reas
 void gateway_take_over(struct plugin *plugin, const struct device *newest);
 
 /* watch: what others change in the registry's file, and what time brings. */
-void watch_look(struct plugin *plugin, long now_ms);
+void watch_look(struct plugin *plugin, int64_t now_ms);
 
-/* Looks again at a stale device. 0, with the device gone or not; -1 when the file failed. */
+/*
+ * Looks again at a device; one that was stale is sent its newest config. 0, with the device gone or
+ * not; -1 when the file failed: it is as stale as before then.
+ */
 int watch_recheck(struct plugin *plugin, struct device *device);
 
 /* Once for each pass of the broker's loop, up to 100,000 times a second: nearly always nothing. */

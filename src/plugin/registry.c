@@ -6,6 +6,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 
 #include "plugin/plugin.h"
 #include "registry/rules.h"
@@ -30,19 +31,22 @@ plugin_free(struct plugin *plugin)
 
 AUTO_DEFINE(plugin, struct plugin, plugin_free);
 
-long
+int64_t
 plugin_now_ms(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* What is noted of a session's devices is kept before they go. */
 static void
 keep_notes(struct plugin *plugin, struct session *session)
 {
+	if (session->unrecorded)
+		journal_event(plugin->journal, &session->self.admission, RULES_LOG_ERROR,
+			"left out", "unrecorded=%lu", session->unrecorded);
 	journal_keep(plugin->journal, &session->self);
 	for (size_t i = 0; i < session->attached.n_slots; i++) {
 		for (struct table_link *link = session->attached.slots[i]; link; link = link->next)
@@ -66,15 +70,17 @@ plugin_end(struct plugin *plugin, struct session *session, const char *reason)
 void
 plugin_set_due(struct plugin *plugin)
 {
-	waker_set_due(plugin->waker,
-		sessions_any_ended(plugin->sessions) ? 1 : roster_next_end(plugin->roster));
+	bool now = sessions_any_ended(plugin->sessions) || roster_stale(plugin->roster) ||
+		   plugin->reading;
+
+	waker_set_due(plugin->waker, now ? 1 : roster_next_end(plugin->roster));
 }
 
 bool
 plugin_may_go_on(struct plugin *plugin, struct session *session)
 {
 	struct device *self = &session->self;
-	long now_ms = plugin_now_ms();
+	int64_t now_ms = plugin_now_ms();
 
 	if (session->ended)
 		return false;
@@ -112,9 +118,38 @@ forget(struct plugin *plugin, const void *client)
 static bool
 is_known(struct plugin *plugin, struct session *session, const unsigned char *digest)
 {
-	return session && CRYPTO_memcmp(session->digest, digest, SESSION_DIGEST_LEN) == 0 &&
-	       session->self.admission.until > time(NULL) &&
-	       !watch_recheck(plugin, &session->self) && !session->ended;
+	if (!session || CRYPTO_memcmp(session->digest, digest, SESSION_DIGEST_LEN) != 0 ||
+		session->self.admission.until <= time(NULL))
+		return false;
+	/* When the file fails it stays; one that is stale is looked at before it does anything. */
+	watch_recheck(plugin, &session->self);
+	return !session->ended;
+}
+
+/*
+ * A device that asked for a session to be kept (MQTT 5; a plugin cannot see that at CONNECT) stays
+ * a client of the broker's after its connection, and a reload asks about it as about the others.
+ * To refuse it then makes the broker close it once more, and expire it twice; to admit it makes a
+ * session that nobody speaks over. It is marked when it goes.
+ */
+static void
+mark_as_gone(struct plugin *plugin, struct mosquitto *client)
+{
+	const char *client_id = mosquitto_client_id(client);
+
+	if (client_id && rules_is_device_client(client_id) &&
+		mosquitto_set_username(client, plugin->gone_mark))
+		journal_failure("cannot mark one that is gone", client_id, "memory ran out");
+}
+
+/* In constant time: who knew the mark would be let in, if only to be denied everything. */
+static bool
+is_gone(const struct plugin *plugin, const struct mosquitto_evt_basic_auth *auth)
+{
+	size_t len = strlen(plugin->gone_mark);
+
+	return auth->username && strlen(auth->username) == len &&
+	       CRYPTO_memcmp(auth->username, plugin->gone_mark, len) == 0;
 }
 
 static int
@@ -164,6 +199,9 @@ on_basic_auth(int event, void *event_data, void *userdata)
 	(void)event;
 	if (waker_called(plugin->waker, &f))
 		journal_failure("changes wait for the next packet", "", f.text);
+	/* Without a session it may do nothing, and nobody can come back to it. */
+	if (is_gone(plugin, auth))
+		return MOSQ_ERR_SUCCESS;
 	/* One that waits to be closed is not let in again by a reload. */
 	if (session && session->ended)
 		return MOSQ_ERR_AUTH;
@@ -286,6 +324,7 @@ on_disconnect(int event, void *event_data, void *userdata)
 		journal_event(plugin->journal, &session->self.admission, RULES_LOG_INFO,
 			"disconnected", "attached=%zu", session_attached(session));
 	forget(plugin, disconnect->client);
+	mark_as_gone(plugin, disconnect->client);
 	plugin_set_due(plugin);
 	return MOSQ_ERR_SUCCESS;
 }
@@ -313,9 +352,20 @@ unregister(struct plugin *plugin)
 }
 
 static int
+make_mark(struct plugin *plugin, struct fault *f)
+{
+	unsigned char bytes[MARK_BYTES];
+
+	if (RAND_bytes(bytes, sizeof(bytes)) != 1)
+		return fault_openssl(f, FAULT_CRYPTO, "no random bytes");
+	base64url_encode(plugin->gone_mark, bytes, sizeof(bytes));
+	return 0;
+}
+
+static int
 start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct fault *f)
 {
-	if (registry_options_read(&plugin->options, options, n, f) ||
+	if (make_mark(plugin, f) || registry_options_read(&plugin->options, options, n, f) ||
 		registry_open(plugin->options.db_file, &plugin->registry, f) ||
 		sessions_new(&plugin->sessions, f))
 		return -1;

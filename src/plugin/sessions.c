@@ -267,7 +267,7 @@ sessions_any_ended(const struct sessions *sessions)
 }
 
 void
-sessions_hear(struct sessions *sessions, struct session *session, long now_ms)
+sessions_hear(struct sessions *sessions, struct session *session, int64_t now_ms)
 {
 	if (session->ended)
 		return;
@@ -276,7 +276,7 @@ sessions_hear(struct sessions *sessions, struct session *session, long now_ms)
 }
 
 struct session *
-sessions_idle(const struct sessions *sessions, long since_ms)
+sessions_idle(const struct sessions *sessions, int64_t since_ms)
 {
 	struct session *oldest;
 

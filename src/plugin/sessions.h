@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 
 #include "base/auto.h"
@@ -26,6 +27,8 @@
  * ended      may do nothing any more; waits to be closed
  * errors     whether it listens to its errors topic
  * messages, bytes_up, bytes_down  how fast they come
+ * wrongs     how fast lines come about what it does wrong
+ * unrecorded  those that were left out since the last one
  * active_ms  when it was last heard of; counts for those of `idle` only
  * the rest is private to sessions.c
  */
@@ -38,7 +41,9 @@ struct session {
 	bool ended;
 	bool errors;
 	struct limits_bucket messages, bytes_up, bytes_down;
-	long active_ms;
+	struct limits_bucket wrongs;
+	unsigned long unrecorded;
+	int64_t active_ms;
 
 	unsigned long generation;
 	struct table_link by_client;
@@ -116,9 +121,9 @@ struct session *sessions_take_ended(struct sessions *sessions);
 bool sessions_any_ended(const struct sessions *sessions);
 
 /* Says that a session was heard of; from then on it is one that can be idle. */
-void sessions_hear(struct sessions *sessions, struct session *session, long now_ms);
+void sessions_hear(struct sessions *sessions, struct session *session, int64_t now_ms);
 
 /* A session that was not heard of since, not ended, or NULL. */
-struct session *sessions_idle(const struct sessions *sessions, long since_ms);
+struct session *sessions_idle(const struct sessions *sessions, int64_t since_ms);
 
 #endif

@@ -54,7 +54,7 @@ static int
 check_rates(struct plugin *plugin, struct session *session, size_t len, struct fault *f)
 {
 	const struct registry_options *o = &plugin->options;
-	long now_ms = plugin_now_ms();
+	int64_t now_ms = plugin_now_ms();
 
 	if (!limits_take(&session->messages, o->max_messages_per_s, 1, now_ms))
 		return fault_set(
@@ -119,7 +119,7 @@ uplink_check(
 		return topic->kind == TOPIC_ATTACH ? gateway_attach(plugin, session, topic, acl)
 						   : gateway_detach(plugin, session, topic, acl);
 	}
-	device = session_device(session, topic->device);
+	device = gateway_device(plugin, session, topic->device);
 	if (!device && (topic->kind == TOPIC_EVENTS || topic->kind == TOPIC_STATE)) {
 		if (self->admission.gateway)
 			return gateway_not_attached(

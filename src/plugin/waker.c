@@ -18,17 +18,22 @@
 /* A reload costs the broker a look at every client. */
 #define WAKE_EVERY_MS 1000
 
+/* Looks between two attempts to open the file. */
+#define LOOKS_TO_OPEN 10
+
 #define CHANGES_MAX 1000
 
+/* failure  why the file could not be opened; the thread's until `failed` */
 struct waker {
 	pthread_t thread;
 	char *path;
-	atomic_bool ticked;
+	atomic_bool ticked, failed;
 	atomic_llong due;
+	struct fault failure;
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
 	bool ending;
-	bool tried, running;
+	bool tried, running, told;
 };
 
 /* Waits, and says whether the waker is to end. */
@@ -59,10 +64,23 @@ has_work(struct registry *registry)
 	bool all, waits = false;
 	size_t n;
 
-	if (!registry_changed(registry) ||
-		registry_changes(registry, rows, CHANGES_MAX, &n, &all, NULL))
+	if (!registry_changed(registry))
 		return false;
+	/* That there was a change is not said again: the broker has to find out what it was. */
+	if (registry_changes(registry, rows, CHANGES_MAX, &n, &all, NULL))
+		return true;
 	return n || all || (!registry_commands_wait(registry, time(NULL), &waits, NULL) && waits);
+}
+
+static void
+open_registry(struct waker *waker, struct registry **ret_registry)
+{
+	struct fault f = FAULT_INIT;
+
+	if (!registry_open(waker->path, ret_registry, &f) || waker->failed)
+		return;
+	waker->failure = f;
+	waker->failed = true;
 }
 
 static void *
@@ -71,15 +89,18 @@ run(void *with)
 	struct waker *waker = with;
 	AUTO(auto_registry) struct registry *registry = NULL;
 	long slept_ms = WAKE_EVERY_MS;
+	unsigned looks = 0;
 	bool due = false;
 
-	if (registry_open(waker->path, &registry, NULL))
-		return NULL;
 	while (!rest(waker, LOOK_EVERY_MS) && !waker->ticked) {
 		long long at = waker->due;
 
-		slept_ms += LOOK_EVERY_MS;
-		due = has_work(registry) || due || (at && at <= (long long)time(NULL));
+		if (slept_ms < WAKE_EVERY_MS)
+			slept_ms += LOOK_EVERY_MS;
+		if (!registry && looks++ % LOOKS_TO_OPEN == 0)
+			open_registry(waker, &registry);
+		due = (registry && has_work(registry)) || due ||
+		      (at && at <= (long long)time(NULL));
 		if (!due || slept_ms < WAKE_EVERY_MS)
 			continue;
 		due = false;
@@ -112,7 +133,13 @@ waker_new(const char *path, struct waker **ret_waker, struct fault *f)
 int
 waker_called(struct waker *waker, struct fault *f)
 {
-	if (waker->tried || atomic_load_explicit(&waker->ticked, memory_order_relaxed))
+	if (atomic_load_explicit(&waker->ticked, memory_order_relaxed))
+		return 0;
+	if (waker->failed && !waker->told) {
+		waker->told = true;
+		return fault_set(f, waker->failure.code, "%s", waker->failure.text);
+	}
+	if (waker->tried)
 		return 0;
 	waker->tried = true;
 	if (thread_start(&waker->thread, run, waker, f))

@@ -35,7 +35,8 @@ AUTO_DEFINE(waker, struct waker, waker_free);
  * Says that the broker called us for a client. One that ticks has done so by then: a connection is
  * accepted in one pass of its loop and read in a later one. Starts the thread, once, if it has not.
  *
- * Returns 0; else FAULT_IO, once.
+ * Returns 0; else once FAULT_IO when there can be no thread, and once what the thread could not
+ * open the file for: it tries again, and until then looks only whether something is due.
  */
 int waker_called(struct waker *waker, struct fault *f);
 

@@ -30,6 +30,7 @@ watch_recheck(struct plugin *plugin, struct device *device)
 {
 	struct session *session = device->session;
 	struct fault f = FAULT_INIT;
+	bool stale = roster_is_stale(plugin->roster, device);
 	int rc = device == &session->self
 			 ? registry_may_stay(plugin->registry, &device->admission, &f)
 			 : registry_may_stay_attached(plugin->registry, &session->self.admission,
@@ -37,6 +38,9 @@ watch_recheck(struct plugin *plugin, struct device *device)
 
 	if (!rc) {
 		roster_fresh(plugin->roster, device);
+		/* What made it stale may have passed over a change of its config. */
+		if (stale)
+			downlink_renew_config(plugin, device);
 	} else if (f.code == FAULT_AUTH) {
 		if (device == &session->self)
 			plugin_end(plugin, session, f.text);
@@ -97,11 +101,15 @@ read_changes(struct plugin *plugin)
 	size_t n;
 
 	if (registry_changes(plugin->registry, rows, CHANGES_MAX, &n, &all, &f)) {
-		journal_failure("cannot read what changed", "", f.text);
-		all = true;
-		n = 0;
+		/* That there was a change is not said again. */
+		if (!plugin->reading_failed)
+			journal_failure("cannot read what changed", "", f.text);
+		plugin->reading = plugin->reading_failed = true;
+		roster_make_stale(plugin->roster);
+		return;
 	}
 	plugin->reading = n == CHANGES_MAX;
+	plugin->reading_failed = false;
 	for (size_t i = 0; i < n && !all; i++) {
 		/* A file that fails now is asked again when the stale ones are swept. */
 		all = changed(plugin, rows[i]) != 0;
@@ -111,7 +119,7 @@ read_changes(struct plugin *plugin)
 }
 
 static void
-reread_crls(struct plugin *plugin, long now_ms)
+reread_crls(struct plugin *plugin, int64_t now_ms)
 {
 	struct fault f = FAULT_INIT;
 	bool changed;
@@ -126,7 +134,7 @@ reread_crls(struct plugin *plugin, long now_ms)
 }
 
 void
-watch_look(struct plugin *plugin, long now_ms)
+watch_look(struct plugin *plugin, int64_t now_ms)
 {
 	reread_crls(plugin, now_ms);
 	if (now_ms - plugin->looked_ms < LOOK_EVERY_MS)
@@ -139,9 +147,9 @@ watch_look(struct plugin *plugin, long now_ms)
 }
 
 static void
-sweep(struct plugin *plugin, long now_ms)
+sweep(struct plugin *plugin, int64_t now_ms)
 {
-	long budget = (now_ms - plugin->swept_ms) * RECHECKS_PER_MS;
+	int64_t budget = (now_ms - plugin->swept_ms) * RECHECKS_PER_MS;
 	struct device *device;
 
 	if (budget <= 0)
@@ -156,7 +164,7 @@ sweep(struct plugin *plugin, long now_ms)
 }
 
 static void
-expire(struct plugin *plugin, long now_ms)
+expire(struct plugin *plugin, int64_t now_ms)
 {
 	time_t now = time(NULL);
 	struct session *session;
@@ -168,7 +176,8 @@ expire(struct plugin *plugin, long now_ms)
 		else
 			gateway_drop(plugin, device, "the device's token's time is over");
 	}
-	while ((session = sessions_idle(plugin->sessions, now_ms - plugin->options.idle_s * 1000)))
+	while ((session = sessions_idle(
+			plugin->sessions, now_ms - (int64_t)plugin->options.idle_s * 1000)))
 		plugin_end(plugin, session, "nothing was heard of it for too long");
 }
 
@@ -196,7 +205,7 @@ kick(struct plugin *plugin)
 void
 watch_tick(struct plugin *plugin)
 {
-	long now_ms = plugin_now_ms();
+	int64_t now_ms = plugin_now_ms();
 
 	watch_look(plugin, now_ms);
 	expire(plugin, now_ms);

@@ -207,6 +207,51 @@ the_connection_ends_with_the_token()
 	check "the same token is refused then" ends "$listener"
 }
 
+# a_hub_speaks: a gateway that publishes the lines written to descriptor 3
+a_hub_speaks()
+{
+	rm -f said
+	mkfifo said
+	/usr/bin/python3 -B "$top/tests/integration/speak.py" "$port" "$base/hub" \
+		"$("$helpers/make-token" hub.key "$project" -10 3000)" <said >hub.out 2>&1 &
+	hub=$!
+	pids="$pids $hub"
+	exec 3>said
+}
+
+# attach_for SECONDS: other, through the hub, with a token that is good for so long
+attach_for()
+{
+	mark
+	printf '/devices/other/attach {"authorization":"%s"}\n' \
+		"$("$helpers/make-token" other.key "$project" -3600 $((-600 + $1)))" >&3
+	check "a device attaches with its token" \
+		logged "p11_registry: attached client=$base/other gateway=hub"
+}
+
+past()
+{
+	[ "$(date +%s)" -ge "$1" ]
+}
+
+an_attached_device_goes_with_its_own_token()
+{
+	gone="p11_registry: detached client=$base/other gateway=hub reason=.*time is over"
+	a_hub_speaks
+	attach_for 4
+	kill -STOP "$broker_pid"
+	wait_for 20 past "$(($(date +%s) + 5))"
+	echo "/devices/other/events after-its-token" >&3
+	kill -CONT "$broker_pid"
+	check "a message after its token's end detaches it" logged "$gone"
+	attach_for 3
+	check "the end does, without one" logged "$gone"
+	exec 3>&-
+	wait "$hub" || true
+	check "the gateway goes" logged "p11_registry: disconnected client=$base/hub"
+	check "and what came after the end is not kept" not stored after-its-token
+}
+
 a_takeover_leaves_the_new_connection()
 {
 	listen good -t '/devices/good/commands/#'
@@ -235,6 +280,20 @@ a_reload_keeps_good_connections()
 	check "once" same "$(grep -c "closing client=$base/good reason=.*block" "$work/broker.log")" 2
 	check "its client gives up" ends "$listener"
 	p11-registry devices update good --registry=reg --no-blocked >>registry.out
+}
+
+# What is changed of a registry is looked at again in each of its devices, not by the list of changes.
+a_config_beside_a_change_of_the_registry_arrives()
+{
+	listen good -t /devices/good/config
+	kill -STOP "$broker_pid"
+	give_config good beside-a-change
+	p11-registry registries update reg --log-level=debug >>registry.out
+	kill -CONT "$broker_pid"
+	check "a config given beside a change of the registry arrives" \
+		wait_for 20 says '^beside-a-change$' good.sub
+	p11-registry registries update reg --log-level=info >>registry.out
+	kill "$listener"
 }
 
 a_device_has_no_will()
@@ -306,7 +365,7 @@ without_a_topic_the_connection_is_closed()
 
 main()
 {
-	need mosquitto mosquitto_pub mosquitto_sub mosquitto_passwd openssl sqlite3
+	need mosquitto mosquitto_pub mosquitto_sub mosquitto_passwd openssl sqlite3 /usr/bin/python3
 	begin_broker_test
 	p11-registry pubsub topics create events >registry.out
 	p11-registry pubsub subscriptions create pull --topic=events >>registry.out
@@ -314,6 +373,9 @@ main()
 	register good
 	register good-rsa rsa
 	register other
+	make_key hub ec
+	p11-registry devices create hub --registry=reg --device-type=gateway \
+		--auth-method=device-auth-token-only --public-key=path=hub.pub,type=es256-pem >>registry.out
 	start_plain_broker "plugin_opt_db_file $P11_REGISTRY_DB"
 	own_messages_are_kept
 	telemetry_is_pulled
@@ -323,8 +385,10 @@ main()
 	a_blocked_device_is_put_out
 	devices_come_and_go
 	the_connection_ends_with_the_token
+	an_attached_device_goes_with_its_own_token
 	a_takeover_leaves_the_new_connection
 	a_reload_keeps_good_connections
+	a_config_beside_a_change_of_the_registry_arrives
 	a_device_has_no_will
 	nobody_else_is_let_in
 	a_file_that_fails_loses_nothing

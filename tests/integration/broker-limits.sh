@@ -73,6 +73,35 @@ attached()
 	check "the log says why" logged 'attach refused .*device=three reason=2 devices are attached'
 }
 
+# wrongs EVENT TOPIC: what a gateway does wrong 200 times is told to the operator now and then
+wrongs()
+{
+	told="p11_registry: $1 client=$base/gateway"
+	started_with
+	rm -f into
+	mkfifo into
+	mark
+	(in_place='exec' && client mosquitto_pub gateway -q 1 -t "$2" -l) <into >pub.out 2>&1 &
+	publisher=$!
+	pids="$pids $publisher"
+	exec 3>into
+	cat lines >&3
+	check "a gateway does wrong 200 times: $1" logged "Sending PUBACK to $base/gateway .m200, "
+	check "some of them are logged" since "$told device="
+	check "and not all" test "$(grep -c "$told" "$work/broker.log")" -lt 100
+	check "how many were not is said later" wait_for 20 told_later
+	cat lines >&3
+	exec 3>&-
+	check "and at the end" logged "p11_registry: left out client=$base/gateway unrecorded=[0-9]+\$"
+	wait "$publisher" || true
+}
+
+told_later()
+{
+	echo once-more >&3
+	since "$told unrecorded=[0-9]+ device="
+}
+
 # seen_with FORMAT: what a service client sees of the next event, in `seen`
 seen_with()
 {
@@ -150,6 +179,8 @@ main()
 	rates
 	idle
 	attached
+	wrongs 'not attached' /devices/three/events
+	wrongs 'attach refused' /devices/nobody/attach
 	attributes
 	bad_topics
 	end_broker

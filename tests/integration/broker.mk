@@ -27,7 +27,7 @@ tests_integration_slow_disk_la_LDFLAGS = -module -avoid-version -shared -rpath /
 
 BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.sh \
 	tests/integration/broker-crowd.sh tests/integration/broker-damage.sh tests/integration/broker-limits.sh \
-	tests/integration/broker-per-listener.sh \
+	tests/integration/broker-offline.sh tests/integration/broker-per-listener.sh \
 	tests/integration/broker-site.sh \
 	tests/integration/broker-start.sh \
 	tests/integration/iot-core.sh \
@@ -35,6 +35,7 @@ BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.s
 	tests/integration/slow-disk.sh \
 	tests/integration/spool.sh
 EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/iot-core.py \
-	tests/integration/ping.py tests/integration/site-attack.py tests/integration/wire.py
+	tests/integration/ping.py tests/integration/site-attack.py tests/integration/speak.py \
+	tests/integration/wire.py
 dist_check_SCRIPTS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)

@@ -7,3 +7,7 @@ UNIT_TESTS += tests/unit/test-speakers
 tests_unit_test_speakers_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_speakers_LDADD = src/plugin/libspeakers.la src/site/libsite.la src/registry/librules.la \
 	src/base/libbase.la $(CMOCKA_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
+
+UNIT_TESTS += tests/unit/test-waker
+tests_unit_test_waker_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_waker_LDADD = src/plugin/libsessions.la $(ADMIT_LDADD)
