@@ -277,7 +277,7 @@ void pump_run(struct gateway *g);
 void pump_done(struct gateway *g, uint64_t tag, const struct fault *failed);
 /* A flight for a message or an attach; -1 when there is none. */
 int pump_take_flight(struct gateway *g, enum flight_kind kind, uint64_t seq, uint32_t device);
-/* The cloud is there, and gone, by itself or as we wanted: what is under way is to be sent again. */
+/* The cloud is there; and gone, by itself or as we wanted: what is under way is sent again. */
 void pump_cloud_up(struct gateway *g);
 void pump_cloud_lost(struct gateway *g, bool by_itself);
 void pump_acknowledge(struct gateway *g);

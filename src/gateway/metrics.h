@@ -20,8 +20,8 @@
  * state           the uplink's, by its name
  * *_s             seconds; *_at_s are Unix seconds
  * sent            messages handed to the cloud, those counted that are sent again
- * refused, unrouted, held_out, replaced  dropped on the way up: by the cloud, without a rule for their topic,
- *                 because their device was refused for too long, by a newer state
+ * refused, unrouted, held_out, replaced  dropped on the way up: by the cloud, without a rule for
+ *                 their topic, because their device was refused for too long, by a newer state
  * damages         times that part of the spool could not be read
  * spool_drops     what the site's broker dropped since the spool was made
  */

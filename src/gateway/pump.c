@@ -31,7 +31,7 @@
 /* A message that the cloud refused so often is given up. */
 #define REFUSED_MAX 3
 
-/* MQTT 5's reasons that say nothing, or not much, against the message, and how long they are heeded. */
+/* MQTT 5's reasons that say not much against the message, and how long they are heeded. */
 #define UNSPECIFIED    0x80
 #define IMPLEMENTATION 0x83
 #define QUOTA	       0x97

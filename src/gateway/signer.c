@@ -150,8 +150,8 @@ signer_has_credential(const struct gateway *g, time_t now)
 }
 
 /*
- * Some time before the connection's JWT ends: another for each gateway of a fleet. By the wall clock, for
- * a JWT's end is: a timer would sleep with the system.
+ * Some time before the connection's JWT ends: another for each gateway of a fleet. By the wall
+ * clock, for a JWT's end is: a timer would sleep with the system.
  */
 void
 signer_plan_renewal(struct gateway *g)

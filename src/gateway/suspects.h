@@ -1,10 +1,10 @@
 /*
  * suspects: messages that the cloud ends the connection for. Pure.
  *
- * A broker may answer what it does not take by closing, and be sent the same again for ever. When
- * connections end one after the other with nothing acknowledged, messages go one at a time; one that
- * was alone each time is left out for a while, in which the others pass. Nothing is given up: it may
- * have been the broker's own trouble.
+ * A broker may answer what it does not take by closing, and be sent the same again for ever.
+ * When connections end one after the other with nothing acknowledged, messages go one at a time;
+ * one that was alone each time is left out for a while, in which the others pass. Nothing is given
+ * up: it may have been the broker's own trouble.
  */
 #ifndef GATEWAY_SUSPECTS_H
 #define GATEWAY_SUSPECTS_H

@@ -284,7 +284,7 @@ say_ahead(struct spool_reader *r, struct fault *f)
 		r->stood, ahead);
 }
 
-/* A number that is missing was dropped, or lost with a damaged part. Returns 0 when that was said. */
+/* A number that is missing was dropped, or lost with damage. Returns 0 when that was said. */
 static int
 say_missing(struct spool_reader *r, uint64_t seq, struct fault *f)
 {

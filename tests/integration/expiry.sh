@@ -34,25 +34,17 @@ ended_by_us()
 # hears_states: into the file `states`, what the gateway says to a service's manager of its connection
 hears_states()
 {
-	"$python" -c '
-import socket, sys
-manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-manager.bind(sys.argv[1])
-print("ready", flush=True)
-while True:
-    for line in manager.recv(4096).decode().split("\n"):
-        if line.startswith("STATUS="):
-            print(line[7:], flush=True)
-' "$work/manager" >states 2>&1 &
+	"$python" "$top/tests/integration/notify.py" "$work/manager" >states 2>&1 &
 	pids="$pids $!"
-	wait_for 20 says ready states || die "nobody hears the gateway's states"
+	wait_for 20 says listening states || die "nobody hears the gateway's states"
 	gateway_as="env NOTIFY_SOCKET=$work/manager"
 }
 
 # renewals_by_state: what came between a connection and the next, one a line
 renewals_by_state()
 {
-	uniq states | awk '$0 != "up" { way = way " " $0; next } n++ { print way } { way = "" }'
+	sed -n 's/^[0-9]* STATUS=\([a-z]*\).*/\1/p' states | uniq |
+		awk '$0 != "up" { way = way " " $0; next } n++ { print way } { way = "" }'
 }
 
 renews()

@@ -109,12 +109,12 @@ is_not_stalled()
 # A module that never returns holds up neither the messages nor the end.
 ends_without_it()
 {
-	note "a signature that never ends"
-	fault 'C_Sign:slow=120000'
+	note "a signature that does not end"
+	fault 'C_Sign:slow=60000'
 	check "it signs" wait_for 30 signing
 	check "messages pass meanwhile" passes
 	check "it is said that the token does not answer" wait_for 60 says \
-		'error: the token has not answered for 30 s' gateway.log
+		'the token has not answered for 30 s' gateway.log
 	check "the status has it too" status '.token.last_error | test("has not answered")'
 	stop_gateway TERM
 	check "SIGTERM ends it with status 0" same "$ended" 0
