@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mqtt/diagnose.h"
+#include "mqtt/guard.h"
 #include "mqtt/inside.h"
 #include "mqtt/stream.h"
 #include "mqtt/url.h"
@@ -173,6 +174,7 @@ mqtt_start(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct fa
 		return fault_nomem(f);
 	}
 	drop_proxies();
+	guard_begin();
 	if (mqtt_drive_open(m, f) || create(m, &url, options, f) || start(m, &url, options, f) ||
 		mqtt_drive_connect(m, f))
 		return -1;
@@ -194,6 +196,8 @@ say_why(const struct mqtt *m, struct fault *ret_why)
 	else if (stream_was_too_large())
 		fault_set(ret_why, FAULT_NET, "the broker sends a packet of more than %d bytes",
 			STREAM_PACKET_MAX);
+	else if (guard_refused(ret_why))
+		return;
 	else if (m->was_up)
 		mqtt_fault_lost(m->goodbye, ret_why);
 	else

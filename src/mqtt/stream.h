@@ -49,6 +49,9 @@ int stream_ssl_read(SSL *ssl, void *to, int len);
 /* Whether the last connection ended so. */
 bool stream_was_too_large(void);
 
+/* Reads and writes nothing more: who reads is told that the connection is gone. */
+void stream_end(void);
+
 /* As SSL_pending(3), of which there is nothing: stream_poll() knows. */
 int stream_ssl_pending(const SSL *ssl);
 

@@ -2,7 +2,10 @@
 
 #include "unit.h"
 
+#include <stdlib.h>
+
 #include "mqtt/mqtt.h"
+#include "mqtt/packet.h"
 #include "mqtt/url.h"
 #include "mqtt/words.h"
 
@@ -160,6 +163,156 @@ reason_codes_become_words(void **state)
 	assert_non_null(strstr(f.text, "another client"));
 }
 
+/* A packet: its first byte, and its body. */
+struct row {
+	int version;
+	const char *bytes;
+	size_t len;
+};
+
+#define ROW(version, bytes) \
+	{ \
+		version, bytes, sizeof(bytes) - 1 \
+	}
+
+/* Copied to where the end is seen by sanitizers and valgrind. */
+static const char *
+check_packet(const struct row *row, size_t len, struct packet_suback *suback)
+{
+	uint8_t *body = malloc(len - 1 ? len - 1 : 1);
+	const char *what;
+
+	memcpy(body, row->bytes + 1, len - 1);
+	what = packet_check(row->version, (unsigned char)row->bytes[0], body, len - 1, suback);
+	free(body);
+	return what;
+}
+
+static const struct row good_packets[] = {
+	ROW(4, "\x20\0\5"),
+	ROW(5, "\x20\0\0\0"),
+	ROW(5, "\x20\0\0\x08\x13\0\5\x21\0\1\x24\1"),
+	ROW(4, "\x30\0\1a"),
+	ROW(4, "\x32\0\1a\0\7"),
+	ROW(5, "\x32\0\1a\0\7\0"),
+	ROW(5, "\x30\0\1a\x12\x26\0\1k\0\1v\x26\0\1k\0\1v\x0b\1\x0b\2"),
+	ROW(5, "\x30\0\1a\x05\2\0\0\0\x09"),
+	ROW(4, "\x40\0\1"),
+	ROW(5, "\x40\0\1"),
+	ROW(5, "\x40\0\1\x97"),
+	ROW(5, "\x40\0\1\x97\4\x1f\0\1r"),
+	ROW(4, "\x90\0\1\x80"),
+	ROW(5, "\x90\0\1\0\x87"),
+	ROW(4, "\xb0\0\1"),
+	ROW(5, "\xb0\0\1\0\x11"),
+	ROW(4, "\xd0"),
+	ROW(5, "\xe0"),
+	ROW(5, "\xe0\x8b"),
+	ROW(5, "\xe0\x9d\4\x1c\0\1s"),
+};
+
+static void
+packets_that_are_some_are_taken(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(good_packets); i++) {
+		struct packet_suback suback;
+
+		if (check_packet(&good_packets[i], good_packets[i].len, &suback))
+			fail_msg("row %zu", i);
+	}
+}
+
+/* What is shorter is none, or another; nothing is read behind its end. */
+static void
+packets_that_are_cut_off_are_not_read_beyond(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(good_packets); i++) {
+		for (size_t len = 1; len < good_packets[i].len; len++) {
+			struct packet_suback suback;
+
+			check_packet(&good_packets[i], len, &suback);
+		}
+	}
+}
+
+static void
+packets_that_are_none_are_refused(void **state)
+{
+	static const struct row rows[] = {
+		ROW(4, "\x20\0"),
+		ROW(4, "\x20\0\0\0"),
+		ROW(5, "\x20\0\1"),
+		ROW(5, "\x20\0\0\xff\1\0"),
+		ROW(5, "\x20\0\0\1\0\0"),
+		ROW(5, "\x20\0\0\x80\x80\x80\x80\0"),
+		ROW(5, "\x20\0\0\2\2\0\0"),
+		ROW(5, "\x20\0\0\2\x7f\0"),
+		ROW(5, "\x20\0\0\3\x8f\x7f\0"),
+		ROW(5, "\x20\0\0\6\x13\0\5\x13\0\5"),
+		ROW(5, "\x20\0\0\2\x13\0"),
+		ROW(4, "\x30\0\2a"),
+		ROW(4, "\x32\0\1a\0"),
+		ROW(4, "\x36\0\1a\0\1"),
+		ROW(5, "\x30\0\1a"),
+		ROW(5, "\x30\0\1a\1"),
+		ROW(5, "\x30\0\1a\4\3\xff\xff"
+		       "A"),
+		ROW(5, "\x30\0\1a\5\x26\0\1k\0v"),
+		ROW(5, "\x30\0\1a\3\x13\0\5"),
+		ROW(4, "\x40\0"),
+		ROW(4, "\x40\0\1\0"),
+		ROW(5, "\x40\0\1\0\0\0"),
+		ROW(4, "\x90\0\1"),
+		ROW(5, "\x90\0\1\0"),
+		ROW(4, "\x90\0\1\x87"),
+		ROW(5, "\x90\0\1\0\3"),
+		ROW(4, "\xb0\0\1\0"),
+		ROW(5, "\xb0\0\1\0"),
+		ROW(4, "\xd0\0"),
+		ROW(4, "\xe0"),
+		ROW(5, "\xe0\x8b\xff\1"),
+		ROW(4, "\x00"),
+		ROW(5, "\x10\0\1"),
+		ROW(5, "\x82\0\1"),
+		ROW(5, "\xa2\0\1"),
+		ROW(5, "\xc0"),
+		ROW(5, "\xf0"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct packet_suback suback;
+
+		if (!check_packet(&rows[i], rows[i].len, &suback))
+			fail_msg("row %zu is taken", i);
+	}
+}
+
+static void
+codes_of_a_suback_are_counted(void **state)
+{
+	static const struct {
+		struct row row;
+		int n, worst;
+	} rows[] = {
+		{ROW(4, "\x90\0\1\1"), 1, 1},
+		{ROW(4, "\x90\0\1\1\x80\0"), 3, 0x80},
+		{ROW(5, "\x90\0\1\0\x87\x80"), 2, 0x87},
+		{ROW(5, "\x90\0\1\4\x1f\0\1r\0"), 1, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct packet_suback suback;
+
+		assert_null(check_packet(&rows[i].row, rows[i].row.len, &suback));
+		assert_int_equal(suback.n, rows[i].n);
+		assert_int_equal(suback.worst, rows[i].worst);
+	}
+}
+
 int
 main(void)
 {
@@ -169,6 +322,10 @@ main(void)
 		cmocka_unit_test(password_in_url_is_not_repeated),
 		cmocka_unit_test(options_out_of_bounds_are_refused),
 		cmocka_unit_test(reason_codes_become_words),
+		cmocka_unit_test(packets_that_are_some_are_taken),
+		cmocka_unit_test(packets_that_are_cut_off_are_not_read_beyond),
+		cmocka_unit_test(packets_that_are_none_are_refused),
+		cmocka_unit_test(codes_of_a_suback_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
