@@ -110,6 +110,7 @@ make(const struct mqtt_options *options)
 	m->ready = m->bell = -1;
 	m->version = options->version;
 	m->timeout_s = options->timeout_s;
+	m->keep_alive.offered_s = options->keep_alive_s;
 	m->cancelled = options->cancelled;
 	m->window = MQTT_WINDOW_MAX;
 	m->qos_max = 1;
@@ -226,6 +227,7 @@ static void
 go_on(struct mqtt *m)
 {
 	mqtt_heard(m);
+	mqtt_drive_keep_alive(m);
 	mqtt_drive(m, true);
 	m->was_up |= m->link == UP;
 	ask_for_the_end(m);

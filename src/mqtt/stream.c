@@ -38,7 +38,7 @@ static struct {
 	size_t in_at, in_len;
 	char in[READ_SIZE];
 	char *out;
-	size_t out_at, out_len, out_size;
+	size_t out_at, out_len, out_size, written;
 } stream = {.fd = -1};
 
 static void
@@ -76,7 +76,7 @@ stream_connect(int fd, const struct sockaddr *address, socklen_t len)
 	stream.ssl = NULL;
 	stream.broken = stream.readable = stream.spoke = false;
 	stream.ended = stream.too_large = false;
-	stream.in_len = 0;
+	stream.in_len = stream.written = 0;
 	stream.expected = 1;
 	/* What is written together is kept together here, and not by the kernel. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -304,6 +304,19 @@ add(const void *data, size_t len)
 	}
 	memcpy(stream.out + stream.out_at + stream.out_len, data, len);
 	stream.out_len += len;
+	stream.written += len;
+}
+
+size_t
+stream_written(void)
+{
+	return stream.written;
+}
+
+void
+stream_add(const void *packet, size_t len)
+{
+	add(packet, len);
 }
 
 ssize_t

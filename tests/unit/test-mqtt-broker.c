@@ -498,6 +498,62 @@ message_that_the_end_overtakes_is_told_of_and_freed(void **state)
 	loop_close(&loop);
 }
 
+/* A connection to a broker that is played here: `there` is its end. */
+static struct mqtt *
+connect_here(int version, int keep_alive_s, const char *connack, size_t connack_len, int *there)
+{
+	char rest[40], url[64], packet[256];
+	AUTO(auto_fd) int listening = listen_silently(rest);
+	const struct mqtt_options options = {.url = url,
+		.client_id = "d",
+		.version = version,
+		.timeout_s = 20,
+		.keep_alive_s = keep_alive_s};
+	struct loop loop = {.mqtt = NULL};
+	struct fault f = FAULT_INIT;
+
+	snprintf(url, sizeof(url), "mqtt%s", rest);
+	assert_ok(mqtt_start(&options, &loop.mqtt, &f), &f);
+	*there = accept(listening, NULL, NULL);
+	assert_true(recv(*there, packet, sizeof(packet), 0) > 0);
+	assert_int_equal(send(*there, connack, connack_len, 0), connack_len);
+	while (turn(&loop, &f) == MQTT_CONNECTING)
+		continue;
+	return loop.mqtt;
+}
+
+static void
+expect_pings(int keep_alive_s)
+{
+	static const char connack[] = "\x20\x06\0\0\x03\x13\0\1";
+	AUTO(auto_fd) int there = -1;
+	struct loop loop = {
+		.mqtt = connect_here(5, keep_alive_s, connack, sizeof(connack) - 1, &there)};
+	struct pollfd fd = {.fd = there, .events = POLLIN};
+	struct fault f = FAULT_INIT;
+	char packet[2];
+
+	for (int i = 0; i < 2; i++) {
+		for (int turns = 0; poll(&fd, 1, 0) == 0; turns++) {
+			assert_in_range(turns, 0, 10);
+			assert_int_equal(turn(&loop, &f), MQTT_UP);
+		}
+		assert_int_equal(recv(there, packet, sizeof(packet), 0), 2);
+		assert_memory_equal(packet, "\xc0\0", 2);
+		assert_int_equal(send(there, "\xd0\0", 2, 0), 2);
+	}
+	loop_close(&loop);
+}
+
+/* Each turn waits for a second at most, and paho alone would be silent for a minute, or for ever. */
+static void
+broker_that_asks_for_a_shorter_keep_alive_has_it(void **state)
+{
+	(void)state;
+	expect_pings(60);
+	expect_pings(0);
+}
+
 int
 main(void)
 {
@@ -512,6 +568,7 @@ main(void)
 		cmocka_unit_test(process_has_one_connection),
 		cmocka_unit_test(loop_sends_and_receives_in_both_versions),
 		cmocka_unit_test(message_that_the_end_overtakes_is_told_of_and_freed),
+		cmocka_unit_test(broker_that_asks_for_a_shorter_keep_alive_has_it),
 		cmocka_unit_test(silent_peer_ends_in_a_timeout_or_when_cancelled),
 		cmocka_unit_test(proxy_of_the_environment_is_not_used),
 		cmocka_unit_test(topic_that_cannot_be_is_refused),
