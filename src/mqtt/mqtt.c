@@ -267,7 +267,8 @@ mqtt_flush(struct mqtt *mqtt)
 		return;
 	mqtt->handed = false;
 	mqtt_drive_flush(mqtt);
-	if (mqtt->n_settled || mqtt->inbox.n)
+	/* Bytes that were read before the network took these are no news to the system. */
+	if (mqtt->n_settled || mqtt->inbox.n || stream_has_more())
 		mqtt_ring(mqtt);
 }
 

@@ -21,6 +21,7 @@
 #include "base/auto.h"
 #include "mqtt/inside.h"
 #include "mqtt/mqtt.h"
+#include "mqtt/stream.h"
 
 #define MANY 500
 
@@ -511,7 +512,9 @@ connect_here(int version, int keep_alive_s, const char *connack, size_t connack_
 		.keep_alive_s = keep_alive_s};
 	struct loop loop = {.mqtt = NULL};
 	struct fault f = FAULT_INIT;
+	const int small = 1;
 
+	setsockopt(listening, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	snprintf(url, sizeof(url), "mqtt%s", rest);
 	assert_ok(mqtt_start(&options, &loop.mqtt, &f), &f);
 	*there = accept(listening, NULL, NULL);
@@ -554,6 +557,71 @@ broker_that_asks_for_a_shorter_keep_alive_has_it(void **state)
 	expect_pings(0);
 }
 
+static void
+on_any(void *with, const struct mqtt_message *message)
+{
+	(void)message;
+	++*(unsigned *)with;
+}
+
+/* Has so many bytes wait, behind what the network takes of those that nobody reads. */
+static void
+fill_up_to(size_t waiting)
+{
+	static const char bytes[STREAM_WAITING_MAX];
+	struct pollfd fd = {.fd = stream_wants().fd, .events = POLLOUT};
+	const int small = 1;
+
+	do {
+		if (stream_waiting() < sizeof(bytes) / 2)
+			stream_add(bytes, sizeof(bytes) / 4);
+		stream_flush();
+	} while (poll(&fd, 1, 200) > 0);
+	setsockopt(fd.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	stream_add(bytes, waiting - stream_waiting());
+}
+
+/*
+ * A broker that sends two messages while the network takes nothing: the answer to the first has as
+ * much wait as may, so the second, which was read with it, is not looked at. Then a flush has all of
+ * it written, and the system has nothing to tell of.
+ */
+static void
+what_was_read_before_a_flush_is_not_forgotten(void **state)
+{
+	static const char *const filter = "a";
+	static const char two[] = "\x32\x05\0\1a\0\1\x32\x05\0\1a\0\2";
+	AUTO(auto_fd) int there = -1;
+	struct mqtt *mqtt = connect_here(4, 60, "\x20\2\0\0", 4, &there);
+	struct pollfd fd = {.fd = mqtt_fd(mqtt), .events = POLLIN};
+	struct told told = {0};
+	struct fault f = FAULT_INIT;
+	static char sink[1 << 20];
+	unsigned received = 0;
+
+	(void)state;
+	mqtt_on_done(mqtt, on_done, &told);
+	mqtt_on_message(mqtt, on_any, &received);
+	fill_up_to(STREAM_WAITING_MAX - 2);
+	assert_int_equal(send(there, two, sizeof(two) - 1, 0), sizeof(two) - 1);
+	while (!received)
+		assert_int_equal(mqtt_poll(mqtt, &f), MQTT_UP);
+	assert_int_equal(received, 1);
+	assert_int_equal(poll(&fd, 1, 0), 0);
+	while (stream_waiting()) {
+		assert_true(recv(there, sink, sizeof(sink), MSG_DONTWAIT) != 0);
+		stream_flush();
+	}
+	assert_ok(mqtt_subscribe(mqtt, &filter, 1, 0, 1, &f), &f);
+	mqtt_flush(mqtt);
+	assert_int_equal(poll(&fd, 1, 0), 1);
+	assert_int_equal(mqtt_poll(mqtt, &f), MQTT_UP);
+	assert_int_equal(received, 2);
+	close(there);
+	there = -1;
+	mqtt_free(mqtt);
+}
+
 int
 main(void)
 {
@@ -569,6 +637,7 @@ main(void)
 		cmocka_unit_test(loop_sends_and_receives_in_both_versions),
 		cmocka_unit_test(message_that_the_end_overtakes_is_told_of_and_freed),
 		cmocka_unit_test(broker_that_asks_for_a_shorter_keep_alive_has_it),
+		cmocka_unit_test(what_was_read_before_a_flush_is_not_forgotten),
 		cmocka_unit_test(silent_peer_ends_in_a_timeout_or_when_cancelled),
 		cmocka_unit_test(proxy_of_the_environment_is_not_used),
 		cmocka_unit_test(topic_that_cannot_be_is_refused),
