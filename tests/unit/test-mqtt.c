@@ -163,6 +163,45 @@ reason_codes_become_words(void **state)
 	assert_non_null(strstr(f.text, "another client"));
 }
 
+/* MQTT 5 section 2.4, and 3.1.1's table 3.1: what of it may come in each packet. */
+static void
+every_reason_code_has_its_words(void **state)
+{
+	static const int connack[] = {0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89,
+		0x8a, 0x8c, 0x90, 0x95, 0x97, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9f};
+	static const int puback[] = {0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99};
+	static const int suback[] = {0x80, 0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2};
+	static const int disconnect[] = {0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8b, 0x8d, 0x8e, 0x8f,
+		0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f,
+		0xa0, 0xa1, 0xa2};
+	static const struct {
+		int (*say)(int code, struct fault *f);
+		const int *codes;
+		size_t n;
+	} rows[] = {
+		{mqtt_fault_puback, puback, N_ELEMENTS(puback)},
+		{mqtt_fault_suback, suback, N_ELEMENTS(suback)},
+		{mqtt_fault_lost, disconnect, N_ELEMENTS(disconnect)},
+	};
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(connack); i++) {
+		mqtt_fault_connack(5, connack[i], &f);
+		assert_null(strstr(f.text, "not known here"));
+		assert_int_equal(f.native, connack[i]);
+	}
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		for (size_t k = 0; k < rows[i].n; k++) {
+			rows[i].say(rows[i].codes[k], &f);
+			assert_null(strstr(f.text, "not known here"));
+			assert_int_equal(f.native, rows[i].codes[k]);
+		}
+		rows[i].say(0xff, &f);
+		assert_non_null(strstr(f.text, "not known here"));
+	}
+}
+
 /* A packet: its first byte, and its body. */
 struct row {
 	int version;
@@ -322,6 +361,7 @@ main(void)
 		cmocka_unit_test(password_in_url_is_not_repeated),
 		cmocka_unit_test(options_out_of_bounds_are_refused),
 		cmocka_unit_test(reason_codes_become_words),
+		cmocka_unit_test(every_reason_code_has_its_words),
 		cmocka_unit_test(packets_that_are_some_are_taken),
 		cmocka_unit_test(packets_that_are_cut_off_are_not_read_beyond),
 		cmocka_unit_test(packets_that_are_none_are_refused),
