@@ -143,6 +143,29 @@ watch(struct mqtt *m)
 	m->watched = wants;
 }
 
+/*
+ * A ping when nothing was written for half of the time: it is looked once a second, and the broker
+ * waits for one and a half of it. That none is answered paho finds out by its own.
+ */
+void
+mqtt_drive_keep_alive(struct mqtt *m)
+{
+	static const char ping[] = {(char)0xc0, 0};
+	struct keep_alive *k = &m->keep_alive;
+	int64_t now_ms;
+
+	if (!k->s || m->link != UP)
+		return;
+	now_ms = mqtt_now_ms();
+	if (k->written != stream_written()) {
+		k->written = stream_written();
+		k->since_ms = k->looked_ms;
+	}
+	k->looked_ms = now_ms;
+	if (now_ms - k->since_ms >= (int64_t)k->s * 500 && !stream_waiting())
+		stream_add(ping, sizeof(ping));
+}
+
 void
 mqtt_drive_flush(struct mqtt *m)
 {

@@ -62,6 +62,20 @@ struct inbox {
 enum link { CONNECTING, UP, DOWN };
 
 /*
+ * What the broker wants us to say something within, where that is less than we offered; paho heeds
+ * only what was offered (1.3.12).
+ *
+ * s         0: paho's is good enough
+ * written   how much it was when it was last looked, at looked_ms
+ * since_ms  nothing was written from then on
+ */
+struct keep_alive {
+	int offered_s, s;
+	size_t written;
+	int64_t looked_ms, since_ms;
+};
+
+/*
  * Until there is a connection, or none is to be had, all of it but what is atomic belongs to
  * `connector`, a thread of its own, for to look for the host and to sign in a handshake take their
  * time. From then on it belongs to who calls.
@@ -101,6 +115,7 @@ struct mqtt {
 	int64_t deadline_ms; /* for the CONNACK, or the end */
 	int window, qos_max; /* what the broker allows */
 	size_t packet_max;
+	struct keep_alive keep_alive;
 
 	struct slot slots[SLOTS];
 	struct idle idle_messages, idle_subscriptions;
@@ -132,6 +147,9 @@ bool mqtt_drive_connected(struct mqtt *m, bool wait);
 
 /* Has paho do what there is to be done, and `ready` know; readable: the connection may be. */
 void mqtt_drive(struct mqtt *m, bool readable);
+
+/* Says something to a broker that wants to hear of us more often than paho speaks. */
+void mqtt_drive_keep_alive(struct mqtt *m);
 
 /* Writes what paho has made of what was handed over. */
 void mqtt_drive_flush(struct mqtt *m);

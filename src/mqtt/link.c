@@ -43,6 +43,8 @@ on_connected_v5(void *with, MQTTAsync_successData5 *data)
 	MQTTProperties *p = &data->properties;
 	struct mqtt *m = with;
 	int window = limit(p, MQTTPROPERTY_CODE_RECEIVE_MAXIMUM, 65535);
+	int offered_s = m->keep_alive.offered_s;
+	int keep_alive = limit(p, MQTTPROPERTY_CODE_SERVER_KEEP_ALIVE, offered_s);
 	int packet = limit(p, MQTTPROPERTY_CODE_MAXIMUM_PACKET_SIZE, 0);
 
 	if (window > 0 && window <= m->window)
@@ -50,6 +52,8 @@ on_connected_v5(void *with, MQTTAsync_successData5 *data)
 	if (packet > 0)
 		m->packet_max = (size_t)packet;
 	m->qos_max = limit(p, MQTTPROPERTY_CODE_MAXIMUM_QOS, 1);
+	if (keep_alive > 0 && (!offered_s || keep_alive < offered_s))
+		m->keep_alive.s = keep_alive;
 	set_link(m, UP);
 }
 

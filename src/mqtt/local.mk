@@ -4,9 +4,11 @@ src_mqtt_libmqtt_la_SOURCES = \
 	src/mqtt/blocking.c \
 	src/mqtt/diagnose.c src/mqtt/diagnose.h \
 	src/mqtt/drive.c \
+	src/mqtt/guard.c src/mqtt/guard.h \
 	src/mqtt/inside.h \
 	src/mqtt/link.c \
 	src/mqtt/mqtt.c src/mqtt/mqtt.h \
+	src/mqtt/packet.c src/mqtt/packet.h \
 	src/mqtt/receive.c \
 	src/mqtt/subscribe.c \
 	src/mqtt/url.c src/mqtt/url.h \

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mqtt/diagnose.h"
+#include "mqtt/guard.h"
 #include "mqtt/inside.h"
 #include "mqtt/stream.h"
 #include "mqtt/url.h"
@@ -109,6 +110,7 @@ make(const struct mqtt_options *options)
 	m->ready = m->bell = -1;
 	m->version = options->version;
 	m->timeout_s = options->timeout_s;
+	m->keep_alive.offered_s = options->keep_alive_s;
 	m->cancelled = options->cancelled;
 	m->window = MQTT_WINDOW_MAX;
 	m->qos_max = 1;
@@ -173,6 +175,7 @@ mqtt_start(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct fa
 		return fault_nomem(f);
 	}
 	drop_proxies();
+	guard_begin();
 	if (mqtt_drive_open(m, f) || create(m, &url, options, f) || start(m, &url, options, f) ||
 		mqtt_drive_connect(m, f))
 		return -1;
@@ -194,6 +197,8 @@ say_why(const struct mqtt *m, struct fault *ret_why)
 	else if (stream_was_too_large())
 		fault_set(ret_why, FAULT_NET, "the broker sends a packet of more than %d bytes",
 			STREAM_PACKET_MAX);
+	else if (guard_refused(ret_why))
+		return;
 	else if (m->was_up)
 		mqtt_fault_lost(m->goodbye, ret_why);
 	else
@@ -222,6 +227,7 @@ static void
 go_on(struct mqtt *m)
 {
 	mqtt_heard(m);
+	mqtt_drive_keep_alive(m);
 	mqtt_drive(m, true);
 	m->was_up |= m->link == UP;
 	ask_for_the_end(m);
@@ -261,7 +267,8 @@ mqtt_flush(struct mqtt *mqtt)
 		return;
 	mqtt->handed = false;
 	mqtt_drive_flush(mqtt);
-	if (mqtt->n_settled || mqtt->inbox.n)
+	/* Bytes that were read before the network took these are no news to the system. */
+	if (mqtt->n_settled || mqtt->inbox.n || stream_has_more())
 		mqtt_ring(mqtt);
 }
 

@@ -36,7 +36,7 @@
  * version       4 (3.1.1) or 5
  * ca_file       PEM bundle; NULL: the system's
  * alpn          the protocol's name in TLS, 1..255 bytes; or NULL
- * keep_alive_s  0..65535
+ * keep_alive_s  0..65535; a broker of MQTT 5 may ask for less, which is kept to
  * timeout_s     for connect and disconnect
  * cancelled     asked while waiting; returning true ends the wait with FAULT_CANCELLED; or NULL
  */

@@ -26,18 +26,19 @@
  * reads     allowed since stream_begin()
  * spoke     something was written: the CONNECT, which has the password
  * broken    nothing can be written any more
+ * ended     nothing is read any more
  * too_large a packet that came was
  */
 static struct {
 	int fd;
 	SSL *ssl;
-	bool connected, readable, spoke, broken, too_large;
+	bool connected, readable, spoke, broken, ended, too_large;
 	unsigned reads;
 	int expected;
 	size_t in_at, in_len;
 	char in[READ_SIZE];
 	char *out;
-	size_t out_at, out_len, out_size;
+	size_t out_at, out_len, out_size, written;
 } stream = {.fd = -1};
 
 static void
@@ -73,8 +74,9 @@ stream_connect(int fd, const struct sockaddr *address, socklen_t len)
 	drop_output();
 	stream.fd = fd;
 	stream.ssl = NULL;
-	stream.broken = stream.readable = stream.spoke = stream.too_large = false;
-	stream.in_len = 0;
+	stream.broken = stream.readable = stream.spoke = false;
+	stream.ended = stream.too_large = false;
+	stream.in_len = stream.written = 0;
 	stream.expected = 1;
 	/* What is written together is kept together here, and not by the kernel. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -203,7 +205,7 @@ stream_recv(int fd, void *to, size_t len, int flags)
 	if (fd != stream.fd || !len || flags)
 		return recv(fd, to, len, flags);
 	stream.too_large |= len > STREAM_PACKET_MAX;
-	if (stream.too_large)
+	if (stream.too_large || stream.ended)
 		return 0;
 	if (!stream.in_len && len >= sizeof(stream.in))
 		return read_plain(to, len);
@@ -222,7 +224,7 @@ stream_ssl_read(SSL *ssl, void *to, int len)
 	int got;
 
 	stream.too_large |= len > STREAM_PACKET_MAX;
-	if (stream.too_large)
+	if (stream.too_large || stream.ended)
 		return 0;
 	if (!stream.in_len) {
 		got = read_records(ssl, stream.in, sizeof(stream.in));
@@ -231,6 +233,14 @@ stream_ssl_read(SSL *ssl, void *to, int len)
 		keep((size_t)got);
 	}
 	return (int)take(to, (size_t)len);
+}
+
+void
+stream_end(void)
+{
+	stream.ended = true;
+	stream.in_len = 0;
+	hang_up();
 }
 
 bool
@@ -249,7 +259,7 @@ stream_ssl_pending(const SSL *ssl)
 bool
 stream_has_more(void)
 {
-	return stream.connected && (stream.in_len || stream.readable) &&
+	return stream.connected && (stream.in_len || stream.readable || stream.ended) &&
 	       stream_waiting() < STREAM_WAITING_MAX;
 }
 
@@ -294,6 +304,19 @@ add(const void *data, size_t len)
 	}
 	memcpy(stream.out + stream.out_at + stream.out_len, data, len);
 	stream.out_len += len;
+	stream.written += len;
+}
+
+size_t
+stream_written(void)
+{
+	return stream.written;
+}
+
+void
+stream_add(const void *packet, size_t len)
+{
+	add(packet, len);
 }
 
 ssize_t
@@ -387,7 +410,8 @@ ready(int fd, short events)
 		stream.connected = answer & POLLOUT && !(answer & (POLLERR | POLLHUP));
 		return answer;
 	}
-	if (events & POLLIN && (stream.in_len || (stream.readable && stream.reads++ < READS_MAX)))
+	if (events & POLLIN &&
+		(stream.in_len || stream.ended || (stream.readable && stream.reads++ < READS_MAX)))
 		answer |= POLLIN;
 	if (events & POLLOUT && stream_waiting() < STREAM_WAITING_MAX)
 		answer |= POLLOUT;

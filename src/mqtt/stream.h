@@ -49,6 +49,9 @@ int stream_ssl_read(SSL *ssl, void *to, int len);
 /* Whether the last connection ended so. */
 bool stream_was_too_large(void);
 
+/* Reads and writes nothing more: who reads is told that the connection is gone. */
+void stream_end(void);
+
 /* As SSL_pending(3), of which there is nothing: stream_poll() knows. */
 int stream_ssl_pending(const SSL *ssl);
 
@@ -58,6 +61,12 @@ int stream_ssl_pending(const SSL *ssl);
  */
 ssize_t stream_writev(int fd, const struct iovec *parts, int n);
 int stream_ssl_write(SSL *ssl, const void *data, int len);
+
+/* Bytes that were handed over to be written, in all. */
+size_t stream_written(void);
+
+/* Adds a packet of our own, behind those that paho has written. */
+void stream_add(const void *packet, size_t len);
 
 /* As poll(2), but never waits. */
 int stream_poll(struct pollfd *fds, nfds_t n, int timeout_ms);

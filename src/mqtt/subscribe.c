@@ -2,63 +2,61 @@
 
 #include "mqtt/mqtt.h"
 
+#include "mqtt/guard.h"
 #include "mqtt/inside.h"
 #include "mqtt/turn.h"
 
+/*
+ * What the SUBACK's bytes say: paho tells of a single code in another way than of many, and not how
+ * many there were. How many filters it answers is in the slot's code until that is settled.
+ */
 static void
-answered(void *with, int worst)
+answered(struct slot *slot)
 {
-	if (worst >= MQTT_REASON_REFUSING)
-		mqtt_set_fate(with, REFUSED, worst);
+	struct packet_suback suback = guard_suback();
+
+	if (suback.n != slot->code)
+		guard_refuse("a SUBACK with more or fewer codes than there were filters");
+	else if (suback.worst >= MQTT_REASON_REFUSING)
+		mqtt_set_fate(slot, REFUSED, suback.worst);
 	else
-		mqtt_set_fate(with, ARRIVED, 0);
+		mqtt_set_fate(slot, ARRIVED, 0);
 }
 
-/* How many filters it had is in the slot's code until it is settled. */
 static void
 on_subscribed(void *with, MQTTAsync_successData *data)
 {
-	const struct slot *slot = with;
-	int worst = 0;
-
-	if (data && slot->code == 1)
-		worst = data->alt.qos;
-	for (int i = 0; data && slot->code > 1 && i < slot->code; i++) {
-		if (data->alt.qosList[i] > worst)
-			worst = data->alt.qosList[i];
-	}
-	answered(with, worst);
+	(void)data;
+	answered(with);
 }
 
 static void
 on_subscribed_v5(void *with, MQTTAsync_successData5 *data)
 {
-	int worst = data ? (int)data->reasonCode : 0;
-
-	for (int i = 0;
-		data && data->alt.sub.reasonCodeCount > 1 && i < data->alt.sub.reasonCodeCount;
-		i++) {
-		if ((int)data->alt.sub.reasonCodes[i] > worst)
-			worst = (int)data->alt.sub.reasonCodes[i];
-	}
-	answered(with, worst);
+	(void)data;
+	answered(with);
 }
 
-/* paho's own failures have negative codes: the connection went. */
+/* The only code is a refusal; or it is paho's own, which is negative: the connection went. */
+static void
+failed(struct slot *slot, int code)
+{
+	if (code >= MQTT_REASON_REFUSING)
+		answered(slot);
+	else
+		mqtt_set_fate(slot, REFUSED, MQTT_NO_REASON);
+}
+
 static void
 on_failed(void *with, MQTTAsync_failureData *data)
 {
-	int code = data ? data->code : 0;
-
-	mqtt_set_fate(with, REFUSED, code >= MQTT_REASON_REFUSING ? code : MQTT_NO_REASON);
+	failed(with, data ? data->code : 0);
 }
 
 static void
 on_failed_v5(void *with, MQTTAsync_failureData5 *data)
 {
-	int code = data ? (int)data->reasonCode : 0;
-
-	mqtt_set_fate(with, REFUSED, code >= MQTT_REASON_REFUSING ? code : MQTT_NO_REASON);
+	failed(with, data ? (int)data->reasonCode : 0);
 }
 
 static void

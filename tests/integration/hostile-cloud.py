@@ -1,14 +1,16 @@
 """A cloud's broker that does what it must not, or what it may.
 
-usage: hostile-cloud.py PORT FOLDER
+usage: hostile-cloud.py PORT FOLDER [CERTIFICATE KEY]
 
 How it behaves is the first word in FOLDER/mode, which is read again all the time: when it changes,
 all connections are closed. FOLDER/served has a line for each that came ("connection MODE") and for
-what happened on it; FOLDER/received the payload of each PUBLISH that was acknowledged with success.
+what happened on it; FOLDER/received the first word of each PUBLISH that was acknowledged with success.
+With a certificate it speaks TLS, but where the mode is about what comes before.
 """
 import os
 import select
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -19,6 +21,11 @@ import wire
 LOOK_EVERY_S = 0.02
 GARBAGE = bytes(range(256)) * 16
 OK5 = b"\x00"
+BEFORE_TLS = ("silent", "half-tls", "garbage-first", "close-first")
+
+# What a broker reads that then never reads again, and what its system takes in its place.
+READS_BYTES = 300000
+RECEIVE_BUFFER = 4096
 
 
 class Served:
@@ -26,10 +33,21 @@ class Served:
 
     def __init__(self, server, connection, mode):
         self.server, self.connection = server, connection
-        self.mode, _, argument = mode.partition(":")
-        self.code = int(argument, 0) if argument else 0
+        self.whole_mode = mode
+        self.mode, _, self.argument = mode.partition(":")
         self.stream = wire.Stream(connection)
         self.version = 4
+        self.taken = 0
+
+    @property
+    def code(self):
+        """The mode's argument, when it is a code."""
+        return int(self.argument, 0)
+
+    @property
+    def bytes(self):
+        """The same, when it is bytes."""
+        return bytes.fromhex(self.argument)
 
     def send(self, data):
         self.connection.sendall(data)
@@ -66,8 +84,8 @@ class Served:
             return
         self.version = first[1][6]
         code = self.code if self.mode == "connack" else 0
-        if self.mode == "connack-long":
-            self.send(b"\x20\xff\xff\xff\xff\xff\xff\x00")
+        if self.mode in ("connack-long", "connack-is"):
+            self.send(self.bytes if self.argument else b"\x20\xff\xff\xff\xff\xff\xff\x00")
             self.wait()
             return
         self.send(wire.packet(wire.CONNACK, bytes([0, code]) + (OK5 if self.version == 5 else b"")))
@@ -81,7 +99,18 @@ class Served:
             got = self.stream.next()
             if got is None:
                 return
+            self.taken += len(got[1])
+            if self.mode == "stops-reading" and self.taken > READS_BYTES:
+                self.stop_reading()
+                return
             self.take(got[0], got[1])
+
+    def stop_reading(self):
+        """Until something else is wanted; its system takes as little as it can."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self.server.note("reads no more")
+        while self.server.mode() == self.whole_mode:
+            time.sleep(LOOK_EVERY_S)
 
     def take(self, first, body):
         kind = first >> 4
@@ -104,6 +133,12 @@ class Served:
             return
         code = 0x80 if self.mode == "suback-fails" else 1
         answer = struct.pack(">H", number) + (OK5 if self.version == 5 else b"")
+        if self.mode == "suback-few" and n > 1:
+            n -= 1
+        elif self.mode == "suback-many":
+            n += 1
+        elif self.mode == "suback-none":
+            n = 0
         if kind == wire.SUBSCRIBE:
             self.send(wire.packet(wire.SUBACK, answer + bytes([code]) * n))
         else:
@@ -120,6 +155,11 @@ class Served:
             self.send(b"\x30\x80\x80\x80\x05\x00\x10")
         elif self.mode == "too-large":
             self.send(b"\x30\xff\xff\xff\x7f\x00\x10")
+        elif self.mode == "sends":
+            self.send(self.bytes)
+        elif self.mode == "cut":
+            self.send(b"\x30\x40\x00\x10/devices")
+            socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
         elif self.mode == "goodbye":
             self.send(wire.packet(wire.DISCONNECT, bytes([self.code, 0])))
         elif self.mode == "flood":
@@ -184,8 +224,12 @@ class Served:
 
 
 class Server:
-    def __init__(self, port, folder):
+    def __init__(self, port, folder, certificate=None, key=None):
         self.port, self.folder = port, folder
+        self.tls = None
+        if certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(certificate, key)
         self.lock = threading.Lock()
         self.served = open(os.path.join(folder, "served"), "a", buffering=1, encoding="utf-8")
         self.received = open(os.path.join(folder, "received"), "a", buffering=1, encoding="utf-8")
@@ -197,20 +241,25 @@ class Server:
 
     def keep(self, payload):
         with self.lock:
-            self.received.write(payload.decode(errors="replace") + "\n")
+            self.received.write(payload.decode(errors="replace").split(" ")[0] + "\n")
 
     def mode(self):
         with open(os.path.join(self.folder, "mode"), encoding="ascii") as file:
             return file.read().strip()
 
     def serve(self, connection, mode):
+        spoken = connection
         try:
-            Served(self, connection, mode).run()
+            if self.tls and mode not in BEFORE_TLS:
+                spoken = self.tls.wrap_socket(
+                    connection.dup(), server_side=True, suppress_ragged_eofs=True)
+            Served(self, spoken, mode).run()
         except (OSError, struct.error, IndexError):
             pass
         with self.lock:
             self.connections.discard(connection)
         connection.close()
+        spoken.close()
 
     def close_all(self):
         with self.lock:
@@ -252,4 +301,4 @@ class Server:
 
 
 if __name__ == "__main__":
-    Server(int(sys.argv[1]), sys.argv[2]).run()
+    Server(int(sys.argv[1]), *sys.argv[2:]).run()

@@ -2,7 +2,7 @@
 # A gateway whose cloud refuses, stalls, talks nonsense, never acknowledges, or says too much: it
 # lives, says why once, does not come back too often, and delivers everything when all is well again.
 #
-#   usage: hostile-cloud.sh 3.1.1|5      the protocol's version
+#   usage: hostile-cloud.sh 3.1.1|5|tls      the protocol's version; tls: MQTT 5 over TLS
 set -eu
 # shellcheck disable=SC2119 # most calls need no arguments
 
@@ -92,7 +92,11 @@ refuses()
 	behaves "$mode"
 	check "messages are taken" takes_messages
 	check "it is said: $pattern" wait_for 30 said "not connected: .*$pattern"
-	[ "$mode" = refuse ] || check "it is tried again" wait_for 30 came 2
+	case $mode in
+	refuse) ;;
+	connack:*) check "it is tried again and again" wait_for 30 came 3 ;;
+	*) check "it is tried again" wait_for 30 came 2 ;;
+	esac
 	check "which is not said again" \
 		same "$(grep -Ec "not connected: .*$pattern" gateway.log)" 1
 	is_well_again
@@ -177,6 +181,7 @@ never_acknowledges()
 	check "it is tried again" wait_for 30 came 2
 	check "no more are in flight than may be" window_is_kept
 	check "its memory is small" within "$memory_kb"
+	ends_in "what is not acknowledged"
 	check "messages are taken" takes_messages
 	is_well_again
 	check "nothing is missing" wait_for 30 all_numbers 1000
@@ -197,6 +202,50 @@ window_is_kept()
 all_numbers()
 {
 	[ "$(grep -x 'n[0-9]*' received | sort -u | wc -l)" -eq "$1" ]
+}
+
+# big_ones N: messages that no system's buffers take all of
+big_ones()
+{
+	awk -v n="$1" 'BEGIN {
+		for (x = "x"; length(x) < 100000;) x = x x
+		for (i = 1; i <= n; i++) print "big" i, x
+	}' | at_site mosquitto_pub gw1 -q 1 -t /devices/gw1/events -l
+}
+
+all_big_ones()
+{
+	[ "$(grep -x 'big[0-9]*' received | sort -u | wc -l)" -eq "$1" ]
+}
+
+# A cloud that takes a few messages and reads no more.
+reads_no_more()
+{
+	note "stops-reading"
+	behaves stops-reading
+	check "sixty messages of 128 KiB are taken" big_ones 60
+	check "it reads some, and no more" wait_for 30 says '^reads no more' served
+	check "it answers meanwhile" status '.uplink.state != ""'
+	check "it is said: acknowledged nothing" wait_for 30 said \
+		'disconnected: the broker acknowledged nothing within 1 s'
+	check "it is tried again" wait_for 30 came 2
+	check "its memory is small" within "$((memory_kb + 30000))"
+	ends_in "what is not read"
+	check "messages are taken" takes_messages
+	is_well_again
+	check "nothing is missing" wait_for 30 all_big_ones 60
+}
+
+# ends_in WHAT: while it waits for that; twelve seconds are what the manual says
+ends_in()
+{
+	: >served
+	check "something is on its way again" wait_for 30 says '^publish /devices/gw1/events' served
+	kill -TERM "$gateway_pid"
+	check "it ends in spite of $1" wait_for 12 not alive "$gateway_pid"
+	stop_gateway KILL
+	check "and well" same "$ended" 0
+	begin_gateway
 }
 
 in_order()
@@ -229,52 +278,120 @@ sends_nonsense()
 	check "nor what is not UTF-8" iconv -f UTF-8 -t UTF-8 topics
 }
 
-old_protocol()
+# malformed WHAT HEX...: each sent to who has subscribed, and said
+malformed()
 {
-	start_here mqtt 3.1.1
+	note "malformed packets"
+	check "messages are taken" takes_messages
+	while [ $# -gt 0 ]; do
+		behaves "sends:$2"
+		check "$2 is $1" wait_for 30 said "disconnected: the broker sends $1"
+		shift 2
+	done
+	is_well_again
+}
+
+# connack_is WHAT HEX...: the same for what answers the CONNECT
+connack_is()
+{
+	note "a CONNACK that is none"
+	check "messages are taken" takes_messages
+	while [ $# -gt 0 ]; do
+		behaves "connack-is:$2"
+		check "$2 is $1" wait_for 30 said "not connected: the broker sends $1"
+		shift 2
+	done
+	is_well_again
+}
+
+# begin_here SCHEME VERSION
+begin_here()
+{
+	start_here "$1" "$2"
 	wait_for 20 gateway_is up || die "the gateway does not connect"
 	memory_kb=$(($(rss_kb) + ${more_kb:-20000}))
+}
+
+end_here()
+{
+	stop_gateway TERM
+	check "it ends well" same "$ended" 0
+}
+
+# What no broker may do, over TLS or not.
+worst_ones()
+{
+	lets_down half-close 'closed the connection'
+	lets_down garbage-after "$1"
+	lets_down cut 'closed the connection'
+	lets_down no-suback 'acknowledged nothing within 1 s'
+	lets_down suback-few 'a SUBACK with more or fewer codes'
+	never_acknowledges
+	reads_no_more
+}
+
+# The same in all versions; $1 is what garbage is taken for
+any_protocol()
+{
 	refuses refuse 'Connection refused'
 	refuses silent 'not as an MQTT broker'
 	refuses close-first 'not as an MQTT broker'
 	refuses garbage-first 'not as an MQTT broker'
 	refuses connack-long 'not as an MQTT broker'
-	refuses_with 1 'it does not speak MQTT 3.1.1' 2 'it does not take this client id' \
-		3 'it is not available now' 4 'bad user name or password' 5 'not authorised'
-	refuses connack:9 'not as an MQTT broker'
-	lets_down half-close 'closed the connection'
-	lets_down garbage-after 'closed the connection'
+	worst_ones "$1"
 	lets_down too-long 'closed the connection'
 	lets_down never-ends 'acknowledged nothing within 1 s'
 	lets_down too-large 'a packet of more than 16777216 bytes'
-	lets_down no-suback 'acknowledged nothing within 1 s'
+	lets_down suback-many 'a SUBACK with more or fewer codes'
+	lets_down suback-none 'a SUBACK that is malformed'
 	does_not_spin
-	never_acknowledges
 	bears suback-fails said 'refuses the subscription \(code 128\)'
 	bears strange-acks
 	bears flood flooded
 	check "its memory is bound" within $((memory_kb + 90000))
 	sends_nonsense
-	stop_gateway TERM
-	check "it ends well" same "$ended" 0
+}
+
+old_protocol()
+{
+	begin_here mqtt 3.1.1
+	any_protocol 'closed the connection'
+	refuses_with 1 'it does not speak MQTT 3.1.1' 2 'it does not take this client id' \
+		3 'it is not available now' 4 'bad user name or password'
+	refuses connack:5 'refuses the connection \(code 5\): not authorised'
+	refuses connack:9 'not as an MQTT broker'
+	malformed 'a PUBLISH that is' 300300ff61 'a PUBLISH that is' 36050001610001 \
+		'a PUBACK that is' 400100 'a SUBACK that is' 9003000105
+	connack_is 'a CONNACK that is' 2003000000
+	end_here
 }
 
 newer_protocol()
 {
-	start_here mqtt 5
-	wait_for 20 gateway_is up || die "the gateway does not connect"
-	refuses_with 0x80 'an error it does not name' 0x85 'it does not take this client id' \
-		0x86 'bad user name or password' 0x87 'not authorised' 0x89 'it is busy' \
-		0x97 'a quota is exceeded' 0x9d 'the server has moved' 0x9f 'too many connections'
+	begin_here mqtt 5
+	any_protocol 'closed the connection'
+	refuses_with 0x85 'it does not take this client id' \
+		0x86 'bad user name or password' 0x89 'it is busy' \
+		0x97 'a quota is exceeded' 0x9f 'too many connections'
+	refuses connack:0x87 'refuses the connection \(code 135\): not authorised'
 	lets_down goodbye:0x8e 'code 142\): another client came with our client id'
 	lets_down goodbye:0x8b 'code 139\): it shuts down'
 	bears puback:0x97 said 'messages wait: .*code 151.*a quota is exceeded'
-	bears suback-fails said 'refuses the subscription \(code 128\)'
-	bears strange-acks
 	is_asked_while_it_hangs
-	stop_gateway TERM
-	check "it ends well" same "$ended" 0
+	# Properties: longer than the packet, unknown, twice, cut off; and no codes.
+	malformed 'a PUBLISH that is' 3005000161ff01 'a PUBLISH that is' 3006000161027f00 \
+		'a PUBLISH that is' 300a00016106030000030000 'a PUBLISH that is' 300700016103020000 \
+		'an UNSUBACK that is' b003000100
+	connack_is 'a CONNACK that is' 20050000ff0100 'a CONNACK of MQTT 3.1.1' 20020001
+	end_here
+}
+
+tls()
+{
 	handshakes
+	begin_here mqtts 5
+	worst_ones 'closed the connection'
+	end_here
 }
 
 is_asked_while_it_hangs()
@@ -296,8 +413,8 @@ handshakes()
 		[ "$mode" = silent ] || check "$mode: it is said" wait_for 30 said 'not connected: .*TLS'
 		check "it answers" status '.uplink.connects == 0'
 	done
-	stop_gateway TERM
-	check "it ends well" same "$ended" 0
+	end_here
+	behaves good
 }
 
 main()
@@ -311,19 +428,27 @@ main()
 	printf '%s\n' 'user bridge' 'topic read #' "topic read \$SYS/#" >site.acl
 	# One CA: to read all of the system's takes its time with sanitizers.
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=some \
-		-days 2 -keyout some.key -out some.crt 2>/dev/null
+		-addext subjectAltName=IP:127.0.0.1 -days 2 -keyout some.key -out some.crt 2>/dev/null
 	site_options=$(printf '%s\n' 'plugin_opt_trusted bridge' "acl_file $work/site.acl")
 	start_site
 	cloud_port=$("$helpers/free-port")
 	echo good >mode
 	: >served
 	: >received
-	"$python" -B "$top/tests/integration/hostile-cloud.py" "$cloud_port" "$work" 2>cloud.err &
+	protocol=$1
+	if [ "$protocol" = tls ]; then
+		set -- some.crt some.key
+	else
+		set --
+	fi
+	"$python" -B "$top/tests/integration/hostile-cloud.py" "$cloud_port" "$work" "$@" \
+		2>cloud.err &
 	cloud_pid=$!
 	pids=" $cloud_pid"
-	case $1 in
+	case $protocol in
 	3.1.1) old_protocol ;;
 	5) newer_protocol ;;
+	tls) tls ;;
 	esac
 	[ ! -s cloud.err ] || cat cloud.err
 	end

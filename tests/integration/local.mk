@@ -17,7 +17,8 @@ SCENARIOS = \
 	tests/integration/device-keys-softhsm.test \
 	tests/integration/device-keys-swtpm.test \
 	tests/integration/hostile-cloud-3.test \
-	tests/integration/hostile-cloud-5.test
+	tests/integration/hostile-cloud-5.test \
+	tests/integration/hostile-cloud-tls.test
 dist_check_SCRIPTS += $(SCENARIOS)
 TESTS += $(SCENARIOS)
 

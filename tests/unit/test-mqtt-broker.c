@@ -21,6 +21,7 @@
 #include "base/auto.h"
 #include "mqtt/inside.h"
 #include "mqtt/mqtt.h"
+#include "mqtt/stream.h"
 
 #define MANY 500
 
@@ -498,6 +499,129 @@ message_that_the_end_overtakes_is_told_of_and_freed(void **state)
 	loop_close(&loop);
 }
 
+/* A connection to a broker that is played here: `there` is its end. */
+static struct mqtt *
+connect_here(int version, int keep_alive_s, const char *connack, size_t connack_len, int *there)
+{
+	char rest[40], url[64], packet[256];
+	AUTO(auto_fd) int listening = listen_silently(rest);
+	const struct mqtt_options options = {.url = url,
+		.client_id = "d",
+		.version = version,
+		.timeout_s = 20,
+		.keep_alive_s = keep_alive_s};
+	struct loop loop = {.mqtt = NULL};
+	struct fault f = FAULT_INIT;
+	const int small = 1;
+
+	setsockopt(listening, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	snprintf(url, sizeof(url), "mqtt%s", rest);
+	assert_ok(mqtt_start(&options, &loop.mqtt, &f), &f);
+	*there = accept(listening, NULL, NULL);
+	assert_true(recv(*there, packet, sizeof(packet), 0) > 0);
+	assert_int_equal(send(*there, connack, connack_len, 0), connack_len);
+	while (turn(&loop, &f) == MQTT_CONNECTING)
+		continue;
+	return loop.mqtt;
+}
+
+static void
+expect_pings(int keep_alive_s)
+{
+	static const char connack[] = "\x20\x06\0\0\x03\x13\0\1";
+	AUTO(auto_fd) int there = -1;
+	struct loop loop = {
+		.mqtt = connect_here(5, keep_alive_s, connack, sizeof(connack) - 1, &there)};
+	struct pollfd fd = {.fd = there, .events = POLLIN};
+	struct fault f = FAULT_INIT;
+	char packet[2];
+
+	for (int i = 0; i < 2; i++) {
+		for (int turns = 0; poll(&fd, 1, 0) == 0; turns++) {
+			assert_in_range(turns, 0, 10);
+			assert_int_equal(turn(&loop, &f), MQTT_UP);
+		}
+		assert_int_equal(recv(there, packet, sizeof(packet), 0), 2);
+		assert_memory_equal(packet, "\xc0\0", 2);
+		assert_int_equal(send(there, "\xd0\0", 2, 0), 2);
+	}
+	loop_close(&loop);
+}
+
+/* Each turn waits for a second at most, and paho alone would be silent for a minute, or for ever. */
+static void
+broker_that_asks_for_a_shorter_keep_alive_has_it(void **state)
+{
+	(void)state;
+	expect_pings(60);
+	expect_pings(0);
+}
+
+static void
+on_any(void *with, const struct mqtt_message *message)
+{
+	(void)message;
+	++*(unsigned *)with;
+}
+
+/* Has so many bytes wait, behind what the network takes of those that nobody reads. */
+static void
+fill_up_to(size_t waiting)
+{
+	static const char bytes[STREAM_WAITING_MAX];
+	struct pollfd fd = {.fd = stream_wants().fd, .events = POLLOUT};
+	const int small = 1;
+
+	do {
+		if (stream_waiting() < sizeof(bytes) / 2)
+			stream_add(bytes, sizeof(bytes) / 4);
+		stream_flush();
+	} while (poll(&fd, 1, 200) > 0);
+	setsockopt(fd.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	stream_add(bytes, waiting - stream_waiting());
+}
+
+/*
+ * A broker that sends two messages while the network takes nothing: the answer to the first has as
+ * much wait as may, so the second, which was read with it, is not looked at. Then a flush has all of
+ * it written, and the system has nothing to tell of.
+ */
+static void
+what_was_read_before_a_flush_is_not_forgotten(void **state)
+{
+	static const char *const filter = "a";
+	static const char two[] = "\x32\x05\0\1a\0\1\x32\x05\0\1a\0\2";
+	AUTO(auto_fd) int there = -1;
+	struct mqtt *mqtt = connect_here(4, 60, "\x20\2\0\0", 4, &there);
+	struct pollfd fd = {.fd = mqtt_fd(mqtt), .events = POLLIN};
+	struct told told = {0};
+	struct fault f = FAULT_INIT;
+	static char sink[1 << 20];
+	unsigned received = 0;
+
+	(void)state;
+	mqtt_on_done(mqtt, on_done, &told);
+	mqtt_on_message(mqtt, on_any, &received);
+	fill_up_to(STREAM_WAITING_MAX - 2);
+	assert_int_equal(send(there, two, sizeof(two) - 1, 0), sizeof(two) - 1);
+	while (!received)
+		assert_int_equal(mqtt_poll(mqtt, &f), MQTT_UP);
+	assert_int_equal(received, 1);
+	assert_int_equal(poll(&fd, 1, 0), 0);
+	while (stream_waiting()) {
+		assert_true(recv(there, sink, sizeof(sink), MSG_DONTWAIT) != 0);
+		stream_flush();
+	}
+	assert_ok(mqtt_subscribe(mqtt, &filter, 1, 0, 1, &f), &f);
+	mqtt_flush(mqtt);
+	assert_int_equal(poll(&fd, 1, 0), 1);
+	assert_int_equal(mqtt_poll(mqtt, &f), MQTT_UP);
+	assert_int_equal(received, 2);
+	close(there);
+	there = -1;
+	mqtt_free(mqtt);
+}
+
 int
 main(void)
 {
@@ -512,6 +636,8 @@ main(void)
 		cmocka_unit_test(process_has_one_connection),
 		cmocka_unit_test(loop_sends_and_receives_in_both_versions),
 		cmocka_unit_test(message_that_the_end_overtakes_is_told_of_and_freed),
+		cmocka_unit_test(broker_that_asks_for_a_shorter_keep_alive_has_it),
+		cmocka_unit_test(what_was_read_before_a_flush_is_not_forgotten),
 		cmocka_unit_test(silent_peer_ends_in_a_timeout_or_when_cancelled),
 		cmocka_unit_test(proxy_of_the_environment_is_not_used),
 		cmocka_unit_test(topic_that_cannot_be_is_refused),
