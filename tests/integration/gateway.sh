@@ -255,16 +255,34 @@ refuses_to_run()
 	ends_with 2 "gw.conf:[0-9]+: .*colour"
 }
 
-# What the drain rate leaves over waits, and no longer than it must.
+# uptime_cs: hundredths of a second that the machine is up
+uptime_cs()
+{
+	awk '{ printf "%d\n", $1 * 100 }' /proc/uptime
+}
+
+# is_seen_up: when it is not, $began is when it was looked at
+is_seen_up()
+{
+	looked=$(uptime_cs)
+	gateway_is up && return
+	began=$looked
+	return 1
+}
+
+# What the drain rate leaves over waits: what comes behind the tenth of a second's messages that may
+# go at once takes 4.9 s, or longer where the machine is slow.
 keeps_to_its_rate()
 {
 	note "a drain rate"
-	write_gateway_settings 'drain-rate = 200'
-	numbered lamp 1001 1400
-	began=$(date +%s)
-	start_gateway
-	check "all arrive" wait_for 30 complete lamp 1001 1400
-	check "and not at once" test "$(($(date +%s) - began))" -ge 1
+	write_gateway_settings 'drain-rate = 40'
+	check "messages wait" numbered lamp 1001 1200
+	began=$(uptime_cs)
+	begin_gateway
+	wait_for 30 is_seen_up || { cat gateway.log; die "the gateway does not connect"; }
+	check "all arrive" wait_for 60 complete lamp 1001 1200
+	took=$(($(uptime_cs) - began))
+	check "and not at once" test "$took" -ge 480
 	stop_gateway TERM
 }
 
