@@ -1,5 +1,6 @@
 # mqtt: the only room that knows paho
-noinst_LTLIBRARIES += src/mqtt/libmqtt.la
+noinst_LTLIBRARIES += src/mqtt/libmqtt.la src/mqtt/libpacket.la
+src_mqtt_libpacket_la_SOURCES = src/mqtt/packet.c src/mqtt/packet.h
 src_mqtt_libmqtt_la_SOURCES = \
 	src/mqtt/blocking.c \
 	src/mqtt/diagnose.c src/mqtt/diagnose.h \
@@ -8,13 +9,12 @@ src_mqtt_libmqtt_la_SOURCES = \
 	src/mqtt/inside.h \
 	src/mqtt/link.c \
 	src/mqtt/mqtt.c src/mqtt/mqtt.h \
-	src/mqtt/packet.c src/mqtt/packet.h \
 	src/mqtt/receive.c \
 	src/mqtt/subscribe.c \
 	src/mqtt/url.c src/mqtt/url.h \
 	src/mqtt/window.c \
 	src/mqtt/words.c src/mqtt/words.h
-src_mqtt_libmqtt_la_LIBADD = $(PAHO_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
+src_mqtt_libmqtt_la_LIBADD = src/mqtt/libpacket.la $(PAHO_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS)
 
 # What paho is linked with in place of its records, and of what it asks the system for.
 noinst_LIBRARIES += src/mqtt/liblean.a

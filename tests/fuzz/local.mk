@@ -1,7 +1,7 @@
 # Fuzz targets. With --enable-fuzzing they are libFuzzer's programs; else replay.c runs each over its
 # corpus, in `make check`.
 FUZZERS = tests/fuzz/fuzz-cert tests/fuzz/fuzz-device tests/fuzz/fuzz-jwt tests/fuzz/fuzz-site \
-	tests/fuzz/fuzz-spool tests/fuzz/fuzz-uri
+	tests/fuzz/fuzz-packet tests/fuzz/fuzz-spool tests/fuzz/fuzz-uri
 check_PROGRAMS += $(FUZZERS)
 if FUZZING
 FUZZ_REPLAY =
@@ -33,6 +33,11 @@ tests_fuzz_fuzz_site_SOURCES = tests/fuzz/fuzz-site.c
 nodist_tests_fuzz_fuzz_site_SOURCES = $(FUZZ_REPLAY)
 tests_fuzz_fuzz_site_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_site_LDADD = src/site/libsite.la src/base/libbase.la $(CRYPTO_LIBS)
+
+tests_fuzz_fuzz_packet_SOURCES = tests/fuzz/fuzz-packet.c
+nodist_tests_fuzz_fuzz_packet_SOURCES = $(FUZZ_REPLAY)
+tests_fuzz_fuzz_packet_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_packet_LDADD = src/mqtt/libpacket.la src/base/libbase.la $(CRYPTO_LIBS)
 
 tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz-spool.c
 nodist_tests_fuzz_fuzz_spool_SOURCES = $(FUZZ_REPLAY)
@@ -81,6 +86,11 @@ EXTRA_DIST += \
 	tests/fuzz/corpus/jwt/x5c \
 	tests/fuzz/corpus/jwt/x5c-types \
 	tests/fuzz/corpus/jwt/x5c-url \
+	tests/fuzz/corpus/packet/connack \
+	tests/fuzz/corpus/packet/disconnect \
+	tests/fuzz/corpus/packet/long-properties \
+	tests/fuzz/corpus/packet/publish \
+	tests/fuzz/corpus/packet/suback \
 	tests/fuzz/corpus/site/filter \
 	tests/fuzz/corpus/site/frames \
 	tests/fuzz/corpus/site/short \
