@@ -548,7 +548,7 @@ expect_pings(int keep_alive_s)
 	loop_close(&loop);
 }
 
-/* Each turn waits for a second at most, and paho alone would be silent for a minute, or for ever. */
+/* Each turn waits for a second at most; paho alone would be silent for a minute, or for ever. */
 static void
 broker_that_asks_for_a_shorter_keep_alive_has_it(void **state)
 {
@@ -583,8 +583,8 @@ fill_up_to(size_t waiting)
 
 /*
  * A broker that sends two messages while the network takes nothing: the answer to the first has as
- * much wait as may, so the second, which was read with it, is not looked at. Then a flush has all of
- * it written, and the system has nothing to tell of.
+ * much wait as may, so the second, which was read with it, is not looked at. Then all of it is
+ * written, and the system has nothing to tell of.
  */
 static void
 what_was_read_before_a_flush_is_not_forgotten(void **state)
