@@ -181,7 +181,7 @@ never_acknowledges()
 	check "it is tried again" wait_for 30 came 2
 	check "no more are in flight than may be" window_is_kept
 	check "its memory is small" within "$memory_kb"
-	ends_in "what is not acknowledged"
+	ends_in "what is not acknowledged" '^publish /devices/gw1/events'
 	check "messages are taken" takes_messages
 	is_well_again
 	check "nothing is missing" wait_for 30 all_numbers 1000
@@ -230,17 +230,18 @@ reads_no_more()
 		'disconnected: the broker acknowledged nothing within 1 s'
 	check "it is tried again" wait_for 30 came 2
 	check "its memory is small" within "$((memory_kb + 30000))"
-	ends_in "what is not read"
+	ends_in "what is not read" '^reads no more'
 	check "messages are taken" takes_messages
 	is_well_again
 	check "nothing is missing" wait_for 30 all_big_ones 60
 }
 
-# ends_in WHAT: while it waits for that; twelve seconds are what the manual says
+# ends_in WHAT PATTERN: while it waits for that, of which the cloud says the pattern; twelve seconds
+# are what the manual says
 ends_in()
 {
 	: >served
-	check "something is on its way again" wait_for 30 says '^publish /devices/gw1/events' served
+	check "something is on its way again" wait_for 30 says "$2" served
 	kill -TERM "$gateway_pid"
 	check "it ends in spite of $1" wait_for 12 not alive "$gateway_pid"
 	stop_gateway KILL
