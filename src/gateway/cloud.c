@@ -325,6 +325,7 @@ clear(uv_work_t *work)
 	if (!c->explain)
 		return;
 	c->explained = (struct fault)FAULT_INIT;
+	c->explained_url = c->url;
 	mqtt_explain(g->settings.uplink.url.items[c->url], g->settings.uplink.ca_file,
 		(int)g->settings.uplink.timeout_s, &c->explained);
 }
@@ -342,7 +343,8 @@ on_cleared(uv_work_t *work, int status)
 		wait_for(g, 0);
 		return;
 	}
-	fail(g, c->unexplained && c->explained.code ? &c->explained : &c->why);
+	fail(g, c->unexplained && c->explained.code && c->explained_url == c->url ? &c->explained
+										  : &c->why);
 }
 
 static void

@@ -50,7 +50,8 @@ struct mishap {
  * retries     how often each kind of failure came since a connection was steady
  * why         why it ended, or could not begin; said_why was logged already
  * ended_ms    when the one before ended; 0 before the first
- * unexplained why does not say much, explain: the worker is to find out more, into `explained`
+ * unexplained why does not say much, explain: the worker is to find out more, into `explained`, of
+ *             the broker explained_url
  * was_up      what ended was a connection
  * renewing    it ends to begin again with a newer token
  * expires     when the JWT that it was begun with ends, by the wall clock
@@ -67,7 +68,7 @@ struct cloud {
 	struct fault explained;
 	struct mqtt *cleared;
 	struct backoff retries[CLOUD_RETRIES];
-	size_t url;
+	size_t url, explained_url;
 	unsigned greetings, renewals;
 	struct fault why;
 	char said_why[256];
@@ -163,14 +164,14 @@ struct pump {
 /*
  * The way to the site's broker.
  *
- * said     that it is not there was logged
+ * said     that it is not there was logged; foreign: that it is of another version
  * own_due  the gateway's own config is to be asked for once more
  * complained_ms  when it was last said that messages are dropped; 0: never
  */
 struct local {
 	struct channel *channel;
 	uv_poll_t *poll;
-	bool said, own_due;
+	bool said, foreign, own_due;
 	uint64_t delivered, undelivered;
 	int64_t complained_ms;
 };

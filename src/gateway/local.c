@@ -63,6 +63,25 @@ hear(struct gateway *g, const struct frame *frame)
 	}
 }
 
+/* It may be restarted after us in an upgrade: it is looked at again each second, and said once. */
+static void
+turn_away(struct gateway *g, const struct fault *f)
+{
+	if (!g->local.foreign)
+		log_error("%s", f->text);
+	g->local.foreign = true;
+	local_drop(g);
+}
+
+static void
+welcome(struct gateway *g)
+{
+	if (g->local.foreign)
+		log_info("the site's broker is of our version");
+	g->local.foreign = false;
+	watch(g);
+}
+
 static void
 on_poll(uv_poll_t *poll, int status, int events)
 {
@@ -82,11 +101,11 @@ on_poll(uv_poll_t *poll, int status, int events)
 			hear(g, &frame);
 	}
 	if (rc && f.code == FAULT_CONFIG)
-		gateway_fail(g, &f);
-	if (rc)
+		turn_away(g, &f);
+	else if (rc)
 		lose(g, &f);
 	else
-		watch(g);
+		welcome(g);
 	attach_work(g);
 }
 
@@ -114,7 +133,8 @@ enter(struct gateway *g, struct fault *f)
 	uv_poll_init(&g->loop, local->poll, channel_fd(local->channel));
 	local->poll->data = g;
 	watch(g);
-	log_info("the site's broker is there socket=%s", g->settings.site.socket);
+	if (!local->foreign)
+		log_info("the site's broker is there socket=%s", g->settings.site.socket);
 	local->said = false;
 	for (struct device *d = NULL; (d = devices_next(g->devices, d));)
 		d->config_due = d->state == DEVICE_ATTACHED;

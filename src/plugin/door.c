@@ -12,7 +12,10 @@
 /* Frames taken from one gateway at once, so that the broker's other clients have their turn. */
 #define FRAMES_AT_ONCE 256
 
-/* more  a gateway had more to say than was listened to */
+/*
+ * more  a gateway had more to say than was listened to
+ * deaf  one that comes cannot be let in, which was said
+ */
 struct door {
 	char *path;
 	int listening;
@@ -22,7 +25,7 @@ struct door {
 	void *with;
 	struct channel *channels[DOOR_GATEWAYS_MAX];
 	size_t n;
-	bool more;
+	bool more, deaf;
 };
 
 int
@@ -104,9 +107,12 @@ take_one(struct door *door)
 	struct fault f = FAULT_INIT;
 
 	if (channel_accept(door->listening, &channel, &f)) {
-		door->say(door->with, false, f.text);
+		if (!door->deaf)
+			door->say(door->with, false, f.text);
+		door->deaf = true;
 		return false;
 	}
+	door->deaf = false;
 	if (!channel)
 		return false;
 	if (door->n == DOOR_GATEWAYS_MAX) {

@@ -1,6 +1,7 @@
 /* The site's broker: takes local devices' messages into the spool, and brings them what comes. */
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #include "plugin/door.h"
 #include "plugin/site_options.h"
 #include "plugin/speakers.h"
+#include "registry/limits.h"
 #include "registry/rules.h"
 #include "registry/topic.h"
 #include "site/filter.h"
@@ -26,12 +28,15 @@
 /* What is refused for want of room, or because the disk fails, is said once and then so often. */
 #define COMPLAIN_MS 60000
 
+/* Lines about clients that are refused, on average; five times as many at once. */
+#define LINES_PER_S 10
+
 /*
  * since_ms  when it was last said that messages are not taken; 0: never, or they are again
  * refused   how many were not until now
  */
 struct complaint {
-	long since_ms;
+	int64_t since_ms;
 	unsigned long refused;
 };
 
@@ -39,6 +44,7 @@ struct complaint {
  * polled_ms      when the socket was last looked at
  * full           of the spool
  * wishes         of what is kept for gateways that come later
+ * lines          of clients that are refused; unrecorded: those that were left out since the last one
  * tick_failed    the spool's housekeeping failed, which was said
  * ticks          the broker gives us time; told: it was said that it does not
  */
@@ -48,8 +54,10 @@ struct site {
 	struct timely *spool;
 	struct speakers *speakers;
 	struct door *door;
-	long polled_ms;
+	int64_t polled_ms;
 	struct complaint full, wishes;
+	struct limits_bucket lines;
+	unsigned long unrecorded;
 	bool tick_failed;
 	bool ticks, told;
 };
@@ -68,13 +76,13 @@ site_free(struct site *site)
 
 AUTO_DEFINE(site, struct site, site_free);
 
-static long
+static int64_t
 clock_ms(clockid_t clock)
 {
 	struct timespec now;
 
 	clock_gettime(clock, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* Which device a client says it is, or NULL. Asked for each message, and each who is sent it. */
@@ -143,13 +151,23 @@ refuse(const struct mosquitto *client, int qos)
 	return can_tell || qos == 0 ? MOSQ_ERR_ACL_DENIED : MOSQ_ERR_AUTH;
 }
 
+/* What one client does wrong comes as fast as its messages, and would fill the disk. */
 static int
-refuse_because(const struct mosquitto *client, int qos, const char *topic, const char *why)
+refuse_because(struct site *site, const struct mosquitto *client, int qos, const char *topic,
+	const char *why)
 {
 	const char *id = mosquitto_client_id(client);
+	char left_out[48] = "";
 
-	mosquitto_log_printf(MOSQ_LOG_NOTICE, NAME ": refused client=%s topic=%s reason=%s",
-		id ? id : "", topic, why);
+	if (!limits_take(&site->lines, LINES_PER_S, 1, clock_ms(CLOCK_MONOTONIC_COARSE))) {
+		site->unrecorded++;
+		return refuse(client, qos);
+	}
+	if (site->unrecorded)
+		snprintf(left_out, sizeof(left_out), " unrecorded=%lu", site->unrecorded);
+	site->unrecorded = 0;
+	mosquitto_log_printf(MOSQ_LOG_NOTICE, NAME ": refused client=%s topic=%s reason=%s%s",
+		id ? id : "", topic, why, left_out);
 	return refuse(client, qos);
 }
 
@@ -158,7 +176,7 @@ static int
 refuse_for_now(
 	struct complaint *complaint, const struct mosquitto *client, int qos, const char *why)
 {
-	long now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
+	int64_t now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
 
 	complaint->refused++;
 	if (!complaint->since_ms || now_ms - complaint->since_ms >= COMPLAIN_MS) {
@@ -201,14 +219,14 @@ on_write(struct site *site, const struct mosquitto_evt_acl_check *acl, const str
 	case SPEAKER_DEFERRED:
 		return MOSQ_ERR_PLUGIN_DEFER;
 	case SPEAKER_DENIED:
-		return refuse_because(
-			acl->client, acl->qos, acl->topic, "it is not this client's to publish to");
+		return refuse_because(site, acl->client, acl->qos, acl->topic,
+			"it is not this client's to publish to");
 	case SPEAKER_ALLOWED:
 		break;
 	}
 	/* What the cloud would end the gateway's connection for must not get that far. */
 	if (topic_check_publish(topic, acl->topic, acl->payloadlen, max_of(topic), acl->qos, &f))
-		return refuse_because(acl->client, acl->qos, acl->topic, f.text);
+		return refuse_because(site, acl->client, acl->qos, acl->topic, f.text);
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -301,7 +319,7 @@ take_device(struct site *site, struct mosquitto_evt_message *message, const stru
 	if (speaker_may_publish(name, speaker->trusted, message->topic, topic) != SPEAKER_ALLOWED ||
 		topic_check_publish(topic, message->topic, message->payloadlen, max_of(topic),
 			message->qos, NULL))
-		return refuse_because(message->client, message->qos, message->topic,
+		return refuse_because(site, message->client, message->qos, message->topic,
 			"it is not this client's to publish");
 	if (topic->kind == TOPIC_ATTACH || topic->kind == TOPIC_DETACH)
 		return take_wish(site, message, speaker, topic->kind, topic->device);
@@ -357,7 +375,7 @@ keep_house(struct site *site)
 static void
 look(struct site *site)
 {
-	long now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
+	int64_t now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
 
 	if (now_ms - site->polled_ms < POLL_MS)
 		return;

@@ -123,6 +123,22 @@ speaks_for_itself()
 	check "nothing of it is in the spool" same "$(n_spooled)" "$before"
 }
 
+# However often: the log is for people to read, and on the same disk as the spool.
+is_not_shouted_down()
+{
+	mark
+	seq 2000 | device one mosquitto_pub -q 0 -t /devices/two/events -l
+	check "what is refused again and again is counted" wait_for 20 is_counted
+	tail -n "+$((marked + 1))" "$work/broker.log" | grep 'p11_site: refused client=one' >refused
+	check "and does not fill the log" test "$(wc -l <refused)" -lt 300
+}
+
+is_counted()
+{
+	publishes one -t /devices/two/events -m planted 2>/dev/null || true
+	since 'p11_site: refused client=one .* unrecorded=[0-9]'
+}
+
 # What no client library would send.
 is_attacked()
 {
@@ -316,6 +332,7 @@ main()
 	takes
 	started_with "plugin_opt_trusted bridge"
 	speaks_for_itself
+	is_not_shouted_down
 	is_attacked
 	listens_to_itself
 	speaks_as_in_the_cloud
