@@ -1,7 +1,7 @@
 #!/bin/sh
 # Uplinks of other kinds than the registry's broker, and two of them on one spool: each has every
-# message in its order and its own place in the spool. What a broker of each profile is offered is
-# read from a TLS connection that openssl answers.
+# message in its order and its own place in the spool. Rules lead topics from one side to the other.
+# What a broker of each profile is offered is read from a TLS connection that openssl answers.
 set -eu
 
 # shellcheck source=tests/integration/lib.sh
@@ -65,10 +65,19 @@ takes()
 	wait_for 20 grep -q 'Sending SUBACK to backend' "$1.log" || die "nobody can listen at $1"
 }
 
+# write_uplink NAME [LINE...]: the settings of a gateway to the broker NAME; the lines come last
+write_uplink()
+{
+	uplink=$1
+	shift
+	write_gateway_settings 'profile = generic' "$@"
+	mv gw.conf "$uplink.gw.conf"
+}
+
 # start_uplink NAME: a gateway to the broker NAME
 start_uplink()
 {
-	p11-gateway run -c gw.conf --uplink.name="$1" --uplink.profile=generic \
+	p11-gateway run -c "$1.gw.conf" --uplink.name="$1" \
 		--uplink.url="mqtt://127.0.0.1:$(cat "$1.port")" --status.socket="$work/$1.status" \
 		>>"$1.gateway.log" 2>&1 &
 	echo $! >"$1.gateway"
@@ -113,8 +122,8 @@ reader()
 two_uplinks()
 {
 	note "two uplinks on one spool"
-	write_gateway_settings
 	for cloud in near far; do
+		write_uplink $cloud
 		start_cloud $cloud
 		takes $cloud
 		start_uplink $cloud
@@ -138,6 +147,91 @@ two_uplinks()
 	stop_uplink near TERM
 	stop_uplink far TERM
 	gateways=
+}
+
+# at_cloud NAME OPTION...: publishes at the broker NAME, with QoS 1 unless told
+at_cloud()
+{
+	cloud=$1
+	shift
+	mosquitto_pub -h 127.0.0.1 -p "$(cat "$cloud.port")" -i operator -q 1 "$@"
+}
+
+# listens NAME FILTER: at the site, in the background, into NAME.heard, a line each:
+# TOPIC QOS RETAINED TEXT
+listens()
+{
+	before=$(grants "$1")
+	(in_place='exec' && at_site mosquitto_sub "$1" -q 2 -t "$2" -F '%t %q %r %p') >"$1.heard" 2>&1 &
+	pids="$pids $!"
+	wait_for 20 more_grants "$1" || die "$1 cannot subscribe"
+}
+
+# grants NAME: how often the site's broker has let it subscribe
+grants()
+{
+	grep -c "Sending SUBACK to $1\$" site.log || true
+}
+
+more_grants()
+{
+	[ "$(grants "$1")" -gt "$before" ]
+}
+
+# heard NAME LINE
+heard()
+{
+	grep -Fxq -- "$2" "$1.heard" || { cat "$1.heard"; return 1; }
+}
+
+# What was retained when the gateway came is retained at the site; what comes behind is not.
+brings_in()
+{
+	note "rules for what comes from the cloud"
+	write_uplink near '[site]' 'in = setpoints/slow 0 hall/ acme/' 'in = setpoints/# 1 plant/ acme/'
+	at_cloud near -r -t acme/setpoints/heat -m 19
+	at_cloud near -r -t acme/modes/heat -m eco
+	start_uplink near
+	check "it is asked for with the rule's QoS" says 'acme/setpoints/slow \(QoS 0\)' near.log
+	check "what was retained comes" wait_for 20 uplink_is near '.site.delivered >= 1'
+	listens panel '#'
+	check "and is retained at the site" wait_for 20 heard panel 'plant/setpoints/heat 1 1 19'
+	at_cloud near -q 2 -t acme/setpoints/light -m 50
+	check "what is new comes, with the rule's QoS" wait_for 20 heard panel \
+		'plant/setpoints/light 1 0 50'
+	at_cloud near -q 0 -t acme/setpoints/zone/1 -m 51
+	check "of less QoS too" wait_for 20 heard panel 'plant/setpoints/zone/1 0 0 51'
+	at_cloud near -t acme/setpoints/slow -m 52
+	check "what two rules fit comes by the first" wait_for 20 heard panel \
+		'hall/setpoints/slow 0 0 52'
+	at_cloud near -t acme/modes/light -m none
+	at_cloud near -t setpoints/light -m none
+	at_cloud near -t acme/setpoints/last -m 53
+	check "behind what no rule fits" wait_for 20 heard panel 'plant/setpoints/last 1 0 53'
+	check "which does not come" not says 'none|eco|acme' panel.heard
+	check "nor does anything by another rule" not says '^plant/setpoints/slow|^hall/.* 1 0' \
+		panel.heard
+	listens late 'plant/#'
+	at_cloud near -t acme/setpoints/last -m 54
+	check "who listens later hears it" wait_for 20 heard late 'plant/setpoints/last 1 0 54'
+	check "and before it what was retained alone" same "$(cat late.heard)" \
+		"$(printf 'plant/setpoints/%s\n' 'heat 1 1 19' 'last 1 0 54')"
+}
+
+# A rule that changed takes a new connection, for the subscription.
+brings_in_anew()
+{
+	write_uplink near '[site]' 'in = modes/# 1 hall/ acme/'
+	kill -HUP "$(cat near.gateway)"
+	check "a rule that changed takes a new connection" wait_for 20 uplink_is near \
+		'.uplink.connects == 2 and .uplink.state == "up"'
+	check "what it fits comes" wait_for 20 heard panel 'hall/modes/heat 1 0 eco'
+	at_cloud near -t acme/setpoints/light -m former
+	at_cloud near -t acme/modes/light -m bright
+	check "so does what is new" wait_for 20 heard panel 'hall/modes/light 1 0 bright'
+	check "what the former one fitted does not" not says former panel.heard
+	stop_uplink near TERM
+	stop_others
 }
 
 # large COUNT: messages of 200 kB of a device; fails when one is not taken
@@ -312,8 +406,12 @@ main()
 	need mosquitto mosquitto_pub mosquitto_sub jq openssl
 	begin_site_test softhsm
 	trap 'ended=$?; end_all "$ended"' EXIT
+	printf 'topic readwrite #\n' >site.acl
+	site_options="acl_file $work/site.acl"
 	start_site
 	two_uplinks
+	brings_in
+	brings_in_anew
 	held_by_one
 	profiles
 	end
