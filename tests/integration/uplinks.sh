@@ -234,6 +234,47 @@ brings_in_anew()
 	stop_others
 }
 
+# came NAME QOS TOPIC: whether the broker NAME was sent such a message by a gateway
+came()
+{
+	says "Received PUBLISH from .* \(d0, q$2, r0, m[0-9]+, '$3'," "$1.log"
+}
+
+# What is sent with QoS 1 has the rule's QoS in the cloud; what is sent with less keeps it.
+leads_out()
+{
+	note "rules for what goes to the cloud"
+	: >near.gateway.log
+	write_uplink near '[site]' 'out = +/temperature 0 building/ acme/' \
+		'out = # 1 building/ acme/rest/'
+	start_uplink near
+	check "messages are taken" sends lamp -t building/hall/temperature -m 21.5
+	check "another is" sends lamp -t building/hall/light -m dim
+	check "and one of QoS 0" sends lamp -q 0 -t building/yard/light -m dark
+	check "the first rule that fits counts, with its QoS" wait_for 20 came near 0 \
+		acme/hall/temperature
+	check "the next one takes the rest" wait_for 20 came near 1 acme/rest/hall/light
+	check "no QoS grows" wait_for 20 came near 0 acme/rest/yard/light
+	for text in 21.5 dim dark; do
+		check "it is whole" wait_for 20 says "^$text\$" near.took
+	done
+	check "nothing waits" wait_for 20 reader near '.waiting == 0'
+	check "and nothing has two places" not says acme/rest/hall/temperature near.log
+}
+
+leads_out_anew()
+{
+	write_uplink near '[site]' 'out = # 1 building/ acme/anew/' \
+		'out = +/temperature 0 building/ acme/'
+	kill -HUP "$(cat near.gateway)"
+	check "rules that changed take no new connection" wait_for 20 says \
+		'read again: the connection stays' near.gateway.log
+	check "a message is taken" sends lamp -t building/yard/temperature -m 3
+	check "it goes where they lead" wait_for 20 came near 1 acme/anew/yard/temperature
+	check "over the connection that was there" uplink_is near '.uplink.connects == 1'
+	stop_uplink near TERM
+}
+
 # large COUNT: messages of 200 kB of a device; fails when one is not taken
 large()
 {
@@ -407,11 +448,13 @@ main()
 	begin_site_test softhsm
 	trap 'ended=$?; end_all "$ended"' EXIT
 	printf 'topic readwrite #\n' >site.acl
-	site_options="acl_file $work/site.acl"
+	site_options=$(printf '%s\n' 'plugin_opt_topic building/#' "acl_file $work/site.acl")
 	start_site
 	two_uplinks
 	brings_in
 	brings_in_anew
+	leads_out
+	leads_out_anew
 	held_by_one
 	profiles
 	end
