@@ -432,6 +432,36 @@ profiles()
 	[ "$host" != localhost ] || check "and the host's" says 'TLS client extension "server name"' server.log
 }
 
+# carries PROFILE [LINE...]: events of a device to the cloud, and commands to it
+carries()
+{
+	profile=$1
+	shift
+	note "profile $profile carries messages"
+	write_uplink near "profile = $profile" "$@"
+	start_uplink near
+	check "an event is taken" sends lamp -t "/devices/lamp/events/$profile" -m "$profile lights"
+	check "the cloud has it" wait_for 20 came near 1 "/devices/lamp/events/$profile"
+	check "whole" wait_for 20 says "^$profile lights\$" near.took
+	check "it is not sent again" wait_for 20 reader near '.waiting == 0'
+	listens lamp '/devices/lamp/commands/#'
+	at_cloud near -t /devices/lamp/commands/go -m "$profile dims"
+	check "a command reaches the device" wait_for 20 heard lamp \
+		"/devices/lamp/commands/go 1 0 $profile dims"
+	stop_others
+	stop_uplink near TERM
+}
+
+carry()
+{
+	for profile in emqx rabbitmq; do
+		carries $profile '[site]' 'in = +/commands/# 1 /devices/ /devices/'
+	done
+	check "nothing was attached" not says '/(at|de)tach' near.log
+	carries clearblade
+	check "the device was attached" came near 1 /devices/lamp/attach
+}
+
 end_all()
 {
 	for other in $gateways $clouds; do
@@ -455,6 +485,7 @@ main()
 	brings_in_anew
 	leads_out
 	leads_out_anew
+	carry
 	held_by_one
 	profiles
 	end
