@@ -231,6 +231,7 @@ brings_in_anew()
 	check "so does what is new" wait_for 20 heard panel 'hall/modes/light 1 0 bright'
 	check "what the former one fitted does not" not says former panel.heard
 	stop_uplink near TERM
+	gateways=
 	stop_others
 }
 
@@ -273,6 +274,7 @@ leads_out_anew()
 	check "it goes where they lead" wait_for 20 came near 1 acme/anew/yard/temperature
 	check "over the connection that was there" uplink_is near '.uplink.connects == 1'
 	stop_uplink near TERM
+	gateways=
 }
 
 # large COUNT: messages of 200 kB of a device; fails when one is not taken
@@ -450,6 +452,7 @@ carries()
 		"/devices/lamp/commands/go 1 0 $profile dims"
 	stop_others
 	stop_uplink near TERM
+	gateways=
 }
 
 carry()
