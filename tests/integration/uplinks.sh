@@ -121,9 +121,13 @@ reader()
 
 two_uplinks()
 {
-	note "two uplinks on one spool"
+	note "two uplinks on one spool, each with its own key"
+	p11-gateway keygen --key 'pkcs11:token=gw;object=other' --type ec:p256 >>uri
+	p11-gateway pubkey --key 'pkcs11:token=gw;object=other' -o far.pub
+	p11-gateway pubkey --key "$key" -o near.pub
+	write_uplink near
+	write_uplink far 'device = gw2' '[token]' 'key = pkcs11:token=gw;object=other'
 	for cloud in near far; do
-		write_uplink $cloud
 		start_cloud $cloud
 		takes $cloud
 		start_uplink $cloud
@@ -132,6 +136,8 @@ two_uplinks()
 	for cloud in near far; do
 		check "$cloud has them all" wait_for 20 complete $cloud 1 200
 	done
+	check "each is who its settings say" says ' as gw1 ' near.log
+	check "the other is, too" says ' as gw2 ' far.log
 	check "each has a place of its own" wait_for 20 reader near '.waiting == 0'
 	stop_cloud far
 	check "one is gone, and messages are taken" numbered 201 400
@@ -368,12 +374,29 @@ stop_server()
 	rm -f held
 }
 
-# part N: of the JSON Web Token that was offered
+# token: the JSON Web Token that was offered
+token()
+{
+	grep -aoE 'eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+' offered | head -n 1
+}
+
+# part N: of it
 part()
 {
-	grep -aoE 'eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+' offered | head -n 1 |
-		cut -d. -f"$1" | tr '_-' '/+' | awk '{ while (length($0) % 4) $0 = $0 "="; print }' |
+	token | cut -d. -f"$1" | tr '_-' '/+' | awk '{ while (length($0) % 4) $0 = $0 "="; print }' |
 		base64 -d
+}
+
+# signed_by KEY: whether OpenSSL finds that this key has signed it
+signed_by()
+{
+	token | cut -d. -f1,2 | tr -d '\n' >signed
+	part 3 >signature
+	r=$(head -c 32 signature | od -An -v -tx1 | tr -d ' \n')
+	s=$(tail -c 32 signature | od -An -v -tx1 | tr -d ' \n')
+	printf 'asn1=SEQUENCE:s\n[s]\nr=INTEGER:0x%s\ns=INTEGER:0x%s\n' "$r" "$s" >asn1
+	openssl asn1parse -genconf asn1 -noout -out signature
+	openssl dgst -sha256 -verify "$1" -signature signature signed
 }
 
 token_is()
@@ -413,6 +436,20 @@ profile()
 	check "the token's header" header_is "$header"
 	stop_gateway TERM
 	tr -d '\0' <offered >server.log
+	stop_server
+}
+
+# own_key NAME OTHER: what a gateway with the settings of the uplink NAME offers
+own_key()
+{
+	note "the key of the uplink $1"
+	start_server
+	cp "$1.gw.conf" gw.conf
+	begin_gateway --uplink.name="$1" --uplink.url="mqtts://$host:$server_port"
+	check "it offers a token" wait_for 20 offers eyJ
+	check "its own key has signed it" signed_by "$1.pub"
+	check "the other uplink's has not" not signed_by "$2.pub"
+	stop_gateway TERM
 	stop_server
 }
 
@@ -490,6 +527,8 @@ main()
 	leads_out_anew
 	carry
 	held_by_one
+	own_key near far
+	own_key far near
 	profiles
 	end
 }
