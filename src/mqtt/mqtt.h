@@ -164,6 +164,8 @@ void mqtt_flush(struct mqtt *mqtt);
  *
  * qos  of all of them: 0 or 1
  *
+ * With MQTT 5 messages come retained as they were published so; else only those that were there.
+ *
  * Returns as mqtt_send(), FAULT_PRECONDITION when MQTT_SUBSCRIBING_MAX wait for their answers.
  */
 int mqtt_subscribe(struct mqtt *mqtt, const char *const *filters, size_t n, int qos, uint64_t tag,

@@ -95,6 +95,7 @@ ask(struct mqtt *m, const char *const *filters, size_t n, const int *qos, uint64
 {
 	char *texts[MQTT_FILTERS_MAX];
 	int all[MQTT_FILTERS_MAX];
+	MQTTSubscribe_options each[MQTT_FILTERS_MAX];
 	MQTTAsync_responseOptions response;
 	struct slot *slot;
 	int rc;
@@ -112,6 +113,13 @@ ask(struct mqtt *m, const char *const *filters, size_t n, const int *qos, uint64
 		all[i] = qos ? *qos : 0;
 	}
 	response = response_for(m, slot, qos != NULL);
+	if (qos && m->version == 5) {
+		response.subscribeOptions.retainAsPublished = 1;
+		response.subscribeOptionsCount = (int)n;
+		response.subscribeOptionsList = each;
+		for (size_t i = 0; i < n; i++)
+			each[i] = response.subscribeOptions;
+	}
 	if (qos)
 		rc = MQTTAsync_subscribeMany(m->client, (int)n, texts, all, &response);
 	else

@@ -77,7 +77,7 @@ arrived()
 is_well_again()
 {
 	check "it lives" alive "$gateway_pid"
-	check "and answers" status '.uplink.state != ""'
+	check "and answers" wait_for 20 status '.uplink.state != ""'
 	behaves good
 	check "what waited arrives" wait_for 30 arrived "own-$n"
 	check "a device's too" wait_for 30 arrived "device-$n"

@@ -190,7 +190,7 @@ heard()
 	grep -Fxq -- "$2" "$1.heard" || { cat "$1.heard"; return 1; }
 }
 
-# What was retained when the gateway came is retained at the site; what comes behind is not.
+# What is retained at the cloud is retained at the site, and nothing else.
 brings_in()
 {
 	note "rules for what comes from the cloud"
@@ -217,11 +217,13 @@ brings_in()
 	check "which does not come" not says 'none|eco|acme' panel.heard
 	check "nor does anything by another rule" not says '^plant/setpoints/slow|^hall/.* 1 0' \
 		panel.heard
+	at_cloud near -r -t acme/setpoints/heat -m 20
+	check "what is newly retained comes" wait_for 20 heard panel 'plant/setpoints/heat 1 0 20'
 	listens late 'plant/#'
 	at_cloud near -t acme/setpoints/last -m 54
 	check "who listens later hears it" wait_for 20 heard late 'plant/setpoints/last 1 0 54'
-	check "and before it what was retained alone" same "$(cat late.heard)" \
-		"$(printf 'plant/setpoints/%s\n' 'heat 1 1 19' 'last 1 0 54')"
+	check "and before it what is retained alone" same "$(cat late.heard)" \
+		"$(printf 'plant/setpoints/%s\n' 'heat 1 1 20' 'last 1 0 54')"
 }
 
 # A rule that changed takes a new connection, for the subscription.
