@@ -15,8 +15,8 @@
 #define DEVICE_NAME_MAX	  255
 #define DEVICE_REASON_MAX 160
 
-/* What a device may bring with its attach: a JWT, and what is around it. */
-#define DEVICE_BODY_MAX 16384
+/* What a device may bring with its attach, as p11_site.so bounds it too. */
+#define DEVICE_BODY_MAX (17 * 1024)
 
 /* Devices that are remembered at once; past that the one that was silent longest is forgotten. */
 #define DEVICES_MAX 100000
