@@ -146,9 +146,10 @@ rss_kb()
 	awk '/^VmRSS/ { print $2 }' "/proc/$gateway_pid/status"
 }
 
-# within KB WHAT: what the gateway has in memory
+# within KB: whether the gateway has no more in memory
 within()
 {
+	! is_sanitized "$gateway_pid" || return 0
 	echo "resident: $(rss_kb) kB"
 	[ "$(rss_kb)" -le "$1" ]
 }

@@ -72,6 +72,12 @@ stop_site()
 	site_pid=
 }
 
+# is_sanitized PID: its memory is then a sanitizer's more than ours, and tells nothing
+is_sanitized()
+{
+	grep -Eaq '__[atm]san_init' "/proc/$1/exe"
+}
+
 # write_gateway_settings [LINE...]: gw.conf for the cloud's broker on $port; the lines come last
 write_gateway_settings()
 {

@@ -36,12 +36,6 @@ rss_kb()
 	awk '/^VmRSS/ { print $2 }' "/proc/$1/status"
 }
 
-# is_sanitized PID: its memory is then a sanitizer's more than ours, and only what arrives is looked at
-is_sanitized()
-{
-	grep -Eaq '__[atm]san_init' "/proc/$1/exe"
-}
-
 # sample: "SECONDS MESSAGES GATEWAY SITE" to `samples`, the last two in kB
 sample()
 {
