@@ -44,7 +44,7 @@ struct complaint {
  * polled_ms      when the socket was last looked at
  * full           of the spool
  * wishes         of what is kept for gateways that come later
- * lines          of clients that are refused; unrecorded: those that were left out since the last one
+ * lines          of clients that are refused; unrecorded: those left out since the last one
  * tick_failed    the spool's housekeeping failed, which was said
  * ticks          the broker gives us time; told: it was said that it does not
  */
