@@ -156,7 +156,7 @@ hop_rows()
 	done
 }
 
-# drain N: a backlog of so many; sets $drained to messages a second, $peak to KiB at most
+# drain N URL: a backlog of so many, to that broker; sets $drained to messages a second, $peak to KiB at most
 drain()
 {
 	"$hop" fill --from "$site_port" --topic ours --messages "$1"
@@ -166,19 +166,20 @@ drain()
 		kill -0 $drain || die "nobody takes the backlog"
 		sleep 0.05
 	done
-	start_gateway "mqtt://127.0.0.1:$up_port"
+	start_gateway "$2"
 	wait $drain || die "the backlog does not arrive"
 	drained=$(tail -n 1 "$work/drained")
 	peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$gateway/status")
 	stop_gateway
 }
 
+# backlog_rows plain|tls URL
 backlog_rows()
 {
-	drain 10000
+	drain 10000 "$2"
 	few=$drained few_peak=$peak
-	drain 1000000
-	row "backlog of 1,000,000, messages/s" "of 10,000" "$drained" "$few" \
+	drain 1000000 "$2"
+	row "backlog of 1,000,000, $1, messages/s" "of 10,000" "$drained" "$few" \
 		"$(echo "$drained $few" | awk '{ printf "%.3f", $1 / $2 }')" ">= 0.9"
 	row "KiB of memory at most meanwhile" "of 10,000" "$peak" "$few_peak" \
 		"$(echo "$peak $few_peak" | awk '{ printf "%.3f", $1 / $2 }')" "+ 2048 KiB"
@@ -255,6 +256,7 @@ hop_part()
 	"$build/p11-gateway" keygen --key "$hop_key" --type ec:p256 >/dev/null 2>&1
 	hop_rows plain
 	hop_rows tls
-	backlog_rows
+	backlog_rows plain "mqtt://127.0.0.1:$up_port"
+	backlog_rows tls "mqtts://127.0.0.1:$tls_port"
 	crowd_row
 }
