@@ -181,7 +181,7 @@ on_done(void *with, uint64_t tag, const struct fault *failed)
 		else if (c->greetings)
 			c->greetings--;
 	} else {
-		pump_done(g, tag, failed);
+		answers_take(g, tag, failed);
 	}
 }
 

@@ -275,7 +275,6 @@ int attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct
 int pump_open(struct gateway *g, struct fault *f);
 int pump_tick(struct gateway *g, struct fault *f);
 void pump_run(struct gateway *g);
-void pump_done(struct gateway *g, uint64_t tag, const struct fault *failed);
 /* A flight for a message or an attach; -1 when there is none. */
 int pump_take_flight(struct gateway *g, enum flight_kind kind, uint64_t seq, uint32_t device);
 /* The cloud is there; and gone, by itself or as we wanted: what is under way is sent again. */
@@ -283,6 +282,12 @@ void pump_cloud_up(struct gateway *g);
 void pump_cloud_lost(struct gateway *g, bool by_itself);
 void pump_acknowledge(struct gateway *g);
 void pump_close(struct gateway *g);
+
+/* answers: to what is in flight, with its tag; and of a connection, from when it is up. */
+void answers_take(struct gateway *g, uint64_t tag, const struct fault *failed);
+void answers_begin(struct gateway *g);
+/* It is gone: nothing is in flight any more. */
+void answers_end(struct gateway *g, bool by_itself);
 
 /* local */
 int local_open(struct gateway *g, struct fault *f);

@@ -14,6 +14,7 @@ src_gateway_libdecide_la_SOURCES = \
 src_gateway_libdecide_la_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
 src_gateway_libdecide_la_LIBADD = src/site/libsite.la src/registry/librules.la $(INIH_LIBS)
 src_gateway_libgateway_la_SOURCES = \
+	src/gateway/answers.c \
 	src/gateway/attach.c \
 	src/gateway/cloud.c \
 	src/gateway/credential.c src/gateway/credential.h \

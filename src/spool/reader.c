@@ -201,37 +201,42 @@ was_said(struct spool_reader *r)
 	return false;
 }
 
-/* Returns 0 when that was said. */
+/* Says what cannot be read, and where the segment is kept. Returns 0 when that was said. */
+static int
+say_unread(struct spool_reader *r, const char *what, const char *folder, struct fault *f)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+	bool kept;
+
+	if (was_said(r))
+		return 0;
+	kept = set_aside(r, folder);
+	segment_name(r->walk.first, name);
+	return fault_set(f, FAULT_INVALID, "%s%s%s%s%s", what, kept ? ": it is kept as " : "",
+		kept ? folder : "", kept ? "/" : "", kept ? name : "");
+}
+
 static int
 say_damage(struct spool_reader *r, size_t bytes, struct fault *f)
 {
-	char name[SEGMENT_NAME_LEN + 1];
-	bool kept;
+	char name[SEGMENT_NAME_LEN + 1], what[128];
 
-	if (was_said(r))
-		return 0;
-	kept = set_aside(r, ASIDE_DAMAGED);
 	segment_name(r->walk.first, name);
-	return fault_set(f, FAULT_INVALID,
-		"%zu bytes of the spool's segment %s are no messages%s%s", bytes, name,
-		kept ? ": it is kept as " ASIDE_DAMAGED "/" : "", kept ? name : "");
+	snprintf(what, sizeof(what), "%zu bytes of the spool's segment %s are no messages", bytes,
+		name);
+	return say_unread(r, what, ASIDE_DAMAGED, f);
 }
 
-/* Returns 0 when that was said. */
 static int
 say_older(struct spool_reader *r, struct fault *f)
 {
-	char name[SEGMENT_NAME_LEN + 1];
-	bool kept;
+	char name[SEGMENT_NAME_LEN + 1], what[128];
 
-	if (was_said(r))
-		return 0;
-	kept = set_aside(r, ASIDE_OLDER);
 	segment_name(r->walk.first, name);
-	return fault_set(f, FAULT_INVALID,
-		"the spool's segment %s was written by an older version, and only that can read "
-		"it%s%s",
-		name, kept ? ": it is kept as " ASIDE_OLDER "/" : "", kept ? name : "");
+	snprintf(what, sizeof(what),
+		"the spool's segment %s was written by an older version, and only that can read it",
+		name);
+	return say_unread(r, what, ASIDE_OLDER, f);
 }
 
 /*
