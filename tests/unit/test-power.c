@@ -3,7 +3,6 @@
 #include "unit.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,8 @@
 #include "base/auto.h"
 #include "spool/spool.h"
 
-static char dir[] = "power-test.XXXXXX";
+#include "soft-spool.h"
+
 static const struct spool_options process = {.max_bytes = SPOOL_SIZE_MIN};
 static const struct spool_options power = {.max_bytes = SPOOL_SIZE_MIN, .power = true};
 
@@ -30,8 +30,6 @@ static char done[64];
 static char fails;
 static struct spool_reader *looks;
 static off_t bad;
-
-static void assert_none(struct spool_reader *reader);
 
 static int
 note(char what)
@@ -80,48 +78,13 @@ pread(int fd, void *bytes, size_t len, off_t at)
 }
 
 static int
-remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
-{
-	(void)about, (void)kind, (void)place;
-	return remove(path);
-}
-
-static int
 begin(void **state)
 {
 	(void)state;
 	fails = '\0';
 	looks = NULL;
 	bad = 0;
-	strcpy(dir + sizeof(dir) - 7, "XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static struct spool_writer *
-writer_with(const char *where, const struct spool_options *options)
-{
-	struct spool_writer *writer = NULL;
-	struct fault f = FAULT_INIT;
-
-	assert_ok(spool_writer_open(where, options, &writer, &f), &f);
-	return writer;
-}
-
-static struct spool_reader *
-reader_of(const char *name)
-{
-	struct spool_reader *reader = NULL;
-	struct fault f = FAULT_INIT;
-
-	assert_ok(spool_reader_open(dir, name, &reader, &f), &f);
-	return reader;
+	return make_dir();
 }
 
 /* Forgets what was done before. */
@@ -155,23 +118,12 @@ assert_next(struct spool_reader *reader, uint64_t seq, const char *payload)
 	assert_memory_equal(message.payload, payload, message.len);
 }
 
-static void
-assert_none(struct spool_reader *reader)
-{
-	struct spool_message message;
-	struct fault f = FAULT_INIT;
-	bool any;
-
-	assert_ok(spool_next(reader, &message, &any, &f), &f);
-	assert_false(any);
-}
-
 /* A segment's head, and its name in the directory; then each message. */
 static void
 what_is_told_to_be_taken_is_on_the_disk(void **state)
 {
 	struct fault f = FAULT_INIT;
-	struct spool_writer *writer = writer_with(dir, &power);
+	struct spool_writer *writer = writer_at(dir, &power);
 
 	(void)state;
 	assert_ok(append(writer, "one", &f), &f);
@@ -179,7 +131,7 @@ what_is_told_to_be_taken_is_on_the_disk(void **state)
 	assert_ok(append(writer, "two", &f), &f);
 	assert_string_equal(done, "wd");
 	spool_writer_close(writer);
-	writer = writer_with(dir, &process);
+	writer = writer_at(dir, &process);
 	assert_ok(append(writer, "three", &f), &f);
 	assert_string_equal(done, "ww");
 	assert_ok(append(writer, "four", &f), &f);
@@ -204,11 +156,11 @@ a_spool_that_is_made_is_on_the_disk(void **state)
 				spool_writer_open(path, options[i], &writer, &f), &f, FAULT_IO);
 		fails = '\0';
 		memset(done, 0, sizeof(done));
-		spool_writer_close(writer_with(path, options[i]));
+		spool_writer_close(writer_at(path, options[i]));
 		assert_string_equal(done, options[i]->power ? "f" : "");
 		/* One that is there is not waited for. */
 		memset(done, 0, sizeof(done));
-		spool_writer_close(writer_with(path, options[i]));
+		spool_writer_close(writer_at(path, options[i]));
 		assert_string_equal(done, "");
 	}
 }
@@ -217,7 +169,7 @@ a_spool_that_is_made_is_on_the_disk(void **state)
 static void
 no_number_is_given_twice(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(dir, &power);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &power);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	struct fault f = FAULT_INIT;
 
@@ -240,7 +192,7 @@ no_number_is_given_twice(void **state)
 static void
 a_disk_that_cannot_read_is_not_at_the_end(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(dir, &process);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &process);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	struct spool_message message;
 	struct fault f = FAULT_INIT;
@@ -250,7 +202,7 @@ a_disk_that_cannot_read_is_not_at_the_end(void **state)
 	assert_ok(append(writer, "zero", &f), &f);
 	assert_ok(append(writer, "one", &f), &f);
 	spool_writer_close(writer);
-	writer = writer_with(dir, &process);
+	writer = writer_at(dir, &process);
 	assert_ok(append(writer, "two", &f), &f);
 	bad = 80;
 	assert_next(reader, 1, "zero");
@@ -266,7 +218,7 @@ a_disk_that_cannot_read_is_not_at_the_end(void **state)
 static void
 a_segment_that_was_begun_is_gone_on_with(void **state)
 {
-	struct spool_writer *writer = writer_with(dir, &power);
+	struct spool_writer *writer = writer_at(dir, &power);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	struct fault f = FAULT_INIT;
 
@@ -275,7 +227,7 @@ a_segment_that_was_begun_is_gone_on_with(void **state)
 	looks = reader;
 	assert_fault(append(writer, "one", &f), &f, FAULT_IO);
 	spool_writer_close(writer);
-	writer = writer_with(dir, &power);
+	writer = writer_at(dir, &power);
 	assert_ok(spool_acknowledge(reader, 1, &f), &f);
 	assert_ok(spool_tick(writer, INT64_C(1) << 40, &f), &f);
 	fails = '\0';

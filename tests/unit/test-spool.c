@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +22,8 @@
 #include "spool/segment.h"
 #include "spool/spool.h"
 
-static char dir[] = "spool-test.XXXXXX";
+#include "soft-spool.h"
+
 static const struct spool_options defaults = {.max_bytes = SPOOL_SIZE_MIN};
 
 /* As for who is not the segments' user; in place of the C library's. */
@@ -37,46 +37,11 @@ linkat(int from, const char *old, int to, const char *new, int flags)
 }
 
 static int
-remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
-{
-	(void)about, (void)kind, (void)place;
-	return remove(path);
-}
-
-static int
 begin(void **state)
 {
 	(void)state;
 	may_not_link = false;
-	strcpy(dir + sizeof(dir) - 7, "XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static struct spool_writer *
-writer_with(const struct spool_options *options)
-{
-	struct spool_writer *writer = NULL;
-	struct fault f = FAULT_INIT;
-
-	assert_ok(spool_writer_open(dir, options, &writer, &f), &f);
-	return writer;
-}
-
-static struct spool_reader *
-reader_of(const char *name)
-{
-	struct spool_reader *reader = NULL;
-	struct fault f = FAULT_INIT;
-
-	assert_ok(spool_reader_open(dir, name, &reader, &f), &f);
-	return reader;
+	return make_dir();
 }
 
 static int
@@ -111,17 +76,6 @@ assert_next(struct spool_reader *reader, const char *payload)
 	assert_true(any);
 	assert_int_equal(message.len, strlen(payload));
 	assert_memory_equal(message.payload, payload, message.len);
-}
-
-static void
-assert_none(struct spool_reader *reader)
-{
-	struct spool_message message;
-	struct fault f = FAULT_INIT;
-	bool any;
-
-	assert_ok(spool_next(reader, &message, &any, &f), &f);
-	assert_false(any);
 }
 
 /* assert_lost(READER, TEXT): messages were lost, and it is said how */
@@ -201,7 +155,7 @@ static void
 messages_are_read_as_they_were_written(void **state)
 {
 	static char large[SPOOL_PAYLOAD_MAX], topic[SPOOL_TOPIC_MAX + 1];
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &defaults);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	struct spool_message in[] = {
 		{.device = "a", .topic = "t", .qos = 0, .payload = "p", .len = 1},
@@ -240,7 +194,7 @@ messages_are_read_as_they_were_written(void **state)
 static void
 a_reader_goes_on_where_it_acknowledged(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &defaults);
 	struct spool_reader *reader = reader_of("cloud");
 
 	(void)state;
@@ -271,7 +225,7 @@ a_reader_goes_on_where_it_acknowledged(void **state)
 static void
 a_waiting_reader_is_told(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &defaults);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	struct pollfd wait = {.fd = spool_reader_fd(reader), .events = POLLIN};
 
@@ -291,7 +245,7 @@ a_waiting_reader_is_told(void **state)
 static void
 what_was_read_ahead_is_told(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &defaults);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 
 	(void)state;
@@ -309,7 +263,7 @@ what_was_read_ahead_is_told(void **state)
 static void
 what_came_behind_the_end_is_told(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &defaults);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	struct pollfd wait = {.fd = spool_reader_fd(reader), .events = POLLIN};
 
@@ -328,7 +282,7 @@ what_came_behind_the_end_is_told(void **state)
 static void
 a_torn_tail_costs_nothing_else(void **state)
 {
-	struct spool_writer *writer = writer_with(&defaults);
+	struct spool_writer *writer = writer_at(dir, &defaults);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	struct spool_message message;
 	struct fault f = FAULT_INIT;
@@ -341,7 +295,7 @@ a_torn_tail_costs_nothing_else(void **state)
 	cut(1, size_of(1) - 1);
 	assert_next(reader, "one");
 	assert_none(reader);
-	writer = writer_with(&defaults);
+	writer = writer_at(dir, &defaults);
 	append(writer, "three");
 	assert_lost(reader, "kept as damaged/0000000000000001.log");
 	assert_lost(reader, "messages 2 to 2 are not in the spool any more");
@@ -354,7 +308,7 @@ a_torn_tail_costs_nothing_else(void **state)
 static void
 damage_costs_what_it_hit(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &defaults);
 	struct spool_reader *reader = reader_of("cloud");
 	char aside[128];
 	off_t two;
@@ -390,7 +344,7 @@ damage_costs_what_it_hit(void **state)
 static void
 tear(uint64_t first)
 {
-	struct spool_writer *writer = writer_with(&defaults);
+	struct spool_writer *writer = writer_at(dir, &defaults);
 
 	append(writer, "one");
 	append(writer, "two");
@@ -434,7 +388,7 @@ the_newest_damaged_segments_are_kept(void **state)
 	(void)state;
 	for (uint64_t first = 1; first <= 37; first += 3)
 		tear(first);
-	writer = writer_with(&defaults);
+	writer = writer_at(dir, &defaults);
 	append(writer, "last");
 	read_past_damage();
 	for (uint64_t first = 1; first <= 37; first += 3)
@@ -447,7 +401,7 @@ the_newest_damaged_segments_are_kept(void **state)
 	}
 	assert_ok(spool_forget(dir, "cloud", NULL), &(struct fault)FAULT_INIT);
 	tear(1);
-	writer = writer_with(&defaults);
+	writer = writer_at(dir, &defaults);
 	append(writer, "last");
 	read_past_damage();
 	assert_true(is_in("damaged", 1));
@@ -460,7 +414,7 @@ the_newest_damaged_segments_are_kept(void **state)
 static void
 damage_is_said_once(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &defaults);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	off_t two;
 
@@ -484,7 +438,7 @@ damage_is_said_once(void **state)
 static void
 a_payload_is_no_record(void **state)
 {
-	struct spool_writer *writer = writer_with(&defaults);
+	struct spool_writer *writer = writer_at(dir, &defaults);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	const struct spool_message forged = {.seq = 1000,
 		.qos = 1,
@@ -501,7 +455,7 @@ a_payload_is_no_record(void **state)
 	assert_ok(try_append(writer, "dev", (const char *)payload, sizeof(payload), &f), &f);
 	spool_writer_close(writer);
 	cut(1, size_of(1) - 100);
-	writer = writer_with(&defaults);
+	writer = writer_at(dir, &defaults);
 	append(writer, "three");
 	assert_next(reader, "one");
 	assert_lost(reader, "are no messages");
@@ -517,7 +471,7 @@ a_payload_is_no_record(void **state)
 static void
 a_spool_that_was_removed_is_noticed(void **state)
 {
-	struct spool_writer *writer = writer_with(&defaults);
+	struct spool_writer *writer = writer_at(dir, &defaults);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	char command[256];
 
@@ -535,7 +489,7 @@ a_spool_that_was_removed_is_noticed(void **state)
 static void
 a_newer_version_s_segment_is_left_alone(void **state)
 {
-	struct spool_writer *writer = writer_with(&defaults);
+	struct spool_writer *writer = writer_at(dir, &defaults);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	struct spool_message message;
 	struct fault f = FAULT_INIT;
@@ -549,7 +503,7 @@ a_newer_version_s_segment_is_left_alone(void **state)
 		assert_int_equal(spool_next(reader, &message, &any, &f), -1);
 		assert_int_equal(f.code, FAULT_CONFIG);
 	}
-	writer = writer_with(&defaults);
+	writer = writer_at(dir, &defaults);
 	append(writer, "two");
 	spool_writer_close(writer);
 	damage(1, 8, SEGMENT_VERSION);
@@ -569,7 +523,7 @@ a_damaged_segment_is_kept_whole_where_it_cannot_be_linked(void **state)
 
 	(void)state;
 	tear(1);
-	writer = writer_with(&defaults);
+	writer = writer_at(dir, &defaults);
 	append(writer, "last");
 	may_not_link = true;
 	read_past_damage();
@@ -595,14 +549,14 @@ an_older_version_s_segments_are_set_aside(void **state)
 	for (int i = 0; i < 10; i++, first += 2) {
 		off_t size;
 
-		writer = writer_with(&defaults);
+		writer = writer_at(dir, &defaults);
 		append(writer, "one");
 		spool_writer_close(writer);
 		size = size_of(first);
 		damage(first, 8, SEGMENT_VERSION - 1);
 		damage(first, size - 1, 'x');
 	}
-	writer = writer_with(&defaults);
+	writer = writer_at(dir, &defaults);
 	append(writer, "ours");
 	spool_writer_close(writer);
 	reader = reader_of("cloud");
@@ -665,7 +619,7 @@ now_ms(void)
 static void
 a_full_spool_refuses_until_a_reader_is_done(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &defaults);
 	AUTO(auto_spool_reader) struct spool_reader *slow = reader_of("slow");
 	AUTO(auto_spool_reader) struct spool_reader *fast = reader_of("fast");
 	struct fault f = FAULT_INIT;
@@ -690,7 +644,7 @@ static void
 only_the_reader_that_holds_counts(void **state)
 {
 	struct spool_options options = {.max_bytes = SPOOL_SIZE_MIN, .hold = "main"};
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&options);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &options);
 	AUTO(auto_spool_reader) struct spool_reader *other = reader_of("other");
 	AUTO(auto_spool_reader) struct spool_reader *reader = NULL;
 	struct fault f = FAULT_INIT;
@@ -709,7 +663,7 @@ the_oldest_are_dropped_and_counted(void **state)
 {
 	struct spool_options options = {
 		.max_bytes = SPOOL_SIZE_MIN, .when_full = SPOOL_DROP_OLDEST};
-	struct spool_writer *writer = writer_with(&options);
+	struct spool_writer *writer = writer_at(dir, &options);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	struct spool_message message;
 	struct fault f = FAULT_INIT;
@@ -725,7 +679,7 @@ the_oldest_are_dropped_and_counted(void **state)
 	assert_lost(reader, "messages 1 to ");
 	assert_ok(spool_next(reader, &message, &any, &f), &f);
 	assert_in_range(message.seq, 16, 32);
-	writer = writer_with(&options);
+	writer = writer_at(dir, &options);
 	assert_int_equal(fill(writer, "third", 60, &f), 60);
 	assert_ok(spool_tick(writer, now_ms(), &f), &f);
 	assert_drops("first full many\nsecond full many\n");
@@ -738,7 +692,7 @@ what_was_delivered_is_not_counted_as_dropped(void **state)
 {
 	struct spool_options options = {
 		.max_bytes = SPOOL_SIZE_MIN, .when_full = SPOOL_DROP_OLDEST};
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&options);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &options);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	struct fault f = FAULT_INIT;
 
@@ -755,7 +709,7 @@ the_newest_are_dropped_and_counted(void **state)
 {
 	struct spool_options options = {
 		.max_bytes = SPOOL_SIZE_MIN, .when_full = SPOOL_DROP_NEWEST};
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&options);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &options);
 	struct fault f = FAULT_INIT;
 
 	(void)state;
@@ -769,7 +723,7 @@ static void
 what_is_too_old_is_dropped(void **state)
 {
 	struct spool_options options = {.max_bytes = SPOOL_SIZE_MIN, .max_age_s = 160};
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&options);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &options);
 	struct fault f = FAULT_INIT;
 
 	(void)state;
@@ -802,7 +756,7 @@ a_wrong_clock_makes_nothing_old(void **state)
 		const char *drops;
 	} rows[] = {{0, ""}, {time(NULL) + 86400, ""}, {time(NULL) - 900, ""},
 		{time(NULL) - 1100, "dev age 1\n"}};
-	struct spool_writer *writer = writer_with(&options);
+	struct spool_writer *writer = writer_at(dir, &options);
 	struct fault f = FAULT_INIT;
 
 	(void)state;
@@ -810,7 +764,7 @@ a_wrong_clock_makes_nothing_old(void **state)
 	spool_writer_close(writer);
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		set_written(rows[i].written);
-		writer = writer_with(&options);
+		writer = writer_at(dir, &options);
 		assert_ok(spool_tick(writer, now_ms(), &f), &f);
 		assert_drops(rows[i].drops);
 		spool_writer_close(writer);
@@ -820,7 +774,7 @@ a_wrong_clock_makes_nothing_old(void **state)
 static void
 a_cursor_ahead_of_the_log_loses_nothing(void **state)
 {
-	struct spool_writer *writer = writer_with(&defaults);
+	struct spool_writer *writer = writer_at(dir, &defaults);
 	struct spool_reader *reader;
 
 	(void)state;
@@ -837,7 +791,7 @@ a_cursor_ahead_of_the_log_loses_nothing(void **state)
 	spool_reader_close(reader);
 	/* A log that begins again counts on from the cursor. */
 	spool_writer_close(writer);
-	writer = writer_with(&defaults);
+	writer = writer_at(dir, &defaults);
 	append(writer, "two");
 	reader = reader_of("cloud");
 	assert_next(reader, "two");
@@ -849,7 +803,7 @@ a_cursor_ahead_of_the_log_loses_nothing(void **state)
 static void
 a_torn_cursor_is_the_last_good_one(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &defaults);
 	struct spool_reader *reader = reader_of("cloud");
 	char path[128];
 	int fd;
@@ -874,7 +828,7 @@ a_torn_cursor_is_the_last_good_one(void **state)
 static void
 a_disk_that_is_full_loses_nothing(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &defaults);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY}, limit;
 	struct fault f = FAULT_INIT;
@@ -896,7 +850,7 @@ a_disk_that_is_full_loses_nothing(void **state)
 static void
 there_is_one_writer_and_one_reader_of_a_name(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &defaults);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	struct spool_writer *second = NULL;
 	struct spool_reader *other = NULL;
@@ -1047,7 +1001,7 @@ nothing_is_missed_behind_a_writer_at_work(void **state)
 static void
 age_is_that_of_a_message(void **state)
 {
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_with(&defaults);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &defaults);
 	struct spool_reader *reader = reader_of(NULL);
 	struct spool_message message;
 	struct fault f = FAULT_INIT;

@@ -2,7 +2,6 @@
 
 #include "unit.h"
 
-#include <ftw.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,12 +15,13 @@
 #include "base/auto.h"
 #include "spool/timely.h"
 
+#include "soft-spool.h"
+
 #define BOUND_MS 300
 
 /* Something waits that must not: the test is ended, for it would not end by itself. */
 #define TOO_LONG_S 60
 
-static char dir[] = "timely-test.XXXXXX";
 static const struct spool_options process = {.max_bytes = SPOOL_SIZE_MIN};
 static const struct spool_options power = {.max_bytes = SPOOL_SIZE_MIN, .power = true};
 
@@ -70,28 +70,13 @@ answers_soon(void *unused)
 }
 
 static int
-remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
-{
-	(void)about, (void)kind, (void)place;
-	return remove(path);
-}
-
-static int
 begin(void **state)
 {
 	(void)state;
 	hangs = false;
 	delay_ms = 0;
 	alarm(TOO_LONG_S);
-	strcpy(dir + sizeof(dir) - 7, "XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return make_dir();
 }
 
 static struct timely *
