@@ -54,12 +54,6 @@ ledger_first(const struct ledger *ledger)
 	return ledger->first;
 }
 
-uint64_t
-ledger_done_early(const struct ledger *ledger)
-{
-	return ledger->done;
-}
-
 void
 ledger_restart(struct ledger *ledger, uint64_t first)
 {
@@ -74,6 +68,16 @@ get(const struct ledger *ledger, uint64_t seq)
 	size_t at = seq & (ledger->span - 1);
 
 	return ledger->bits[at / 4] >> at % 4 * 2 & 3;
+}
+
+uint64_t
+ledger_done_early(const struct ledger *ledger, uint64_t from)
+{
+	uint64_t done = ledger->done;
+
+	for (uint64_t seq = ledger->first; seq < ledger->end && seq < from; seq++)
+		done -= (get(ledger, seq) & DONE) != 0;
+	return done;
 }
 
 static void

@@ -30,8 +30,8 @@ AUTO_DEFINE(ledger, struct ledger, ledger_free);
 /* The first message that is not done with. */
 uint64_t ledger_first(const struct ledger *ledger);
 
-/* How many behind it are done with nevertheless. */
-uint64_t ledger_done_early(const struct ledger *ledger);
+/* How many from a message on are done with, though the first is not. */
+uint64_t ledger_done_early(const struct ledger *ledger, uint64_t from);
 
 /* Forgets everything, for a spool that begins there now. */
 void ledger_restart(struct ledger *ledger, uint64_t first);

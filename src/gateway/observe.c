@@ -55,7 +55,7 @@ look(struct gateway *g)
 	const char *path = g->settings.spool.path;
 	struct observed *o = &g->observed;
 	struct spool_extent extent = {0};
-	uint64_t first = ledger_first(g->pump.ledger), done = ledger_done_early(g->pump.ledger);
+	uint64_t first = ledger_first(g->pump.ledger), done;
 	int64_t taken_ms = 0, age_s;
 
 	o->failed = (struct fault)FAULT_INIT;
@@ -67,6 +67,7 @@ look(struct gateway *g)
 		spool_drops(path, add_drop, o, &o->failed);
 	if (first < extent.first)
 		first = extent.first;
+	done = ledger_done_early(g->pump.ledger, first);
 	o->waiting = extent.first && extent.next > first + done ? extent.next - first - done : 0;
 	o->bytes = extent.bytes;
 	if (o->waiting)

@@ -100,7 +100,7 @@ broker_conf()
 	echo "allow_anonymous false"
 	echo "password_file $work/passwords"
 	echo "max_inflight_messages 1000"
-	echo "max_queued_messages 100000"
+	echo "max_queued_messages 0"
 	echo "set_tcp_nodelay true"
 	echo "log_type error"
 	echo "log_dest stderr"

@@ -45,10 +45,13 @@ ledger_moves_on_with_the_first_alone(void **state)
 	ledger_done(ledger, 11);
 	ledger_done(ledger, 11);
 	assert_int_equal(ledger_first(ledger), 10);
-	assert_int_equal(ledger_done_early(ledger), 2);
+	assert_int_equal(ledger_done_early(ledger, 10), 2);
+	assert_int_equal(ledger_done_early(ledger, 11), 2);
+	assert_int_equal(ledger_done_early(ledger, 12), 1);
+	assert_int_equal(ledger_done_early(ledger, 100), 0);
 	ledger_done(ledger, 10);
 	assert_int_equal(ledger_first(ledger), 13);
-	assert_int_equal(ledger_done_early(ledger), 0);
+	assert_int_equal(ledger_done_early(ledger, 13), 0);
 	assert_true(ledger_has(ledger, 9));
 	assert_true(ledger_has(ledger, 13));
 	assert_false(ledger_has(ledger, 15));
