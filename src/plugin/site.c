@@ -502,8 +502,9 @@ start(struct site *site, const struct mosquitto_opt *options, int n, struct faul
 				"the broker takes no callback for event %d", callbacks[i].event);
 		}
 	}
-	mosquitto_log_printf(MOSQ_LOG_INFO, NAME ": messages go to %s, gateways come to %s",
-		site->options.spool, site->options.socket);
+	mosquitto_log_printf(MOSQ_LOG_INFO, NAME ": messages go to %s%s%s, gateways come to %s",
+		site->options.spool, spool.front ? ", first to memory in " : "",
+		spool.front ? spool.front : "", site->options.socket);
 	return 0;
 }
 

@@ -3,9 +3,12 @@
 #include "plugin/site_options.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "site/filter.h"
+#include "spool/front.h"
 #include "spool/timely.h"
 
 static const struct setting table[] = {
@@ -27,6 +30,7 @@ static const struct setting table[] = {
 		.preset = "process", .words = "process power"},
 	{"disk-timeout", 0, SETTING_NUMBER, offsetof(struct site_options, disk_timeout_ms),
 		.preset = "2000", .min = TIMELY_QUICK_MS, .max = 60000},
+	{"front", 0, SETTING_TEXT, offsetof(struct site_options, front)},
 	{"hold", 0, SETTING_TEXT, offsetof(struct site_options, hold)},
 	{NULL},
 };
@@ -46,13 +50,42 @@ check_topics(const struct setting_list *topics, struct fault *f)
 	return 0;
 }
 
+/* Whether memory in a directory outlives this broker: not where its end is that of a container. */
+static bool
+outlives_us(const char *parent)
+{
+	return getpid() != 1 && access(parent, W_OK) == 0 && front_check(parent, NULL) == 0;
+}
+
+/* Without an option it is where the socket is: who comes to that sees it. */
+static int
+choose_front(struct site_options *options, struct fault *f)
+{
+	bool told = options->front;
+	char *slash;
+
+	if (!told) {
+		options->front = strdup(options->socket);
+		if (!options->front)
+			return fault_nomem(f);
+		slash = strrchr(options->front, '/');
+		*(slash ? slash : options->front) = '\0';
+	}
+	if (told ? strcmp(options->front, "none") != 0 : outlives_us(options->front))
+		return front_check(options->front, f);
+	free(options->front);
+	options->front = NULL;
+	return 0;
+}
+
 int
 site_options_read(
 	struct site_options *options, const struct mosquitto_opt *given, int n, struct fault *f)
 {
-	if (options_read(table, options, given, n, "p11_site.so(8)", f))
+	if (options_read(table, options, given, n, "p11_site.so(8)", f) ||
+		check_topics(&options->topic, f))
 		return -1;
-	return check_topics(&options->topic, f);
+	return choose_front(options, f);
 }
 
 void
@@ -65,6 +98,7 @@ struct spool_options
 site_options_spool(const struct site_options *options)
 {
 	const char *full = options->when_full;
+	bool power = !strcmp(options->durability, "power");
 
 	return (struct spool_options){
 		.max_bytes = options->max_size,
@@ -72,7 +106,8 @@ site_options_spool(const struct site_options *options)
 		.when_full = !strcmp(full, "refuse")	    ? SPOOL_REFUSE
 			     : !strcmp(full, "drop-oldest") ? SPOOL_DROP_OLDEST
 							    : SPOOL_DROP_NEWEST,
-		.power = !strcmp(options->durability, "power"),
+		.power = power,
 		.hold = options->hold,
+		.front = power ? NULL : options->front,
 	};
 }

@@ -12,6 +12,7 @@
  * trusted     user names of clients that may speak for, and listen to, every device
  * topic       filters of what goes to the spool besides devices' topics
  * disk_timeout_ms  how long the broker waits for the disk
+ * front       where messages are in memory first; NULL when they are not
  * max_size, max_age_s, when_full, durability, hold  as struct spool_options has them
  */
 struct site_options {
@@ -25,6 +26,7 @@ struct site_options {
 	char *when_full;
 	char *durability;
 	long disk_timeout_ms;
+	char *front;
 	char *hold;
 };
 
@@ -40,7 +42,7 @@ int site_options_read(
 
 void site_options_clear(struct site_options *options);
 
-/* What of them is the spool's; `hold` is borrowed. */
+/* What of them is the spool's; `hold` and `front` are borrowed. */
 struct spool_options site_options_spool(const struct site_options *options);
 
 #endif

@@ -5,6 +5,7 @@ src_spool_libspool_la_SOURCES = \
 	src/spool/checksum.c src/spool/checksum.h \
 	src/spool/cursor.c src/spool/cursor.h \
 	src/spool/drops.c src/spool/drops.h \
+	src/spool/front.c src/spool/front.h \
 	src/spool/reader.c \
 	src/spool/record.c src/spool/record.h \
 	src/spool/segment.c src/spool/segment.h \

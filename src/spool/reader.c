@@ -111,7 +111,20 @@ spool_reader_fd(const struct spool_reader *r)
 	return r->inotify;
 }
 
-/* Takes note of what happened: whether a segment came, or so much that it was not kept. */
+/*
+ * The writer makes a front, and may make another one. When there is none, that one comes is told, by
+ * the watch of the spool's own directory.
+ */
+static void
+watch_front(const struct spool_reader *r)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/" SEGMENT_FRONT, r->dir);
+	inotify_add_watch(r->inotify, path, IN_MODIFY | IN_CREATE | IN_DELETE | IN_ONLYDIR);
+}
+
+/* Takes note of what happened: whether a segment came or went, or so much that it was not kept. */
 static void
 drain(struct spool_reader *r)
 {
@@ -180,6 +193,18 @@ open_segment(struct spool_reader *r, uint64_t first, struct fault *f)
 	if (f)
 		*f = missing;
 	return -1;
+}
+
+/*
+ * Whether the open segment was deleted. One that left the front is on the disk, where more may come
+ * to it.
+ */
+static bool
+is_deleted(const struct spool_reader *r)
+{
+	struct stat about;
+
+	return r->walk.fd >= 0 && fstat(r->walk.fd, &about) == 0 && about.st_nlink == 0;
 }
 
 /* A reader without a name changes nothing. Returns whether the segment is kept. */
@@ -259,8 +284,14 @@ go_on(struct spool_reader *r, bool *ret_more, struct fault *f)
 	*ret_more = false;
 	if (r->walk.fd >= 0 && r->listed)
 		return 0;
+	watch_front(r);
 	if (find_segment(r, &first, ret_more, f))
 		return -1;
+	if (!*ret_more && is_deleted(r)) {
+		walk_close(&r->walk);
+		*ret_more = true;
+		return 0;
+	}
 	r->listed = !*ret_more;
 	if (!*ret_more)
 		return 0;

@@ -25,6 +25,39 @@ segment_name(uint64_t first, char name[SEGMENT_NAME_LEN + 1])
 	snprintf(name, SEGMENT_NAME_LEN + 1, "%016" PRIx64 ".log", first);
 }
 
+/* "front/NAME" */
+static const char *
+front_name(uint64_t first, char name[sizeof(SEGMENT_FRONT) + SEGMENT_NAME_LEN + 1])
+{
+	memcpy(name, SEGMENT_FRONT "/", sizeof(SEGMENT_FRONT));
+	segment_name(first, name + sizeof(SEGMENT_FRONT));
+	return name;
+}
+
+int
+segment_open(int dir, uint64_t first)
+{
+	char name[sizeof(SEGMENT_FRONT) + SEGMENT_NAME_LEN + 1];
+	int fd = openat(dir, front_name(first, name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	return openat(
+		dir, name + sizeof(SEGMENT_FRONT), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+int
+segment_stat(int dir, uint64_t first, struct stat *ret)
+{
+	char name[sizeof(SEGMENT_FRONT) + SEGMENT_NAME_LEN + 1];
+
+	if (fstatat(dir, front_name(first, name), ret, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return errno != ENOENT ? -1
+			       : fstatat(dir, name + sizeof(SEGMENT_FRONT), ret,
+					 AT_SYMLINK_NOFOLLOW);
+}
+
 static bool
 parse_name(const char *name, uint64_t *ret)
 {
@@ -74,27 +107,52 @@ read_dir(DIR *dir, struct segment_list *list, struct fault *f)
 	return errno ? fault_errno(f, "cannot read the spool's directory") : 0;
 }
 
-int
-segment_list(int dir, struct segment_list *ret, struct fault *f)
+/* A front that is not there has none. */
+static int
+list_dir(int dir, const char *name, struct segment_list *list, struct fault *f)
 {
-	struct segment_list list = {NULL, 0};
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!stream) {
-		fault_errno(f, "cannot open the spool's directory");
+		if (fd < 0 && errno == ENOENT && !strcmp(name, SEGMENT_FRONT))
+			return 0;
+		fault_errno(f, "cannot open the spool's directory '%s'", name);
 		if (fd >= 0)
 			close(fd);
 		return -1;
 	}
-	rc = read_dir(stream, &list, f);
+	rc = read_dir(stream, list, f);
 	closedir(stream);
-	if (rc) {
+	return rc;
+}
+
+/* Sorts them; what is in two places is one. */
+static void
+put_in_order(struct segment_list *list)
+{
+	size_t n = 0;
+
+	if (list->n)
+		qsort(list->first, list->n, sizeof(*list->first), compare);
+	for (size_t i = 0; i < list->n; i++) {
+		if (n == 0 || list->first[i] != list->first[n - 1])
+			list->first[n++] = list->first[i];
+	}
+	list->n = n;
+}
+
+/* The front comes first: what leaves it meanwhile is on the disk. */
+int
+segment_list(int dir, struct segment_list *ret, struct fault *f)
+{
+	struct segment_list list = {NULL, 0};
+
+	if (list_dir(dir, SEGMENT_FRONT, &list, f) || list_dir(dir, ".", &list, f)) {
 		segment_list_clear(&list);
 		return -1;
 	}
-	if (list.n)
-		qsort(list.first, list.n, sizeof(*list.first), compare);
+	put_in_order(&list);
 	*ret = list;
 	return 0;
 }

@@ -1,10 +1,11 @@
-/* segment: the files of a spool: their names, their head, their order. */
+/* segment: the files of a spool: their names and places, their head, their order. */
 #ifndef SPOOL_SEGMENT_H
 #define SPOOL_SEGMENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/auto.h"
@@ -16,13 +17,19 @@
 /* "00000000000000ff.log": the number of the first message that is or will be in it. */
 #define SEGMENT_NAME_LEN 20
 
+/*
+ * A link to the directory in memory where the newest segments are, when there is one (front.h). A
+ * segment that is there may be on the disk too, but for its end.
+ */
+#define SEGMENT_FRONT "front"
+
 struct segment_list {
 	uint64_t *first;
 	size_t n;
 };
 
 /*
- * Lists the segments of a directory, oldest first.
+ * Lists the segments of a directory and of its front, oldest first.
  *
  * Returns 0; else FAULT_IO, FAULT_NOTFOUND, FAULT_NOMEM.
  */
@@ -31,6 +38,12 @@ int segment_list(int dir, struct segment_list *ret, struct fault *f);
 void segment_list_clear(struct segment_list *list);
 
 void segment_name(uint64_t first, char name[SEGMENT_NAME_LEN + 1]);
+
+/* Opens a segment for reading, in the front when it is there. Returns a descriptor; -1 and errno. */
+int segment_open(int dir, uint64_t first);
+
+/* Looks at a segment, in the front when it is there. Returns 0; -1 and errno. */
+int segment_stat(int dir, uint64_t first, struct stat *ret);
 
 /*
  * What a new segment begins with: a magic, the version, and a salt that its records' checksums hang

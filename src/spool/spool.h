@@ -4,7 +4,8 @@
  *
  * A directory holds segments (files of records, oldest first), a cursor for each reader, what was
  * dropped, and segments that readers set aside: the last few with damage, and those of an older
- * version. One process writes, others read; each may be killed at any moment.
+ * version. The newest segments may be in memory first (front.h). One process writes, others read;
+ * each may be killed at any moment.
  */
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H
@@ -56,6 +57,8 @@ enum spool_when_full {
  * power      whether a message is on the disk when spool_append() returns, and survives a loss of
  *            power; else it is with the kernel, and survives the end of every process
  * hold       the reader that keeps messages here; NULL: each one does
+ * front      a directory in memory where segments begin, without `power`; NULL: they begin on the
+ *            disk
  */
 struct spool_options {
 	int64_t max_bytes;
@@ -63,6 +66,7 @@ struct spool_options {
 	enum spool_when_full when_full;
 	bool power;
 	const char *hold;
+	const char *front;
 };
 
 struct spool_writer;
@@ -71,15 +75,15 @@ struct spool_writer;
  * Opens a spool for writing; makes what is missing of it. What is there is read to its end once.
  *
  * dir      the directory; made when its parent is there
- * options  `hold` is copied
+ * options  `hold` and `front` are copied
  *
- * Returns 0; else FAULT_CONFIG when another process writes there or an option is out of bounds,
- * FAULT_IO, FAULT_NOTFOUND, FAULT_NOMEM.  Blocks: on the disk.  Threads: one a writer.
+ * Returns 0; else FAULT_CONFIG when another process writes there, an option is out of bounds or the
+ * front not in memory; FAULT_IO, FAULT_NOTFOUND, FAULT_NOMEM.  Blocks: on the disk.  Threads: one a writer.
  */
 int spool_writer_open(const char *dir, const struct spool_options *options,
 	struct spool_writer **ret_writer, struct fault *f);
 
-/* NULL is allowed. */
+/* Brings what is in the front to the disk; without success it stays there. NULL is allowed. */
 void spool_writer_close(struct spool_writer *writer);
 
 AUTO_DEFINE(spool_writer, struct spool_writer, spool_writer_close);
@@ -91,9 +95,28 @@ AUTO_DEFINE(spool_writer, struct spool_writer, spool_writer_close);
  * Returns 0; else, with nothing taken, FAULT_INVALID when it is larger than a message may be,
  * FAULT_PRECONDITION when the spool is full, FAULT_IO when the disk fails or is full: with `power`
  * readers may get the message all the same, and again when it is appended again.
- * Blocks: on the disk.
+ * Blocks: on the disk, unless spool_is_quick().
  */
 int spool_append(struct spool_writer *writer, const struct spool_message *message, struct fault *f);
+
+/* Whether spool_append() has no need of the disk for this message: there is room in the front. */
+bool spool_is_quick(const struct spool_writer *writer, const struct spool_message *message);
+
+/*
+ * What is first to be brought from the front to the disk: front_copy() does that, while messages are
+ * appended, spool_settled() notes it. Who drops and deletes (spool_tick(), and spool_append() when
+ * it is not quick) may not do so in between.
+ */
+struct front_part;
+
+/* Returns whether there is anything. */
+bool spool_unsettled(const struct spool_writer *writer, struct front_part *ret);
+
+/* Bytes of all of it. */
+int64_t spool_unsettled_bytes(const struct spool_writer *writer);
+
+/* A part is on the disk. Returns 0; else FAULT_IO when it cannot leave the front. */
+int spool_settled(struct spool_writer *writer, const struct front_part *part, struct fault *f);
 
 /*
  * Deletes what every reader that counts has done with, drops what is too old, and writes down what
@@ -101,7 +124,7 @@ int spool_append(struct spool_writer *writer, const struct spool_message *messag
  *
  * now_ms  CLOCK_BOOTTIME: it counts a suspended system's time, and nobody sets it
  *
- * Returns 0; else FAULT_IO, with everything kept that could not be deleted.
+ * Returns 0; else FAULT_IO, with everything kept that could not be deleted; or why there is no front.
  */
 int spool_tick(struct spool_writer *writer, int64_t now_ms, struct fault *f);
 

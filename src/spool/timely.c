@@ -8,11 +8,12 @@
 #include <time.h>
 
 #include "base/thread.h"
+#include "spool/front.h"
 
 #define TICK_EVERY_MS 1000
 
-/* After a late answer the thread is asked, for so long. */
-#define WARY_MS 60000
+/* As much is brought from the front to the disk without waiting for the next tick. */
+#define SETTLE_LEN (1024 * 1024)
 
 enum task { TASK_NONE, TASK_APPEND, TASK_TICK, TASK_END };
 
@@ -22,12 +23,13 @@ struct answer {
 };
 
 /*
- * asked, answered  a task has come, and is done
- * writer    the thread's while there is a task, else the caller's
+ * asked, answered  something is to be done, and a task is done
+ * writer    the thread's while there is a task, else that of who has the lock
  * message   what is to be appended; room: bytes at `copy`, which holds what it points to
+ * settles   the front is to be brought to the disk, once through; settled: what came of it last
+ * ticks     housekeeping is to be done, by that clock
  * owing     an answer is late, and waited for no more
  * credit_ms how long answers may be waited for now; since_ms: when it was so
- * wary_ms   until then the thread is asked where the caller could do it
  */
 struct timely {
 	pthread_mutex_t lock;
@@ -39,10 +41,10 @@ struct timely {
 	struct spool_message message;
 	char *copy;
 	size_t room;
-	struct answer appended, ticked;
-	bool power, owing;
-	int64_t bound_ms, credit_ms, since_ms, asked_ms, wary_ms;
-	int64_t tick_ms, ticked_ms;
+	struct answer appended, ticked, settled;
+	bool settles, ticks, owing;
+	int64_t bound_ms, credit_ms, since_ms, asked_ms;
+	int64_t tick_ms;
 };
 
 static int64_t
@@ -56,40 +58,92 @@ now_ms(void)
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
-/* Without the lock: what is used here is the thread's as long as it has a task. */
+/* What failed is tried again before more is taken; and the front may be full. */
 static struct answer
-answer(struct timely *t, enum task task)
+append_on_disk(struct timely *t, bool failed)
 {
 	struct answer answer = {0, FAULT_INIT};
+	struct front_part part;
 
-	if (task == TASK_APPEND)
-		answer.rc = spool_append(t->writer, &t->message, &answer.f);
-	else
-		answer.rc = spool_tick(t->writer, t->tick_ms, &answer.f);
+	while ((failed || !spool_is_quick(t->writer, &t->message)) &&
+		spool_unsettled(t->writer, &part)) {
+		if (front_copy(&part, &answer.f) || spool_settled(t->writer, &part, &answer.f)) {
+			answer.rc = -1;
+			return answer;
+		}
+	}
+	answer.rc = spool_append(t->writer, &t->message, &answer.f);
 	return answer;
 }
 
+/* With the lock, which is free while the disk is waited for: a task's writer is the thread's own. */
+static void
+do_task(struct timely *t)
+{
+	bool appends = t->task == TASK_APPEND, failed = t->settled.rc != 0;
+	struct answer answer = {0, FAULT_INIT};
+
+	pthread_mutex_unlock(&t->lock);
+	if (appends)
+		answer = append_on_disk(t, failed);
+	else
+		answer.rc = spool_tick(t->writer, t->tick_ms, &answer.f);
+	pthread_mutex_lock(&t->lock);
+	*(appends ? &t->appended : &t->ticked) = answer;
+	if (appends && !answer.rc)
+		t->settled = answer;
+	t->task = TASK_NONE;
+	t->owing = false;
+	pthread_cond_signal(&t->answered);
+}
+
+/* With the lock, which is free while the disk is waited for: messages come in meanwhile. */
+static void
+settle_next(struct timely *t)
+{
+	struct answer answer = {0, FAULT_INIT};
+	struct front_part part;
+
+	if (!spool_unsettled(t->writer, &part)) {
+		t->settles = false;
+		return;
+	}
+	pthread_mutex_unlock(&t->lock);
+	answer.rc = front_copy(&part, &answer.f);
+	pthread_mutex_lock(&t->lock);
+	if (!answer.rc)
+		answer.rc = spool_settled(t->writer, &part, &answer.f);
+	t->settled = answer;
+	if (answer.rc || part.last)
+		t->settles = false;
+}
+
+static void
+ask(struct timely *t, enum task task)
+{
+	t->task = task;
+	t->asked_ms = now_ms();
+	pthread_cond_signal(&t->asked);
+}
+
+/* What can be done without the writer comes first: a disk that hangs holds it up, and nobody else. */
 static void *
 work(void *with)
 {
 	struct timely *t = with;
-	struct answer got;
-	enum task task;
 
 	pthread_mutex_lock(&t->lock);
-	for (;;) {
-		while (t->task == TASK_NONE)
+	while (t->task != TASK_END) {
+		if (t->task != TASK_NONE) {
+			do_task(t);
+		} else if (t->settles) {
+			settle_next(t);
+		} else if (t->ticks) {
+			t->ticks = false;
+			ask(t, TASK_TICK);
+		} else {
 			pthread_cond_wait(&t->asked, &t->lock);
-		task = t->task;
-		if (task == TASK_END)
-			break;
-		pthread_mutex_unlock(&t->lock);
-		got = answer(t, task);
-		pthread_mutex_lock(&t->lock);
-		*(task == TASK_APPEND ? &t->appended : &t->ticked) = got;
-		t->task = TASK_NONE;
-		t->owing = false;
-		pthread_cond_signal(&t->answered);
+		}
 	}
 	pthread_mutex_unlock(&t->lock);
 	return NULL;
@@ -102,14 +156,6 @@ begin_thread(struct timely *t, struct fault *f)
 		return -1;
 	t->has_thread = true;
 	return 0;
-}
-
-static void
-ask(struct timely *t, enum task task)
-{
-	t->task = task;
-	t->asked_ms = now_ms();
-	pthread_cond_signal(&t->asked);
 }
 
 /* --- who asks -------------------------------------------------------------------------------- */
@@ -130,10 +176,8 @@ spend(struct timely *t, int64_t began)
 	int64_t now = now_ms(), took = now - began;
 
 	t->since_ms = now;
-	if (took <= TIMELY_QUICK_MS)
-		return;
-	t->credit_ms = took < t->credit_ms ? t->credit_ms - took : 0;
-	t->wary_ms = now + WARY_MS;
+	if (took > TIMELY_QUICK_MS)
+		t->credit_ms = took < t->credit_ms ? t->credit_ms - took : 0;
 }
 
 static int
@@ -194,7 +238,7 @@ static int
 have_appended(
 	struct timely *t, const struct spool_message *message, int64_t until_ms, struct fault *f)
 {
-	if (wait_until(t, until_ms, f) || copy_message(t, message, f))
+	if (copy_message(t, message, f))
 		return -1;
 	ask(t, TASK_APPEND);
 	if (wait_until(t, until_ms, f))
@@ -202,22 +246,37 @@ have_appended(
 	return tell(&t->appended, f);
 }
 
+/* In the front nothing is waited for, but what has the writer. */
+static int
+append_in_front(struct timely *t, const struct spool_message *message, struct fault *f)
+{
+	int rc = spool_append(t->writer, message, f);
+
+	if (!t->settles && spool_unsettled_bytes(t->writer) >= SETTLE_LEN) {
+		t->settles = true;
+		pthread_cond_signal(&t->asked);
+	}
+	return rc;
+}
+
 static int
 append(struct timely *t, const struct spool_message *message, struct fault *f)
 {
-	int64_t began = now_ms();
+	int64_t began = now_ms(), until_ms;
 	int rc;
 
 	earn(t, began);
 	if (t->owing)
 		return fault_late(t, f);
-	if (!t->power && t->task == TASK_NONE && began >= t->wary_ms)
-		rc = spool_append(t->writer, message, f);
-	else if (t->credit_ms < TIMELY_QUICK_MS)
+	if (t->task == TASK_NONE && !t->settled.rc && spool_is_quick(t->writer, message))
+		return append_in_front(t, message, f);
+	if (t->credit_ms < TIMELY_QUICK_MS)
 		return fault_set(f, FAULT_IO, "the disk is slow: its last answers took %lld ms",
 			(long long)(t->bound_ms - t->credit_ms));
-	else
-		rc = have_appended(t, message, began + t->credit_ms, f);
+	until_ms = began + t->credit_ms;
+	rc = wait_until(t, until_ms, f);
+	if (!rc)
+		rc = have_appended(t, message, until_ms, f);
 	spend(t, began);
 	return rc;
 }
@@ -239,11 +298,12 @@ timely_tick(struct timely *t, int64_t now, struct fault *f)
 	int rc;
 
 	pthread_mutex_lock(&t->lock);
-	if (t->task == TASK_NONE && now - t->ticked_ms >= TICK_EVERY_MS) {
-		t->tick_ms = t->ticked_ms = now;
-		ask(t, TASK_TICK);
+	if (!t->ticks && t->task != TASK_TICK && now - t->tick_ms >= TICK_EVERY_MS) {
+		t->tick_ms = now;
+		t->ticks = t->settles = true;
+		pthread_cond_signal(&t->asked);
 	}
-	rc = tell(&t->ticked, f);
+	rc = tell(t->settled.rc ? &t->settled : &t->ticked, f);
 	pthread_mutex_unlock(&t->lock);
 	return rc;
 }
@@ -251,14 +311,13 @@ timely_tick(struct timely *t, int64_t now, struct fault *f)
 /* --- begin and end --------------------------------------------------------------------------- */
 
 static struct timely *
-make(bool power, int bound_ms)
+make(int bound_ms)
 {
 	struct timely *t = calloc(1, sizeof(*t));
 	pthread_condattr_t monotonic;
 
 	if (!t)
 		return NULL;
-	t->power = power;
 	t->bound_ms = t->credit_ms = bound_ms;
 	t->since_ms = now_ms();
 	pthread_mutex_init(&t->lock, NULL);
@@ -274,7 +333,7 @@ int
 timely_open(const char *dir, const struct spool_options *options, int bound_ms,
 	struct timely **ret_timely, struct fault *f)
 {
-	AUTO(auto_timely) struct timely *t = make(options->power, bound_ms);
+	AUTO(auto_timely) struct timely *t = make(bound_ms);
 
 	if (!t)
 		return fault_nomem(f);

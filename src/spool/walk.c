@@ -13,12 +13,12 @@ int
 walk_open(struct walk *walk, int dir, uint64_t first, struct fault *f)
 {
 	char name[SEGMENT_NAME_LEN + 1];
-	int fd;
+	int fd = segment_open(dir, first);
 
-	segment_name(first, name);
-	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
+	if (fd < 0) {
+		segment_name(first, name);
 		return fault_errno(f, "cannot open the spool's segment %s", name);
+	}
 	walk_close(walk);
 	walk->fd = fd;
 	walk->first = first;
@@ -253,11 +253,12 @@ add_sizes(int dir, const struct segment_list *list, struct spool_extent *extent,
 		char name[SEGMENT_NAME_LEN + 1];
 		struct stat about;
 
-		segment_name(list->first[i], name);
-		if (fstatat(dir, name, &about, AT_SYMLINK_NOFOLLOW) == 0)
+		if (segment_stat(dir, list->first[i], &about) == 0) {
 			extent->bytes += about.st_size;
-		else if (errno != ENOENT)
+		} else if (errno != ENOENT) {
+			segment_name(list->first[i], name);
 			return fault_errno(f, "cannot look at the spool's segment %s", name);
+		}
 	}
 	return 0;
 }

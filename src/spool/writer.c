@@ -12,6 +12,7 @@
 
 #include "spool/cursor.h"
 #include "spool/drops.h"
+#include "spool/front.h"
 #include "spool/record.h"
 #include "spool/spool.h"
 #include "spool/walk.h"
@@ -30,10 +31,15 @@
 /* What comes in a sixteenth of the greatest age shares a segment. */
 #define SEGMENTS_AN_AGE 16
 
-/* newest_ms: when the last message came, by the clock of spool_tick() */
+/*
+ * in_front   whether it is in the front
+ * settled    bytes that are on the disk
+ * newest_ms  when the last message came, by the clock of spool_tick()
+ */
 struct segment {
 	uint64_t first;
-	int64_t bytes;
+	bool in_front;
+	int64_t bytes, settled;
 	int64_t newest_ms;
 };
 
@@ -43,11 +49,15 @@ struct segment {
  * salt      the open segment's
  * record    room for what is written at once
  * opened_ms when the last segment was begun
+ * front     its directory; -1 when there is none; front_bytes, unsettled: of segments that are there
+ * no_front  why segments begin on the disk though there should be one
  */
 struct spool_writer {
-	int dir, lock, fd;
+	int dir, lock, fd, front;
 	struct spool_options options;
-	char *hold;
+	char *hold, *parent;
+	int64_t front_bytes, unsettled;
+	struct fault no_front;
 	struct segment *segments;
 	size_t n, room;
 	int64_t bytes, segment_max;
@@ -99,6 +109,19 @@ seal(struct spool_writer *w)
 	w->fd = -1;
 }
 
+/* Empties the front; as far as the disk takes it. */
+static void
+settle_all(struct spool_writer *w)
+{
+	struct front_part part;
+	bool failed = false;
+
+	while (!failed && spool_unsettled(w, &part))
+		failed = front_copy(&part, NULL) || spool_settled(w, &part, NULL);
+	close(w->front);
+	front_remove(w->dir);
+}
+
 void
 spool_writer_close(struct spool_writer *w)
 {
@@ -108,6 +131,8 @@ spool_writer_close(struct spool_writer *w)
 		drops_flush(w->drops, NULL);
 	drops_free(w->drops);
 	seal(w);
+	if (w->front >= 0)
+		settle_all(w);
 	walk_clear(&w->walk);
 	if (w->lock >= 0)
 		close(w->lock);
@@ -115,8 +140,20 @@ spool_writer_close(struct spool_writer *w)
 		close(w->dir);
 	free(w->segments);
 	free(w->record);
+	free(w->parent);
 	free(w->hold);
 	free(w);
+}
+
+/* Counts what a segment has; sign: 1, or -1 to forget it. */
+static void
+count(struct spool_writer *w, const struct segment *segment, int sign)
+{
+	w->bytes += sign * segment->bytes;
+	if (segment->in_front) {
+		w->front_bytes += sign * segment->bytes;
+		w->unsettled += sign * (segment->bytes - segment->settled);
+	}
 }
 
 static int
@@ -132,7 +169,7 @@ add_segment(struct spool_writer *w, const struct segment *segment, struct fault 
 		w->room = room;
 	}
 	w->segments[w->n++] = *segment;
-	w->bytes += segment->bytes;
+	count(w, segment, 1);
 	return 0;
 }
 
@@ -141,12 +178,16 @@ add_found(struct spool_writer *w, uint64_t first, struct fault *f)
 {
 	char name[SEGMENT_NAME_LEN + 1];
 	struct segment segment = {.first = first};
-	struct stat about;
+	struct stat about, settled = {.st_size = 0};
 
 	segment_name(first, name);
-	if (fstatat(w->dir, name, &about, AT_SYMLINK_NOFOLLOW) < 0)
+	if (segment_stat(w->dir, first, &about) < 0 ||
+		(fstatat(w->dir, name, &settled, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT))
 		return fault_errno(f, "cannot look at the spool's segment %s", name);
 	segment.bytes = about.st_size;
+	segment.in_front = w->front >= 0 && faccessat(w->front, name, F_OK, 0) == 0;
+	/* More than there is was never taken, and is written over. */
+	segment.settled = settled.st_size <= about.st_size ? settled.st_size : 0;
 	segment.newest_ms = written_ms(&about);
 	return add_segment(w, &segment, f);
 }
@@ -236,7 +277,18 @@ check_options(const struct spool_options *options, struct fault *f)
 		return fault_set(f, FAULT_CONFIG, "a spool needs %d bytes or more", SPOOL_SIZE_MIN);
 	if (options->max_age_s < 0)
 		return fault_set(f, FAULT_CONFIG, "a spool's greatest age is 0 or more");
+	if (options->front && front_check(options->front, f))
+		return -1;
 	return options->hold ? cursor_check_name(options->hold, f) : 0;
+}
+
+static int
+copy_options(struct spool_writer *w, const struct spool_options *options, struct fault *f)
+{
+	w->options = *options;
+	w->hold = options->hold ? strdup(options->hold) : NULL;
+	w->parent = options->front ? strdup(options->front) : NULL;
+	return (options->hold && !w->hold) || (options->front && !w->parent) ? fault_nomem(f) : 0;
 }
 
 int
@@ -250,17 +302,12 @@ spool_writer_open(const char *dir, const struct spool_options *options,
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return fault_nomem(f);
-	w->dir = w->lock = w->fd = w->walk.fd = -1;
-	w->options = *options;
+	w->dir = w->lock = w->fd = w->front = w->walk.fd = -1;
 	w->segment_max = options->max_bytes / SEGMENTS_A_SPOOL;
 	if (w->segment_max > SEGMENT_LEN_MAX)
 		w->segment_max = SEGMENT_LEN_MAX;
-	if (options->hold) {
-		w->hold = strdup(options->hold);
-		if (!w->hold)
-			return fault_nomem(f);
-	}
-	if (open_dir(w, dir, f) || add_all_found(w, f) || find_next(w, f) ||
+	if (copy_options(w, options, f) || open_dir(w, dir, f) ||
+		front_find(w->dir, &w->front, f) || add_all_found(w, f) || find_next(w, f) ||
 		drops_open(w->dir, &w->drops, f))
 		return -1;
 	*ret_writer = TAKE(w);
@@ -312,9 +359,10 @@ delete_oldest(struct spool_writer *w, struct fault *f)
 	if (w->n == 1)
 		seal(w);
 	segment_name(w->segments[0].first, name);
-	if (unlinkat(w->dir, name, 0) < 0 && errno != ENOENT)
+	if ((unlinkat(w->dir, name, 0) < 0 && errno != ENOENT) ||
+		(w->segments[0].in_front && unlinkat(w->front, name, 0) < 0 && errno != ENOENT))
 		return fault_errno(f, "cannot delete the spool's segment %s", name);
-	w->bytes -= w->segments[0].bytes;
+	count(w, &w->segments[0], -1);
 	w->n--;
 	memmove(w->segments, w->segments + 1, w->n * sizeof(*w->segments));
 	return 0;
@@ -400,6 +448,77 @@ write_head(struct spool_writer *w)
 	return ftruncate(w->fd, 0) < 0 || write(w->fd, head, sizeof(head)) != sizeof(head) ? -1 : 0;
 }
 
+/* The last segment, when it was begun and nothing came into it. */
+static const struct segment *
+begun(const struct spool_writer *w)
+{
+	return w->n && w->segments[w->n - 1].first == w->next ? &w->segments[w->n - 1] : NULL;
+}
+
+/* Whether segments may begin in the front, as far as that has room. */
+static bool
+has_front(const struct spool_writer *w)
+{
+	return w->parent && !w->options.power && !w->no_front.code;
+}
+
+/* Whether the segment that is to begin does so in the front, which is made when there is none. */
+static bool
+begins_in_front(struct spool_writer *w)
+{
+	if (!has_front(w) || w->front_bytes >= FRONT_LEN_MAX || (begun(w) && !begun(w)->in_front))
+		return false;
+	if (w->front < 0)
+		w->front = front_make(w->dir, w->parent, &w->no_front);
+	return w->front >= 0;
+}
+
+/* In the front there is no room, as a rule: what comes next goes to the disk, until spool_tick(). */
+static void
+leave_front(struct spool_writer *w, const struct fault *why)
+{
+	w->no_front = *why;
+	seal(w);
+}
+
+static int
+begin_file(struct spool_writer *w, int dir, const char *name, struct fault *f)
+{
+	w->fd = openat(dir, name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (w->fd >= 0 && write_head(w) == 0)
+		return 0;
+	fault_errno(f, "cannot begin the spool's segment %s", name);
+	seal(w);
+	return -1;
+}
+
+/* One that fails stays, and is begun again: a reader may have it open, and knows it by its name. */
+static int
+begin_on_disk(struct spool_writer *w, const char *name, struct fault *f)
+{
+	if (begin_file(w, w->dir, name, f))
+		return -1;
+	if (!w->options.power || (fdatasync(w->fd) == 0 && fsync(w->dir) == 0))
+		return 0;
+	fault_errno(f, "cannot begin the spool's segment %s", name);
+	seal(w);
+	return -1;
+}
+
+static int
+begin_in_front(struct spool_writer *w, const char *name, struct fault *f)
+{
+	struct fault why = FAULT_INIT;
+
+	if (!begin_file(w, w->front, name, &why))
+		return 0;
+	unlinkat(w->front, name, 0);
+	leave_front(w, &why);
+	if (f)
+		*f = why;
+	return -1;
+}
+
 /*
  * Begins a segment. One that is there by that name was begun, and nothing came into it. A disk that
  * fails is noticed here as a rule, before there is a message that is not promised.
@@ -407,22 +526,19 @@ write_head(struct spool_writer *w)
 static int
 begin(struct spool_writer *w, struct fault *f)
 {
-	struct segment segment = {.first = w->next, .bytes = SEGMENT_HEAD_LEN};
+	struct segment segment = {
+		.first = w->next, .in_front = begins_in_front(w), .bytes = SEGMENT_HEAD_LEN};
 	char name[SEGMENT_NAME_LEN + 1];
 
 	segment_name(w->next, name);
-	if (w->n && w->segments[w->n - 1].first == w->next)
-		w->bytes -= w->segments[--w->n].bytes;
-	w->fd = openat(w->dir, name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (w->fd < 0)
-		return fault_errno(f, "cannot begin the spool's segment %s", name);
-	/* It stays, and is begun again: a reader may have it open, and knows it by its name. */
-	if (write_head(w) < 0 ||
-		(w->options.power && (fdatasync(w->fd) < 0 || fsync(w->dir) < 0))) {
-		fault_errno(f, "cannot begin the spool's segment %s", name);
-		seal(w);
-		return -1;
+	if (begun(w)) {
+		segment.settled = begun(w)->settled;
+		if (begun(w)->in_front && !segment.in_front)
+			unlinkat(w->front, name, 0);
+		count(w, &w->segments[--w->n], -1);
 	}
+	if (segment.in_front ? begin_in_front(w, name, f) : begin_on_disk(w, name, f))
+		return -1;
 	if (add_segment(w, &segment, f)) {
 		seal(w);
 		return -1;
@@ -465,16 +581,24 @@ write_record(struct spool_writer *w, size_t len, struct fault *f)
 	ssize_t put = write(w->fd, w->record, len);
 
 	if (put < 0 || (size_t)put != len) {
+		struct fault why = FAULT_INIT;
+
 		if (put >= 0)
 			errno = ENOSPC;
-		fault_errno(f, "cannot write to the spool");
+		fault_errno(&why, "cannot write to the spool%s",
+			w->segments[w->n - 1].in_front ? "'s front" : "");
 		undo(w);
+		if (w->segments[w->n - 1].in_front)
+			leave_front(w, &why);
+		if (f)
+			*f = why;
 		return -1;
 	}
 	w->next++;
-	w->segments[w->n - 1].bytes += (int64_t)len;
 	w->segments[w->n - 1].newest_ms = now_ms(CLOCK_BOOTTIME);
-	w->bytes += (int64_t)len;
+	count(w, &w->segments[w->n - 1], -1);
+	w->segments[w->n - 1].bytes += (int64_t)len;
+	count(w, &w->segments[w->n - 1], 1);
 	if (w->options.power && fdatasync(w->fd) < 0) {
 		fault_errno(f, "cannot write the spool to the disk");
 		/* What the kernel still has of this file is not known any more. */
@@ -512,6 +636,82 @@ spool_append(struct spool_writer *w, const struct spool_message *message, struct
 	return write_record(w, len, f);
 }
 
+bool
+spool_is_quick(const struct spool_writer *w, const struct spool_message *message)
+{
+	int64_t len = (int64_t)record_len(message) + SEGMENT_HEAD_LEN;
+	const struct segment *last = w->n ? &w->segments[w->n - 1] : NULL;
+
+	return has_front(w) && w->front >= 0 && w->bytes + len <= w->options.max_bytes &&
+	       w->front_bytes + len <= FRONT_LEN_MAX &&
+	       ((w->fd < 0 && !begun(w)) || last->in_front);
+}
+
+/* Whether nothing will come into a segment. */
+static bool
+is_sealed(const struct spool_writer *w, size_t i)
+{
+	return i + 1 < w->n || w->fd < 0;
+}
+
+bool
+spool_unsettled(const struct spool_writer *w, struct front_part *ret)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		const struct segment *at = &w->segments[i];
+
+		/* One that nothing came into is begun again, where it is. */
+		if (!at->in_front || at == begun(w) ||
+			(at->settled == at->bytes && !is_sealed(w, i)))
+			continue;
+		*ret = (struct front_part){.dir = w->dir,
+			.front = w->front,
+			.first = at->first,
+			.from = at->settled,
+			.to = at->bytes,
+			.last = i + 1 == w->n};
+		return true;
+	}
+	return false;
+}
+
+int64_t
+spool_unsettled_bytes(const struct spool_writer *w)
+{
+	return w->unsettled;
+}
+
+static int
+unlink_settled(struct spool_writer *w, struct segment *segment, struct fault *f)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+
+	segment_name(segment->first, name);
+	if (unlinkat(w->front, name, 0) < 0 && errno != ENOENT)
+		return fault_errno(f, "cannot delete the spool's segment %s in its front", name);
+	count(w, segment, -1);
+	segment->in_front = false;
+	count(w, segment, 1);
+	return 0;
+}
+
+int
+spool_settled(struct spool_writer *w, const struct front_part *part, struct fault *f)
+{
+	size_t i = 0;
+
+	while (i < w->n && w->segments[i].first != part->first)
+		i++;
+	if (i == w->n)
+		return 0;
+	count(w, &w->segments[i], -1);
+	w->segments[i].settled = part->to;
+	count(w, &w->segments[i], 1);
+	return is_sealed(w, i) && w->segments[i].settled == w->segments[i].bytes
+		       ? unlink_settled(w, &w->segments[i], f)
+		       : 0;
+}
+
 static int
 drop_aged(struct spool_writer *w, uint64_t held, int64_t now, struct fault *f)
 {
@@ -528,6 +728,19 @@ drop_aged(struct spool_writer *w, uint64_t held, int64_t now, struct fault *f)
 	return 0;
 }
 
+/* What is wrong with the front is told; when it is empty it is tried again. */
+static int
+tell_front(struct spool_writer *w, struct fault *f)
+{
+	if (!w->no_front.code)
+		return 0;
+	if (f)
+		*f = w->no_front;
+	if (!w->front_bytes)
+		w->no_front = (struct fault)FAULT_INIT;
+	return -1;
+}
+
 int
 spool_tick(struct spool_writer *w, int64_t now, struct fault *f)
 {
@@ -536,7 +749,8 @@ spool_tick(struct spool_writer *w, int64_t now, struct fault *f)
 	if (now - w->ticked_ms < TICK_EVERY_MS)
 		return 0;
 	w->ticked_ms = now;
-	if (find_held(w, &held, f) || reclaim(w, held, f) || drop_aged(w, held, now, f))
+	if (find_held(w, &held, f) || reclaim(w, held, f) || drop_aged(w, held, now, f) ||
+		drops_flush(w->drops, f))
 		return -1;
-	return drops_flush(w->drops, f);
+	return tell_front(w, f);
 }

@@ -36,7 +36,7 @@ hop_site_conf()
 	anyone_conf
 	printf 'acl_file %s\nplugin %s\n' "$work/hop.acl" "$build/src/plugin/.libs/p11_site.so"
 	printf 'plugin_opt_spool %s\nplugin_opt_socket %s\n' "$1" "$1.sock"
-	printf 'plugin_opt_topic %s\n' "$2"
+	printf 'plugin_opt_front /dev/shm\nplugin_opt_topic %s\n' "$2"
 }
 
 # start_gateway URL: scheduled as its unit has it

@@ -1,0 +1,173 @@
+#include "config.h"
+
+#include "spool/front.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "spool/segment.h"
+
+#define NAME "p11-spool-XXXXXX"
+
+/* Read and written at once. */
+#define COPY_LEN (64 * 1024)
+
+static bool
+is_in_memory(int fd)
+{
+	struct statfs about;
+
+	return fstatfs(fd, &about) == 0 &&
+	       (about.f_type == TMPFS_MAGIC || about.f_type == RAMFS_MAGIC);
+}
+
+int
+front_check(const char *parent, struct fault *f)
+{
+	AUTO(auto_fd) int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fault_errno(f, "cannot open %s for the spool's front", parent);
+	return is_in_memory(fd) ? 0
+				: fault_set(f, FAULT_CONFIG,
+					  "%s is not in memory (tmpfs), which a spool's front is to be",
+					  parent);
+}
+
+/* Gateways may write to the spool's directory, and a link be any file's: ours is the writer's own. */
+static int
+check_owner(int dir, int front, struct fault *f)
+{
+	struct stat spool, found;
+
+	if (fstat(dir, &spool) < 0 || fstat(front, &found) < 0)
+		return fault_errno(f, "cannot look at the spool's front");
+	return found.st_uid == spool.st_uid || found.st_uid == geteuid()
+		       ? 0
+		       : fault_set(f, FAULT_CONFIG,
+				 "the spool's front is another user's: remove the link '%s'",
+				 SEGMENT_FRONT);
+}
+
+int
+front_find(int dir, int *ret_fd, struct fault *f)
+{
+	AUTO(auto_fd)
+	int fd = openat(dir, SEGMENT_FRONT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	*ret_fd = -1;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fault_errno(f, "cannot open the spool's front");
+	if (check_owner(dir, fd, f))
+		return -1;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* The spool's group has it, and what will be in it. */
+static int
+share(int dir, int front)
+{
+	struct stat spool;
+
+	if (fstat(dir, &spool) < 0 || fchown(front, (uid_t)-1, spool.st_gid) < 0)
+		return -1;
+	return fchmod(front, S_ISGID | 0750);
+}
+
+int
+front_make(int dir, const char *parent, struct fault *f)
+{
+	char path[PATH_MAX + sizeof(NAME)];
+	int fd;
+
+	/* The link is read from elsewhere. */
+	if (!realpath(parent, path) || !mkdtemp(strcat(path, "/" NAME)))
+		return fault_errno(f, "cannot make the spool's front in %s", parent);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && share(dir, fd) == 0 &&
+		(unlinkat(dir, SEGMENT_FRONT, 0) == 0 || errno == ENOENT) &&
+		symlinkat(path, dir, SEGMENT_FRONT) == 0)
+		return fd;
+	fault_errno(f, "cannot make the spool's front %s", path);
+	if (fd >= 0)
+		close(fd);
+	rmdir(path);
+	return -1;
+}
+
+void
+front_remove(int dir)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlinkat(dir, SEGMENT_FRONT, path, sizeof(path) - 1);
+
+	if (n < 0)
+		return;
+	path[n] = '\0';
+	if (rmdir(path) == 0 || errno == ENOENT)
+		unlinkat(dir, SEGMENT_FRONT, 0);
+}
+
+/* Whoever was killed here before may have left more than there is. */
+static int
+open_both(const struct front_part *part, const char *name, int fds[2])
+{
+	struct stat about;
+
+	fds[0] = openat(part->front, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fds[1] = openat(part->dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fds[0] < 0 || fds[1] < 0 || fstat(fds[1], &about) < 0)
+		return -1;
+	return about.st_size > part->to ? ftruncate(fds[1], part->to) : 0;
+}
+
+static int
+copy(const struct front_part *part, const int fds[2])
+{
+	char bytes[COPY_LEN];
+	off_t at = part->from;
+
+	while (at < part->to) {
+		size_t most = part->to - at < COPY_LEN ? (size_t)(part->to - at) : COPY_LEN;
+		ssize_t n = pread(fds[0], bytes, most, at);
+
+		if (n > 0)
+			n = pwrite(fds[1], bytes, (size_t)n, at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0)
+			return -1;
+		at += n;
+	}
+	return 0;
+}
+
+int
+front_copy(const struct front_part *part, struct fault *f)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+	int fds[2] = {-1, -1}, rc;
+
+	segment_name(part->first, name);
+	rc = open_both(part, name, fds) < 0 || copy(part, fds) < 0
+		     ? fault_errno(f, "cannot write to the spool's segment %s", name)
+		     : 0;
+	for (size_t i = 0; i < 2; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	return rc;
+}

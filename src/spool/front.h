@@ -1,0 +1,65 @@
+/*
+ * front: a directory in memory, which outlives processes and never waits for a disk. A spool's newest
+ * segments are there until they are on the disk, and readers read them there.
+ *
+ * The spool's directory has a link to it. What is on the disk of a segment is what the front has of
+ * it, but for the end; it leaves the front when it is whole there. Memory that is gone takes no more
+ * with it than a loss of power does.
+ */
+#ifndef SPOOL_FRONT_H
+#define SPOOL_FRONT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+
+/* Bytes of a spool that are in memory, at most. */
+#define FRONT_LEN_MAX (16 * 1024 * 1024)
+
+/*
+ * Whether fronts can be made in a directory.
+ *
+ * Returns 0; else FAULT_CONFIG when it is not in memory, FAULT_NOTFOUND, FAULT_IO.
+ */
+int front_check(const char *parent, struct fault *f);
+
+/*
+ * Opens the front that a spool has.
+ *
+ * dir     the spool's
+ * ret_fd  -1 when there is none
+ *
+ * Returns 0; else FAULT_CONFIG when it is another user's, FAULT_IO.
+ */
+int front_find(int dir, int *ret_fd, struct fault *f);
+
+/*
+ * Makes one, and the link to it; who may read the spool may read it.
+ *
+ * Returns a descriptor; else -1 with FAULT_NOTFOUND or FAULT_IO.
+ */
+int front_make(int dir, const char *parent, struct fault *f);
+
+/* Removes one that is empty, and the link. */
+void front_remove(int dir);
+
+/*
+ * A part of a segment that is not on the disk yet.
+ *
+ * dir, front  the spool's directory and its front, borrowed
+ * first       the segment's number
+ * from, to    its bytes
+ * last        whether no other segment comes behind it
+ */
+struct front_part {
+	int dir, front;
+	uint64_t first;
+	int64_t from, to;
+	bool last;
+};
+
+/* Copies it to the disk. Returns 0; else FAULT_IO.  Blocks: on the disk. */
+int front_copy(const struct front_part *part, struct fault *f);
+
+#endif
