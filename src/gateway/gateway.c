@@ -320,6 +320,10 @@ close_all(struct gateway *g)
 	scrape_close(g);
 	uv_walk(&g->loop, close_each, NULL);
 	uv_run(&g->loop, UV_RUN_DEFAULT);
+	/* What is left is not interrupted by who asks for the end once more, or for a reload. */
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	cloud_close(g);
 	signer_close(g);
 	pump_close(g);

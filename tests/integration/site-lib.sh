@@ -5,6 +5,7 @@
 helpers=$build/tests/integration
 site_pid=
 gateway_pid=
+memory=
 site_options=
 pids=
 
@@ -24,6 +25,7 @@ write_site_settings()
 			plugin ${site_plugin:-$build/src/plugin/.libs/p11_site.so}
 			plugin_opt_spool ${site_spool:-$work/spool}
 			plugin_opt_socket ${site_socket:-$work/site.sock}
+			plugin_opt_front ${site_front:-$memory}
 		CONF
 		[ -z "$site_options" ] || printf '%s\n' "$site_options"
 	} >"$work/site.conf"
@@ -43,6 +45,10 @@ site_settled()
 start_site()
 {
 	kept=${site_port:-}
+	if [ -z "$memory" ]; then
+		memory=$(mktemp -d /dev/shm/p11gw-test.XXXXXX)
+		chmod 1777 "$memory"
+	fi
 	attempts=0
 	while :; do
 		[ -n "$kept" ] || site_port=$("$helpers/free-port")
@@ -230,5 +236,6 @@ end_site_test()
 	stop_others
 	stop_gateway KILL
 	stop_site
+	[ -z "$memory" ] || rm -rf "$memory"
 	finish "$1"
 }

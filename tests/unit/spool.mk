@@ -11,3 +11,7 @@ UNIT_TESTS += tests/unit/test-power
 tests_unit_test_power_SOURCES = tests/unit/test-power.c tests/unit/soft-spool.h
 tests_unit_test_power_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_power_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+UNIT_TESTS += tests/unit/test-front
+tests_unit_test_front_SOURCES = tests/unit/test-front.c tests/unit/soft-spool.h
+tests_unit_test_front_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_front_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
