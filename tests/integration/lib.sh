@@ -15,6 +15,7 @@ preload=
 broker_pid=
 listener_pid=
 swtpm_dir=
+memory=
 failures=0
 
 die()
@@ -80,7 +81,7 @@ finish()
 	stop_broker
 	[ -z "$swtpm_dir" ] || "$top/pkcs11-setup/swtpm" stop --dir "$swtpm_dir" >/dev/null 2>&1 || true
 	cd /
-	rm -rf "$work"
+	rm -rf "$work" ${memory:+"$memory"}
 	exit "$status"
 }
 
@@ -89,6 +90,14 @@ end()
 {
 	[ "$failures" -eq 0 ] || die "$failures checks failed"
 	echo "all checks passed"
+}
+
+# make_memory: sets $memory to a directory in memory, for a spool's front
+make_memory()
+{
+	[ -z "$memory" ] || return 0
+	memory=$(mktemp -d /dev/shm/p11gw-test.XXXXXX)
+	chmod 1777 "$memory"
 }
 
 # check WHAT COMMAND...: the command must succeed; the scenario goes on when it does not

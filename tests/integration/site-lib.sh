@@ -5,7 +5,6 @@
 helpers=$build/tests/integration
 site_pid=
 gateway_pid=
-memory=
 site_options=
 pids=
 
@@ -45,10 +44,7 @@ site_settled()
 start_site()
 {
 	kept=${site_port:-}
-	if [ -z "$memory" ]; then
-		memory=$(mktemp -d /dev/shm/p11gw-test.XXXXXX)
-		chmod 1777 "$memory"
-	fi
+	make_memory
 	attempts=0
 	while :; do
 		[ -n "$kept" ] || site_port=$("$helpers/free-port")
@@ -236,6 +232,5 @@ end_site_test()
 	stop_others
 	stop_gateway KILL
 	stop_site
-	[ -z "$memory" ] || rm -rf "$memory"
 	finish "$1"
 }

@@ -78,6 +78,13 @@ write(int fd, const void *bytes, size_t len)
 	return syscall(SYS_write, fd, bytes, len);
 }
 
+ssize_t
+pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+	hold_up(fd);
+	return syscall(SYS_pwrite64, fd, bytes, len, at);
+}
+
 int
 unlinkat(int dir, const char *path, int flags)
 {

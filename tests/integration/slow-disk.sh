@@ -112,32 +112,58 @@ is_slow_with_power()
 	end_broker
 }
 
-# The kernel takes messages at once, until the disk holds it up, which nobody knows before.
+# Without a front in memory a thread writes, as with power.
 hangs_without()
 {
-	note "durability = process"
+	note "durability = process, no front"
 	: >taken
-	start_on_slow_disk
+	start_on_slow_disk "plugin_opt_front none"
 	check "messages are taken" publishes mqttv5 k1 k2
 	: >hangs
-	publishes mqttv5 k3 &
-	late=$!
-	pids="$pids $late"
-	n=$(wc -l <pings)
-	wait_for 2 pinged $((n + 100)) || true
-	rm hangs
-	ended=0
-	wait "$late" || ended=$?
-	check "the first that comes late is waited for" same "$ended" 0
-	more_pings "then others are answered"
-	: >hangs
-	check "after that a message is refused" not publishes mqttv5 k4
+	check "while the disk hangs a message is refused" not publishes mqttv5 k3
 	more_pings "and the broker answers others"
 	rm hangs
-	check "when the disk is back messages are taken" wait_for 30 publishes mqttv5 k5
+	check "when the disk is back messages are taken" wait_for 30 publishes mqttv5 k4
 	check "what was taken is there" all_taken_is_there
 	kill "$pinger"
 	end_broker
+}
+
+# fills N: as many messages of 200,000 bytes at once; what was taken is in `filled`
+fills()
+{
+	head -c 200000 /dev/zero | tr '\0' l >large
+	: >filled
+	for n in $(seq "$1"); do
+		timeout 30 mosquitto_pub -h 127.0.0.1 -p "$port" -i "fill" -u one -P secret -q 1 \
+			-V mqttv5 -t /devices/fill/events -f large >answer 2>&1 || return
+		! grep -q 'Not authorized' answer || return
+		echo "$n" >>filled
+	done
+}
+
+# In memory there is room for 16 MB.
+hangs_with_a_front()
+{
+	note "durability = process, with a front"
+	: >taken
+	start_on_slow_disk "plugin_opt_front $memory"
+	check "it is said where they are first" log_says "messages go to $work/spool, first to memory in $memory,"
+	check "messages are taken" publishes mqttv5 f1 f2
+	: >hangs
+	check "while the disk hangs they are taken too" publishes mqttv311 f3 f4
+	check "and can be read" all_taken_is_there
+	check "until there are many" not fills 100
+	check "of which MQTT 5 hears" says 'Not authorized' answer
+	check "as many as there is room for" test "$(wc -l <filled)" -gt 60
+	more_pings "the broker answers others"
+	rm hangs
+	check "when the disk is back messages are taken" wait_for 30 publishes mqttv5 f5
+	check "what was taken is there" all_taken_is_there
+	kill "$pinger"
+	end_broker
+	check "nothing stays in memory" test -z "$(ls "$memory")"
+	check "and all of it is on the disk" all_taken_is_there
 }
 
 main()
@@ -150,9 +176,11 @@ main()
 		mosquitto_passwd -b "$work/passwd" "$name" secret
 	done
 	printf 'pattern readwrite #\n' >"$work/acl"
+	make_memory
 	hangs_with_power
 	is_slow_with_power
 	hangs_without
+	hangs_with_a_front
 	end
 }
 

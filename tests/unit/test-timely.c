@@ -2,6 +2,8 @@
 
 #include "unit.h"
 
+#include <errno.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -9,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,11 +25,20 @@
 /* Something waits that must not: the test is ended, for it would not end by itself. */
 #define TOO_LONG_S 60
 
+#define MEMORY "/dev/shm/p11-timely-test."
+
+static char memory[] = MEMORY "XXXXXX";
+
 static const struct spool_options process = {.max_bytes = SPOOL_SIZE_MIN};
 static const struct spool_options power = {.max_bytes = SPOOL_SIZE_MIN, .power = true};
+static const struct spool_options in_front = {.max_bytes = 64 * 1024 * 1024, .front = memory};
 
-/* The disk: these are called in place of the C library's. */
-static atomic_bool hangs;
+/*
+ * The disk: these are called in place of the C library's. What is written to memory is not held up.
+ *
+ * looked  whether something waits for it
+ */
+static atomic_bool hangs, is_full, looked;
 static atomic_int delay_ms;
 
 static void
@@ -42,8 +54,17 @@ disk(void)
 {
 	if (delay_ms)
 		pause_ms(delay_ms);
+	looked = hangs;
 	while (hangs)
 		pause_ms(1);
+}
+
+static bool
+is_in_memory(int fd)
+{
+	struct statfs about;
+
+	return fstatfs(fd, &about) == 0 && about.f_type == TMPFS_MAGIC;
 }
 
 int
@@ -56,27 +77,34 @@ fdatasync(int fd)
 ssize_t
 write(int fd, const void *bytes, size_t len)
 {
-	disk();
+	if (!is_in_memory(fd))
+		disk();
 	return syscall(SYS_write, fd, bytes, len);
 }
 
-static void *
-answers_soon(void *unused)
+ssize_t
+pwrite(int fd, const void *bytes, size_t len, off_t at)
 {
-	(void)unused;
-	pause_ms(2 * TIMELY_QUICK_MS);
-	hangs = false;
-	return NULL;
+	disk();
+	errno = ENOSPC;
+	return is_full ? -1 : syscall(SYS_pwrite64, fd, bytes, len, at);
 }
 
 static int
 begin(void **state)
 {
 	(void)state;
-	hangs = false;
+	hangs = is_full = looked = false;
 	delay_ms = 0;
 	alarm(TOO_LONG_S);
-	return make_dir();
+	strcpy(memory + sizeof(MEMORY) - 1, "XXXXXX");
+	return make_dir() || !mkdtemp(memory) ? -1 : 0;
+}
+
+static int
+end_both(void **state)
+{
+	return end(state) || nftw(memory, remove_one, 8, FTW_DEPTH | FTW_PHYS) ? -1 : 0;
 }
 
 static struct timely *
@@ -176,12 +204,11 @@ faults_are_told_as_by_the_spool(void **state)
 }
 
 static void
-a_disk_that_hangs_is_waited_for_once(void **state)
+hangs_with(const struct spool_options *options)
 {
-	AUTO(auto_timely) struct timely *timely = open_with(&power);
+	AUTO(auto_timely) struct timely *timely = open_with(options);
 	struct fault f = FAULT_INIT;
 
-	(void)state;
 	assert_ok(append(timely, "before", &f), &f);
 	hangs = true;
 	assert_fault(append(timely, "late", &f), &f, FAULT_IO);
@@ -193,6 +220,20 @@ a_disk_that_hangs_is_waited_for_once(void **state)
 	append_once_it_is_back(timely, "after");
 	/* What came late may be there: it was not said to be, so that it comes again. */
 	assert_spooled(" before late after");
+}
+
+static void
+a_disk_that_hangs_is_waited_for_once(void **state)
+{
+	(void)state;
+	hangs_with(&power);
+}
+
+static void
+without_a_front_it_is_waited_for_once_too(void **state)
+{
+	(void)state;
+	hangs_with(&process);
 }
 
 static void
@@ -222,24 +263,131 @@ a_disk_that_is_slow_is_not_waited_for_all_the_time(void **state)
 		assert_non_null(strstr(got, at));
 }
 
-static void
-after_a_late_answer_the_kernel_is_not_trusted(void **state)
+/* append_some(TIMELY, N): messages of 64 KiB each; whether all were taken */
+static bool
+append_some(struct timely *timely, int n, struct fault *f)
 {
-	AUTO(auto_timely) struct timely *timely = open_with(&process);
+	static char payload[64 * 1024];
+	const struct spool_message message = {.device = "dev",
+		.topic = "/devices/dev/events",
+		.payload = payload,
+		.len = sizeof(payload)};
+
+	while (n > 0 && !timely_append(timely, &message, f))
+		n--;
+	return n == 0;
+}
+
+/* begin_in_front(TIMELY): with a first message, for which the disk is needed */
+static void
+begin_in_front(struct timely *timely)
+{
 	struct fault f = FAULT_INIT;
-	pthread_t helper;
+
+	assert_ok(append(timely, "first", &f), &f);
+}
+
+/* tick(TIMELY, NOW): has what is in memory brought to the disk, which waits for it by then */
+static void
+tick(struct timely *timely, int64_t now)
+{
+	struct fault f = FAULT_INIT;
+
+	assert_ok(timely_tick(timely, now, &f), &f);
+	while (hangs && !looked)
+		pause_ms(1);
+}
+
+static void
+with_a_front_no_disk_is_waited_for(void **state)
+{
+	AUTO(auto_timely) struct timely *timely = open_with(&in_front);
+	struct fault f = FAULT_INIT;
 
 	(void)state;
+	begin_in_front(timely);
 	hangs = true;
-	assert_int_equal(pthread_create(&helper, NULL, answers_soon, NULL), 0);
-	assert_ok(append(timely, "waited-for", &f), &f);
-	pthread_join(helper, NULL);
-	pause_ms(BOUND_MS); /* what was waited is to come back */
+	tick(timely, 10000);
+	/* It would be refused if it had waited for the disk. */
+	for (int i = 0; i < 10; i++)
+		assert_ok(append(timely, "meanwhile", &f), &f);
+	assert_spooled(" first meanwhile meanwhile meanwhile meanwhile meanwhile meanwhile meanwhile"
+		       " meanwhile meanwhile meanwhile");
+	hangs = false;
+}
+
+static void
+when_it_is_full_the_disk_is_waited_for_once(void **state)
+{
+	AUTO(auto_timely) struct timely *timely = open_with(&in_front);
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	begin_in_front(timely);
 	hangs = true;
-	assert_fault(append(timely, "late", &f), &f, FAULT_IO);
+	assert_true(append_some(timely, 200, &f));
+	assert_false(append_some(timely, 200, &f));
+	assert_int_equal(f.code, FAULT_IO);
+	assert_non_null(strstr(f.text, "the disk has not answered"));
+	for (int i = 0; i < 1000; i++)
+		assert_fault(append(timely, "refused", &f), &f, FAULT_IO);
 	hangs = false;
 	append_once_it_is_back(timely, "after");
-	assert_spooled(" waited-for late after");
+	assert_ok(append(timely, "next", &f), &f);
+}
+
+static void
+a_disk_that_is_full_is_told_and_nothing_more_taken(void **state)
+{
+	AUTO(auto_timely) struct timely *timely = open_with(&in_front);
+	struct fault f = FAULT_INIT;
+	int64_t now = 10000;
+
+	(void)state;
+	begin_in_front(timely);
+	is_full = true;
+	while (!timely_tick(timely, now += 1000, &f))
+		pause_ms(1);
+	assert_non_null(strstr(f.text, "No space left"));
+	assert_fault(append(timely, "refused", &f), &f, FAULT_IO);
+	assert_non_null(strstr(f.text, "No space left"));
+	is_full = false;
+	assert_ok(append(timely, "taken", &f), &f);
+	while (timely_tick(timely, now += 1000, &f))
+		pause_ms(1);
+	assert_spooled(" first taken");
+}
+
+static void
+what_is_in_memory_gets_to_the_disk(void **state)
+{
+	struct timely *timely = open_with(&in_front);
+	struct stat about;
+	char path[64];
+
+	(void)state;
+	begin_in_front(timely);
+	snprintf(path, sizeof(path), "%s/0000000000000001.log", dir);
+	assert_int_equal(stat(path, &about), -1);
+	tick(timely, 10000);
+	while (stat(path, &about))
+		pause_ms(1);
+	assert_true(append_some(timely, 64, NULL));
+	/* Without a tick: it has become much. */
+	while (stat(path, &about) || about.st_size < 1024 * 1024)
+		pause_ms(1);
+	timely_close(timely);
+	assert_int_equal(rmdir(memory), 0);
+	assert_int_equal(mkdir(memory, 0700), 0);
+}
+
+static void *
+answers_soon(void *unused)
+{
+	(void)unused;
+	pause_ms(2 * TIMELY_QUICK_MS);
+	hangs = false;
+	return NULL;
 }
 
 static void
@@ -281,13 +429,17 @@ housekeeping_is_done_and_its_faults_are_told(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end_both)
 	const struct CMUnitTest tests[] = {
 		TEST(messages_are_taken_as_by_the_spool),
 		TEST(faults_are_told_as_by_the_spool),
 		TEST(a_disk_that_hangs_is_waited_for_once),
+		TEST(without_a_front_it_is_waited_for_once_too),
 		TEST(a_disk_that_is_slow_is_not_waited_for_all_the_time),
-		TEST(after_a_late_answer_the_kernel_is_not_trusted),
+		TEST(with_a_front_no_disk_is_waited_for),
+		TEST(when_it_is_full_the_disk_is_waited_for_once),
+		TEST(a_disk_that_is_full_is_told_and_nothing_more_taken),
+		TEST(what_is_in_memory_gets_to_the_disk),
 		TEST(what_was_asked_for_is_done_before_the_end),
 		TEST(housekeeping_is_done_and_its_faults_are_told),
 	};
