@@ -37,13 +37,13 @@ front_check(const char *parent, struct fault *f)
 
 	if (fd < 0)
 		return fault_errno(f, "cannot open %s for the spool's front", parent);
-	return is_in_memory(fd) ? 0
-				: fault_set(f, FAULT_CONFIG,
-					  "%s is not in memory (tmpfs), which a spool's front is to be",
-					  parent);
+	if (is_in_memory(fd))
+		return 0;
+	return fault_set(
+		f, FAULT_CONFIG, "%s is no place for a spool's front: it is not a tmpfs", parent);
 }
 
-/* Gateways may write to the spool's directory, and a link be any file's: ours is the writer's own. */
+/* Gateways may write to the spool's directory, and make a link: a front is the writer's own. */
 static int
 check_owner(int dir, int front, struct fault *f)
 {

@@ -1,10 +1,10 @@
 /*
- * front: a directory in memory, which outlives processes and never waits for a disk. A spool's newest
+ * front: a directory in memory, which outlives processes and waits for no disk. A spool's newest
  * segments are there until they are on the disk, and readers read them there.
  *
  * The spool's directory has a link to it. What is on the disk of a segment is what the front has of
- * it, but for the end; it leaves the front when it is whole there. Memory that is gone takes no more
- * with it than a loss of power does.
+ * it, but for the end; it leaves the front when it is whole there. Memory that is gone takes no
+ * more with it than a loss of power does.
  */
 #ifndef SPOOL_FRONT_H
 #define SPOOL_FRONT_H

@@ -42,8 +42,7 @@ segment_open(int dir, uint64_t first)
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
-	return openat(
-		dir, name + sizeof(SEGMENT_FRONT), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return openat(dir, name + sizeof(SEGMENT_FRONT), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
 int
@@ -53,9 +52,9 @@ segment_stat(int dir, uint64_t first, struct stat *ret)
 
 	if (fstatat(dir, front_name(first, name), ret, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
-	return errno != ENOENT ? -1
-			       : fstatat(dir, name + sizeof(SEGMENT_FRONT), ret,
-					 AT_SYMLINK_NOFOLLOW);
+	return errno != ENOENT
+		       ? -1
+		       : fstatat(dir, name + sizeof(SEGMENT_FRONT), ret, AT_SYMLINK_NOFOLLOW);
 }
 
 static bool

@@ -39,10 +39,10 @@ void segment_list_clear(struct segment_list *list);
 
 void segment_name(uint64_t first, char name[SEGMENT_NAME_LEN + 1]);
 
-/* Opens a segment for reading, in the front when it is there. Returns a descriptor; -1 and errno. */
+/* Opens a segment to read it, in the front when it is there. Returns a descriptor; -1, errno. */
 int segment_open(int dir, uint64_t first);
 
-/* Looks at a segment, in the front when it is there. Returns 0; -1 and errno. */
+/* Looks at a segment, in the front when it is there. Returns 0; -1, errno. */
 int segment_stat(int dir, uint64_t first, struct stat *ret);
 
 /*

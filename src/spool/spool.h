@@ -78,7 +78,8 @@ struct spool_writer;
  * options  `hold` and `front` are copied
  *
  * Returns 0; else FAULT_CONFIG when another process writes there, an option is out of bounds or the
- * front not in memory; FAULT_IO, FAULT_NOTFOUND, FAULT_NOMEM.  Blocks: on the disk.  Threads: one a writer.
+ * front not in memory; FAULT_IO, FAULT_NOTFOUND, FAULT_NOMEM.  Blocks: on the disk.
+ * Threads: one a writer.
  */
 int spool_writer_open(const char *dir, const struct spool_options *options,
 	struct spool_writer **ret_writer, struct fault *f);
@@ -102,14 +103,14 @@ int spool_append(struct spool_writer *writer, const struct spool_message *messag
 /* Whether spool_append() has no need of the disk for this message: there is room in the front. */
 bool spool_is_quick(const struct spool_writer *writer, const struct spool_message *message);
 
-/*
- * What is first to be brought from the front to the disk: front_copy() does that, while messages are
- * appended, spool_settled() notes it. Who drops and deletes (spool_tick(), and spool_append() when
- * it is not quick) may not do so in between.
- */
 struct front_part;
 
-/* Returns whether there is anything. */
+/*
+ * What is first to be brought from the front to the disk. front_copy() does that, and messages may
+ * be appended meanwhile as long as that is quick; spool_settled() notes it.
+ *
+ * Returns whether there is anything.
+ */
 bool spool_unsettled(const struct spool_writer *writer, struct front_part *ret);
 
 /* Bytes of all of it. */
@@ -124,7 +125,8 @@ int spool_settled(struct spool_writer *writer, const struct front_part *part, st
  *
  * now_ms  CLOCK_BOOTTIME: it counts a suspended system's time, and nobody sets it
  *
- * Returns 0; else FAULT_IO, with everything kept that could not be deleted; or why there is no front.
+ * Returns 0; else FAULT_IO, with everything kept that could not be deleted, or why there is no
+ * front.
  */
 int spool_tick(struct spool_writer *writer, int64_t now_ms, struct fault *f);
 

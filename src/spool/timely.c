@@ -76,7 +76,7 @@ append_on_disk(struct timely *t, bool failed)
 	return answer;
 }
 
-/* With the lock, which is free while the disk is waited for: a task's writer is the thread's own. */
+/* With the lock, which is free while the disk is waited for: the writer is the thread's. */
 static void
 do_task(struct timely *t)
 {
@@ -126,7 +126,7 @@ ask(struct timely *t, enum task task)
 	pthread_cond_signal(&t->asked);
 }
 
-/* What can be done without the writer comes first: a disk that hangs holds it up, and nobody else. */
+/* Housekeeping comes last: whoever appends has to wait for that on a disk that hangs. */
 static void *
 work(void *with)
 {

@@ -49,7 +49,8 @@ struct segment {
  * salt      the open segment's
  * record    room for what is written at once
  * opened_ms when the last segment was begun
- * front     its directory; -1 when there is none; front_bytes, unsettled: of segments that are there
+ * front     its directory; -1 when there is none
+ * front_bytes, unsettled  bytes of the segments there, and those that are not on the disk
  * no_front  why segments begin on the disk though there should be one
  */
 struct spool_writer {
@@ -473,7 +474,7 @@ begins_in_front(struct spool_writer *w)
 	return w->front >= 0;
 }
 
-/* In the front there is no room, as a rule: what comes next goes to the disk, until spool_tick(). */
+/* There is no room in memory, as a rule: what comes next goes to the disk, until spool_tick(). */
 static void
 leave_front(struct spool_writer *w, const struct fault *why)
 {

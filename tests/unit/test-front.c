@@ -132,8 +132,7 @@ settle(struct spool_writer *writer, int parts)
 static struct bytes {
 	char *at;
 	ssize_t len;
-}
-look_at(const char *folder, uint64_t first)
+} look_at(const char *folder, uint64_t first)
 {
 	char path[128], name[SEGMENT_NAME_LEN + 1];
 	struct bytes got = {NULL, -1};

@@ -311,8 +311,9 @@ with_a_front_no_disk_is_waited_for(void **state)
 	/* It would be refused if it had waited for the disk. */
 	for (int i = 0; i < 10; i++)
 		assert_ok(append(timely, "meanwhile", &f), &f);
-	assert_spooled(" first meanwhile meanwhile meanwhile meanwhile meanwhile meanwhile meanwhile"
-		       " meanwhile meanwhile meanwhile");
+	assert_spooled(
+		" first meanwhile meanwhile meanwhile meanwhile meanwhile meanwhile meanwhile"
+		" meanwhile meanwhile meanwhile");
 	hangs = false;
 }
 
