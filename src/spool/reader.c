@@ -112,8 +112,8 @@ spool_reader_fd(const struct spool_reader *r)
 }
 
 /*
-/* Takes note of what happened: a segment came or went, or more than the watch keeps. */
- * the watch of the spool's own directory.
+ * The writer makes a front, and may make another one. When there is none, that one comes is told
+ * by the watch of the spool's own directory.
  */
 static void
 watch_front(const struct spool_reader *r)
@@ -124,7 +124,7 @@ watch_front(const struct spool_reader *r)
 	inotify_add_watch(r->inotify, path, IN_MODIFY | IN_CREATE | IN_DELETE | IN_ONLYDIR);
 }
 
-/* Takes note of what happened: whether a segment came or went, or more than was kept. */
+/* Takes note of what happened: a segment came or went, or more than the watch keeps. */
 static void
 drain(struct spool_reader *r)
 {
