@@ -54,7 +54,9 @@ check_topics(const struct setting_list *topics, struct fault *f)
 static bool
 outlives_us(const char *parent)
 {
-	return getpid() != 1 && access(parent, W_OK) == 0 && front_check(parent, NULL) == 0;
+	int64_t most;
+
+	return getpid() != 1 && access(parent, W_OK) == 0 && front_check(parent, &most, NULL) == 0;
 }
 
 /* Without an option it is where the socket is: who comes to that sees it. */
@@ -62,6 +64,7 @@ static int
 choose_front(struct site_options *options, struct fault *f)
 {
 	bool told = options->front;
+	int64_t most;
 	char *slash;
 
 	if (!told) {
@@ -72,7 +75,7 @@ choose_front(struct site_options *options, struct fault *f)
 		*(slash ? slash : options->front) = '\0';
 	}
 	if (told ? strcmp(options->front, "none") != 0 : outlives_us(options->front))
-		return front_check(options->front, f);
+		return front_check(options->front, &most, f);
 	free(options->front);
 	options->front = NULL;
 	return 0;

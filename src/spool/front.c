@@ -18,29 +18,33 @@
 
 #define NAME "p11-spool-XXXXXX"
 
+/* Of a file system as a front takes a part of: /run has a tenth of a machine's memory, or a fifth. */
+#define PARTS	4
+#define LEN_MAX (16 * 1024 * 1024)
+#define LEN_MIN (1024 * 1024)
+
 /* Read and written at once. */
 #define COPY_LEN (64 * 1024)
 
-static bool
-is_in_memory(int fd)
+int
+front_check(const char *parent, int64_t *ret_most, struct fault *f)
 {
 	struct statfs about;
+	int64_t most;
 
-	return fstatfs(fd, &about) == 0 &&
-	       (about.f_type == TMPFS_MAGIC || about.f_type == RAMFS_MAGIC);
-}
-
-int
-front_check(const char *parent, struct fault *f)
-{
-	AUTO(auto_fd) int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return fault_errno(f, "cannot open %s for the spool's front", parent);
-	if (is_in_memory(fd))
-		return 0;
-	return fault_set(
-		f, FAULT_CONFIG, "%s is no place for a spool's front: it is not a tmpfs", parent);
+	if (statfs(parent, &about) < 0)
+		return fault_errno(f, "cannot look at %s for the spool's front", parent);
+	if (about.f_type != TMPFS_MAGIC)
+		return fault_set(f, FAULT_CONFIG,
+			"%s is no place for a spool's front: it is not a tmpfs", parent);
+	/* One without a bound says 0. */
+	most = (int64_t)about.f_blocks * (int64_t)about.f_bsize / PARTS;
+	*ret_most = most == 0 || most > LEN_MAX ? LEN_MAX : most;
+	return *ret_most >= LEN_MIN
+		       ? 0
+		       : fault_set(f, FAULT_CONFIG,
+				 "%s is no place for a spool's front: it has less than %d MiB",
+				 parent, PARTS * LEN_MIN / 1024 / 1024);
 }
 
 /* Gateways may write to the spool's directory, and make a link: a front is the writer's own. */

@@ -14,15 +14,15 @@
 
 #include "base/fault.h"
 
-/* Bytes of a spool that are in memory, at most. */
-#define FRONT_LEN_MAX (16 * 1024 * 1024)
-
 /*
  * Whether fronts can be made in a directory.
  *
- * Returns 0; else FAULT_CONFIG when it is not in memory, FAULT_NOTFOUND, FAULT_IO.
+ * ret_most  bytes that one may have: others need the memory too
+ *
+ * Returns 0; else FAULT_CONFIG when it is not in memory, or that is too small; FAULT_NOTFOUND,
+ * FAULT_IO.
  */
-int front_check(const char *parent, struct fault *f);
+int front_check(const char *parent, int64_t *ret_most, struct fault *f);
 
 /*
  * Opens the front that a spool has.

@@ -50,14 +50,15 @@ struct segment {
  * record    room for what is written at once
  * opened_ms when the last segment was begun
  * front     its directory; -1 when there is none
- * front_bytes, unsettled  bytes of the segments there, and those that are not on the disk
+ * front_bytes, unsettled  bytes of the segments there, and those that are not on the disk;
+ *           front_max: of all of them
  * no_front  why segments begin on the disk though there should be one
  */
 struct spool_writer {
 	int dir, lock, fd, front;
 	struct spool_options options;
 	char *hold, *parent;
-	int64_t front_bytes, unsettled;
+	int64_t front_bytes, front_max, unsettled;
 	struct fault no_front;
 	struct segment *segments;
 	size_t n, room;
@@ -278,8 +279,6 @@ check_options(const struct spool_options *options, struct fault *f)
 		return fault_set(f, FAULT_CONFIG, "a spool needs %d bytes or more", SPOOL_SIZE_MIN);
 	if (options->max_age_s < 0)
 		return fault_set(f, FAULT_CONFIG, "a spool's greatest age is 0 or more");
-	if (options->front && front_check(options->front, f))
-		return -1;
 	return options->hold ? cursor_check_name(options->hold, f) : 0;
 }
 
@@ -290,6 +289,17 @@ copy_options(struct spool_writer *w, const struct spool_options *options, struct
 	w->hold = options->hold ? strdup(options->hold) : NULL;
 	w->parent = options->front ? strdup(options->front) : NULL;
 	return (options->hold && !w->hold) || (options->front && !w->parent) ? fault_nomem(f) : 0;
+}
+
+/* One that is whole leaves the front, which then has room for another one. */
+static void
+choose_segment_max(struct spool_writer *w, const struct spool_options *options)
+{
+	w->segment_max = options->max_bytes / SEGMENTS_A_SPOOL;
+	if (w->segment_max > SEGMENT_LEN_MAX)
+		w->segment_max = SEGMENT_LEN_MAX;
+	if (options->front && w->segment_max > w->front_max / 2)
+		w->segment_max = w->front_max / 2;
 }
 
 int
@@ -304,9 +314,9 @@ spool_writer_open(const char *dir, const struct spool_options *options,
 	if (!w)
 		return fault_nomem(f);
 	w->dir = w->lock = w->fd = w->front = w->walk.fd = -1;
-	w->segment_max = options->max_bytes / SEGMENTS_A_SPOOL;
-	if (w->segment_max > SEGMENT_LEN_MAX)
-		w->segment_max = SEGMENT_LEN_MAX;
+	if (options->front && front_check(options->front, &w->front_max, f))
+		return -1;
+	choose_segment_max(w, options);
 	if (copy_options(w, options, f) || open_dir(w, dir, f) ||
 		front_find(w->dir, &w->front, f) || add_all_found(w, f) || find_next(w, f) ||
 		drops_open(w->dir, &w->drops, f))
@@ -467,7 +477,7 @@ has_front(const struct spool_writer *w)
 static bool
 begins_in_front(struct spool_writer *w)
 {
-	if (!has_front(w) || w->front_bytes >= FRONT_LEN_MAX || (begun(w) && !begun(w)->in_front))
+	if (!has_front(w) || w->front_bytes >= w->front_max || (begun(w) && !begun(w)->in_front))
 		return false;
 	if (w->front < 0)
 		w->front = front_make(w->dir, w->parent, &w->no_front);
@@ -644,8 +654,7 @@ spool_is_quick(const struct spool_writer *w, const struct spool_message *message
 	const struct segment *last = w->n ? &w->segments[w->n - 1] : NULL;
 
 	return has_front(w) && w->front >= 0 && w->bytes + len <= w->options.max_bytes &&
-	       w->front_bytes + len <= FRONT_LEN_MAX &&
-	       ((w->fd < 0 && !begun(w)) || last->in_front);
+	       w->front_bytes + len <= w->front_max && ((w->fd < 0 && !begun(w)) || last->in_front);
 }
 
 /* Whether nothing will come into a segment. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "soft-spool.h"
 
 #define MEMORY "/dev/shm/p11-front-test."
+#define MIB    (1024 * 1024)
 
 static char parent[] = MEMORY "XXXXXX";
 static const struct spool_options in_front = {.max_bytes = 512 * 1024 * 1024, .front = parent};
@@ -31,9 +33,21 @@ static const struct spool_options on_disk = {.max_bytes = 512 * 1024 * 1024};
  *
  * room          writes that there is room for in memory; -1: any
  * disk_is_full  whether there is none on the disk
+ * memory_size   of the file system that is memory; 0: as it is
  */
 static int room;
 static bool disk_is_full;
+static long memory_size;
+
+int
+statfs(const char *path, struct statfs *ret)
+{
+	long rc = syscall(SYS_statfs, path, ret);
+
+	if (rc == 0 && memory_size)
+		ret->f_blocks = (fsblkcnt_t)(memory_size / ret->f_bsize);
+	return (int)rc;
+}
 
 ssize_t
 write(int fd, const void *bytes, size_t len)
@@ -59,6 +73,7 @@ begin(void **state)
 	(void)state;
 	room = -1;
 	disk_is_full = false;
+	memory_size = 0;
 	strcpy(parent + sizeof(MEMORY) - 1, "XXXXXX");
 	return make_dir() || !mkdtemp(parent) ? -1 : 0;
 }
@@ -476,31 +491,48 @@ a_reader_follows_from_place_to_place(void **state)
 	spool_writer_close(writer);
 }
 
+/* fill(): messages of 200 KiB, until the disk is needed, and as many again */
 static void
-a_front_that_is_full_needs_the_disk(void **state)
+fill(int64_t most)
 {
 	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &in_front);
 	AUTO(auto_spool_reader) struct spool_reader *reader = reader_of("cloud");
 	static char large[200 * 1024];
-	int n = 0;
+	int n = 1;
 
-	(void)state;
 	memset(large, 'l', sizeof(large) - 1);
 	append(writer, large);
-	for (n = 1; is_quick(writer); n++)
+	for (; is_quick(writer); n++) {
 		append(writer, large);
-	assert_in_range((uintmax_t)n * sizeof(large), FRONT_LEN_MAX - 2 * sizeof(large),
-		FRONT_LEN_MAX + 2 * sizeof(large));
-	for (int i = 0; i < 100; i++, n++)
+		assert_true(n < 1000);
+	}
+	assert_in_range(spool_unsettled_bytes(writer), most - 2 * (int64_t)sizeof(large),
+		most + (int64_t)sizeof(large));
+	for (int more = n; more > 0; more--, n++)
 		append(writer, large);
+	assert_in_range(spool_unsettled_bytes(writer), most / 2, most * 3 / 2);
 	assert_bytes(writer);
 	for (int i = 0; i < n; i++)
 		assert_next(reader, large);
 	assert_none(reader);
-	while (spool_unsettled_bytes(writer))
-		settle(writer, n_in_memory());
+	settle(writer, n_in_memory());
 	append(writer, large);
 	assert_next(reader, large);
+}
+
+static void
+a_front_that_is_full_needs_the_disk(void **state)
+{
+	(void)state;
+	fill(16 * MIB);
+}
+
+static void
+a_front_has_a_quarter_of_the_memory_at_most(void **state)
+{
+	(void)state;
+	memory_size = 8 * MIB;
+	fill(2 * MIB);
 }
 
 /*
@@ -627,6 +659,10 @@ a_front_is_in_memory_and_our_own(void **state)
 	(void)state;
 	options.front = "/proc";
 	assert_fault(spool_writer_open(dir, &options, &writer, &f), &f, FAULT_CONFIG);
+	memory_size = 3 * MIB;
+	assert_fault(spool_writer_open(dir, &in_front, &writer, &f), &f, FAULT_CONFIG);
+	assert_non_null(strstr(f.text, "less than 4 MiB"));
+	memory_size = 0;
 	options.front = "/dev/shm/there/is/none";
 	assert_fault(spool_writer_open(dir, &options, &writer, &f), &f, FAULT_NOTFOUND);
 	/* Root's is another user's, when we are not root; when we are, it is made so. */
@@ -652,6 +688,7 @@ main(void)
 		TEST(memory_that_is_gone_takes_what_was_not_on_the_disk),
 		TEST(a_reader_follows_from_place_to_place),
 		TEST(a_front_that_is_full_needs_the_disk),
+		TEST(a_front_has_a_quarter_of_the_memory_at_most),
 		TEST(without_room_for_a_head_the_disk_is_used),
 		TEST(without_room_for_a_first_message_the_disk_is_used),
 		TEST(without_room_for_another_message_the_disk_is_used),
