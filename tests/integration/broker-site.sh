@@ -314,8 +314,40 @@ options_are_checked()
 	refuses_to_start 'is no filter' "$where" 'plugin_opt_topic a/#/b'
 	refuses_to_start 'are taken anyway' "$where" 'plugin_opt_topic /devices/#'
 	refuses_to_start 'unknown option' "$where" 'plugin_opt_unknown 1'
+	refuses_to_start 'not a tmpfs' "$where" 'plugin_opt_front /proc'
+	refuses_to_start 'no/such' "$where" 'plugin_opt_front /no/such/folder'
 	refuses_to_start 'no/such' "plugin_opt_spool $work/no/such/spool"
 	refuses_to_start 'socket' "$where" "plugin_opt_socket $work/no/such/socket"
+}
+
+# has_in_spool TEXT: whether a message with it is in the other spool
+has_in_spool()
+{
+	"$helpers/door" read "$work/other" | grep -q -- " $1\$"
+}
+
+# first_in PATTERN LINE...: what a broker with these options says of where messages are first
+first_in()
+{
+	pattern=$1
+	shift
+	start_plain_broker "plugin_opt_spool $work/other" "$@"
+	check "with '$*'" log_says "p11_site: messages go to $work/other$pattern"
+	first=$((${first:-0} + 1))
+	check "a message is taken" publishes one -t /devices/one/events -m "first$first"
+	check "and is there" has_in_spool "first$first"
+	end_broker
+}
+
+chooses_where_messages_are_first()
+{
+	make_memory
+	mkdir "$memory/told"
+	first_in ", first to memory in $memory, gate" "plugin_opt_socket $memory/site.sock"
+	first_in ", first to memory in $memory/told, gate" "plugin_opt_socket $memory/site.sock" \
+		"plugin_opt_front $memory/told"
+	first_in ', gate' "plugin_opt_socket $memory/site.sock" 'plugin_opt_front none'
+	first_in ', gate' "plugin_opt_socket $memory/site.sock" 'plugin_opt_durability power'
 }
 
 main()
@@ -341,6 +373,7 @@ main()
 	bridges
 	full
 	end_broker
+	chooses_where_messages_are_first
 	options_are_checked
 	end
 }
