@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += src/spool/libspool.la
 src_spool_libspool_la_SOURCES = \
 	src/spool/aside.c src/spool/aside.h \
 	src/spool/checksum.c src/spool/checksum.h \
+	src/spool/chores.h \
 	src/spool/cursor.c src/spool/cursor.h \
 	src/spool/drops.c src/spool/drops.h \
 	src/spool/front.c src/spool/front.h \

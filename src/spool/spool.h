@@ -96,28 +96,9 @@ AUTO_DEFINE(spool_writer, struct spool_writer, spool_writer_close);
  * Returns 0; else, with nothing taken, FAULT_INVALID when it is larger than a message may be,
  * FAULT_PRECONDITION when the spool is full, FAULT_IO when the disk fails or is full: with `power`
  * readers may get the message all the same, and again when it is appended again.
- * Blocks: on the disk, unless spool_is_quick().
+ * Blocks: on the disk, unless spool_is_quick() (chores.h).
  */
 int spool_append(struct spool_writer *writer, const struct spool_message *message, struct fault *f);
-
-/* Whether spool_append() has no need of the disk for this message: there is room in the front. */
-bool spool_is_quick(const struct spool_writer *writer, const struct spool_message *message);
-
-struct front_part;
-
-/*
- * What is first to be brought from the front to the disk. front_copy() does that, and messages may
- * be appended meanwhile as long as that is quick; spool_settled() notes it.
- *
- * Returns whether there is anything.
- */
-bool spool_unsettled(const struct spool_writer *writer, struct front_part *ret);
-
-/* Bytes of all of it. */
-int64_t spool_unsettled_bytes(const struct spool_writer *writer);
-
-/* A part is on the disk. Returns 0; else FAULT_IO when it cannot leave the front. */
-int spool_settled(struct spool_writer *writer, const struct front_part *part, struct fault *f);
 
 /*
  * Deletes what every reader that counts has done with, drops what is too old, and writes down what

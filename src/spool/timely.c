@@ -8,14 +8,14 @@
 #include <time.h>
 
 #include "base/thread.h"
-#include "spool/front.h"
+#include "spool/chores.h"
 
 #define TICK_EVERY_MS 1000
 
 /* As much is brought from the front to the disk without waiting for the next tick. */
 #define SETTLE_LEN (1024 * 1024)
 
-enum task { TASK_NONE, TASK_APPEND, TASK_TICK, TASK_END };
+enum task { TASK_NONE, TASK_APPEND, TASK_END };
 
 struct answer {
 	int rc;
@@ -76,28 +76,26 @@ append_on_disk(struct timely *t, bool failed)
 	return answer;
 }
 
-/* With the lock, which is free while the disk is waited for: the writer is the thread's. */
+/* All of these begin and end with the lock, which is free while the disk is waited for. */
+
+/* The writer is the thread's own meanwhile. */
 static void
-do_task(struct timely *t)
+do_append(struct timely *t)
 {
-	bool appends = t->task == TASK_APPEND, failed = t->settled.rc != 0;
-	struct answer answer = {0, FAULT_INIT};
+	bool failed = t->settled.rc != 0;
+	struct answer answer;
 
 	pthread_mutex_unlock(&t->lock);
-	if (appends)
-		answer = append_on_disk(t, failed);
-	else
-		answer.rc = spool_tick(t->writer, t->tick_ms, &answer.f);
+	answer = append_on_disk(t, failed);
 	pthread_mutex_lock(&t->lock);
-	*(appends ? &t->appended : &t->ticked) = answer;
-	if (appends && !answer.rc)
+	t->appended = answer;
+	if (!answer.rc)
 		t->settled = answer;
 	t->task = TASK_NONE;
 	t->owing = false;
 	pthread_cond_signal(&t->answered);
 }
 
-/* With the lock, which is free while the disk is waited for: messages come in meanwhile. */
 static void
 settle_next(struct timely *t)
 {
@@ -114,19 +112,40 @@ settle_next(struct timely *t)
 	if (!answer.rc)
 		answer.rc = spool_settled(t->writer, &part, &answer.f);
 	t->settled = answer;
-	if (answer.rc || part.last)
-		t->settles = false;
+	/* Once through, unless it has become much meanwhile. */
+	t->settles = !answer.rc && (!part.last || spool_unsettled_bytes(t->writer) >= SETTLE_LEN);
 }
 
+/* What spool_tick() does. */
 static void
-ask(struct timely *t, enum task task)
+keep_house(struct timely *t)
 {
-	t->task = task;
-	t->asked_ms = now_ms();
-	pthread_cond_signal(&t->asked);
+	struct answer answer = {0, FAULT_INIT};
+	struct spool_victim victim;
+	int64_t now = t->tick_ms;
+	uint64_t held;
+
+	pthread_mutex_unlock(&t->lock);
+	answer.rc = spool_find_held(t->writer, &held, &answer.f);
+	pthread_mutex_lock(&t->lock);
+	while (!answer.rc && spool_find_victim(t->writer, held, now, &victim)) {
+		pthread_mutex_unlock(&t->lock);
+		answer.rc = spool_delete(t->writer, &victim, &answer.f);
+		pthread_mutex_lock(&t->lock);
+		if (!answer.rc)
+			spool_deleted(t->writer);
+	}
+	if (!answer.rc) {
+		pthread_mutex_unlock(&t->lock);
+		answer.rc = spool_note_drops(t->writer, &answer.f);
+		pthread_mutex_lock(&t->lock);
+	}
+	if (!answer.rc)
+		answer.rc = spool_tell_front(t->writer, &answer.f);
+	t->ticked = answer;
+	t->ticks = false;
 }
 
-/* Housekeeping comes last: whoever appends has to wait for that on a disk that hangs. */
 static void *
 work(void *with)
 {
@@ -134,16 +153,14 @@ work(void *with)
 
 	pthread_mutex_lock(&t->lock);
 	while (t->task != TASK_END) {
-		if (t->task != TASK_NONE) {
-			do_task(t);
-		} else if (t->settles) {
+		if (t->task == TASK_APPEND)
+			do_append(t);
+		else if (t->settles)
 			settle_next(t);
-		} else if (t->ticks) {
-			t->ticks = false;
-			ask(t, TASK_TICK);
-		} else {
+		else if (t->ticks)
+			keep_house(t);
+		else
 			pthread_cond_wait(&t->asked, &t->lock);
-		}
 	}
 	pthread_mutex_unlock(&t->lock);
 	return NULL;
@@ -159,6 +176,14 @@ begin_thread(struct timely *t, struct fault *f)
 }
 
 /* --- who asks -------------------------------------------------------------------------------- */
+
+static void
+ask(struct timely *t, enum task task)
+{
+	t->task = task;
+	t->asked_ms = now_ms();
+	pthread_cond_signal(&t->asked);
+}
 
 /* What was waited comes back with the time that has passed since. */
 static void
@@ -246,7 +271,6 @@ have_appended(
 	return tell(&t->appended, f);
 }
 
-/* In the front nothing is waited for, but what has the writer. */
 static int
 append_in_front(struct timely *t, const struct spool_message *message, struct fault *f)
 {
@@ -298,7 +322,7 @@ timely_tick(struct timely *t, int64_t now, struct fault *f)
 	int rc;
 
 	pthread_mutex_lock(&t->lock);
-	if (!t->ticks && t->task != TASK_TICK && now - t->tick_ms >= TICK_EVERY_MS) {
+	if (!t->ticks && now - t->tick_ms >= TICK_EVERY_MS) {
 		t->tick_ms = now;
 		t->ticks = t->settles = true;
 		pthread_cond_signal(&t->asked);

@@ -9,6 +9,9 @@
 
 #include "spool/record.h"
 
+/* At what there is, while a writer deletes some of it. */
+#define LOOKS_MAX 16
+
 int
 walk_open(struct walk *walk, int dir, uint64_t first, struct fault *f)
 {
@@ -263,24 +266,42 @@ add_sizes(int dir, const struct segment_list *list, struct spool_extent *extent,
 	return 0;
 }
 
-int
-walk_extent(struct walk *walk, int dir, struct spool_extent *ret, struct fault *f)
+static int
+look_at_all(struct walk *walk, int dir, struct spool_extent *extent, struct fault *f)
 {
-	struct spool_extent extent = {.first = 0, .next = 1};
 	struct segment_list list;
 	int rc = 0;
 
+	*extent = (struct spool_extent){.first = 0, .next = 1};
 	if (segment_list(dir, &list, f))
 		return -1;
 	if (list.n)
-		rc = add_sizes(dir, &list, &extent, f) ||
-				     find_oldest(walk, dir, &list, &extent, f) ||
-				     find_next(walk, dir, list.first[list.n - 1], &extent, f)
+		rc = add_sizes(dir, &list, extent, f) || find_oldest(walk, dir, &list, extent, f) ||
+				     find_next(walk, dir, list.first[list.n - 1], extent, f)
 			     ? -1
 			     : 0;
 	segment_list_clear(&list);
 	walk_close(walk);
-	if (!rc)
-		*ret = extent;
 	return rc;
+}
+
+/* A segment that is deleted meanwhile is none, and what is there is looked at again. */
+int
+walk_extent(struct walk *walk, int dir, struct spool_extent *ret, struct fault *f)
+{
+	struct spool_extent extent;
+	struct fault why = FAULT_INIT;
+
+	for (int looks = 0; looks < LOOKS_MAX; looks++) {
+		why = (struct fault)FAULT_INIT;
+		if (!look_at_all(walk, dir, &extent, &why)) {
+			*ret = extent;
+			return 0;
+		}
+		if (why.code != FAULT_NOTFOUND)
+			break;
+	}
+	if (f)
+		*f = why;
+	return -1;
 }

@@ -10,11 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "spool/chores.h"
 #include "spool/cursor.h"
 #include "spool/drops.h"
-#include "spool/front.h"
 #include "spool/record.h"
-#include "spool/spool.h"
 #include "spool/walk.h"
 
 #define LOCK_NAME "lock"
@@ -342,9 +341,9 @@ slower(void *with, const char *name, uint64_t seq, struct fault *f)
 	return 0;
 }
 
-/* The first message that is kept for a reader; everything is for one that never came. */
-static int
-find_held(const struct spool_writer *w, uint64_t *ret, struct fault *f)
+/* Everything is kept for a reader that never came. */
+int
+spool_find_held(const struct spool_writer *w, uint64_t *ret, struct fault *f)
 {
 	struct fault missing = FAULT_INIT;
 	uint64_t held = UINT64_MAX;
@@ -362,23 +361,6 @@ find_held(const struct spool_writer *w, uint64_t *ret, struct fault *f)
 	return 0;
 }
 
-static int
-delete_oldest(struct spool_writer *w, struct fault *f)
-{
-	char name[SEGMENT_NAME_LEN + 1];
-
-	if (w->n == 1)
-		seal(w);
-	segment_name(w->segments[0].first, name);
-	if ((unlinkat(w->dir, name, 0) < 0 && errno != ENOENT) ||
-		(w->segments[0].in_front && unlinkat(w->front, name, 0) < 0 && errno != ENOENT))
-		return fault_errno(f, "cannot delete the spool's segment %s", name);
-	count(w, &w->segments[0], -1);
-	w->n--;
-	memmove(w->segments, w->segments + 1, w->n * sizeof(*w->segments));
-	return 0;
-}
-
 /* Where the oldest segment's messages end. */
 static uint64_t
 oldest_end(const struct spool_writer *w)
@@ -393,35 +375,87 @@ is_complete(const struct spool_writer *w)
 	return w->n > 1 || (w->n == 1 && w->fd < 0 && w->segments[0].first < w->next);
 }
 
-/* Deletes what is not held. The segment that is written to stays, as long as there is room. */
-static int
-reclaim(struct spool_writer *w, uint64_t held, struct fault *f)
+static struct spool_victim
+oldest(const struct spool_writer *w, uint64_t held, const char *reason)
 {
-	while (is_complete(w) && oldest_end(w) <= held) {
-		if (delete_oldest(w, f))
-			return -1;
-	}
-	return 0;
+	return (struct spool_victim){.first = w->segments[0].first,
+		.held = held,
+		.in_front = w->segments[0].in_front,
+		.reason = reason};
 }
 
-/* Counts what goes with the oldest segment, and deletes it. */
+bool
+spool_find_victim(struct spool_writer *w, uint64_t held, int64_t now, struct spool_victim *ret)
+{
+	int64_t age_ms = w->options.max_age_s * 1000;
+
+	if (age_ms && w->fd >= 0 && now - w->opened_ms > age_ms / SEGMENTS_AN_AGE)
+		seal(w);
+	/* The segment that is written to stays, as long as there is room. */
+	if (!is_complete(w))
+		return false;
+	if (oldest_end(w) <= held)
+		*ret = oldest(w, held, NULL);
+	else if (age_ms && w->segments[0].newest_ms < now - age_ms)
+		*ret = oldest(w, held, "age");
+	else
+		return false;
+	return true;
+}
+
 static int
-drop_oldest(struct spool_writer *w, uint64_t held, const char *reason, struct fault *f)
+count_dropped(struct spool_writer *w, const struct spool_victim *victim, struct fault *f)
 {
 	struct spool_message message;
 	enum walk_state state;
 	size_t bytes;
 
-	if (walk_open(&w->walk, w->dir, w->segments[0].first, f))
+	if (walk_open(&w->walk, w->dir, victim->first, f))
 		return -1;
 	do {
 		if (walk_next(&w->walk, &state, &message, &bytes, f))
 			return -1;
-		if (state == WALK_MESSAGE && message.seq >= held)
-			drops_add(w->drops, message.device, reason, 1);
+		if (state == WALK_MESSAGE && message.seq >= victim->held)
+			drops_add(w->drops, message.device, victim->reason, 1);
 	} while (state == WALK_MESSAGE || state == WALK_SKIPPED);
 	walk_close(&w->walk);
-	return delete_oldest(w, f);
+	return 0;
+}
+
+int
+spool_delete(struct spool_writer *w, const struct spool_victim *victim, struct fault *f)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+
+	if (victim->reason && count_dropped(w, victim, f))
+		return -1;
+	segment_name(victim->first, name);
+	if ((unlinkat(w->dir, name, 0) < 0 && errno != ENOENT) ||
+		(victim->in_front && unlinkat(w->front, name, 0) < 0 && errno != ENOENT))
+		return fault_errno(f, "cannot delete the spool's segment %s", name);
+	return 0;
+}
+
+void
+spool_deleted(struct spool_writer *w)
+{
+	count(w, &w->segments[0], -1);
+	w->n--;
+	memmove(w->segments, w->segments + 1, w->n * sizeof(*w->segments));
+}
+
+/* Whatever is in it. */
+static int
+delete_oldest(struct spool_writer *w, uint64_t held, const char *reason, struct fault *f)
+{
+	const struct spool_victim victim = oldest(w, held, reason);
+
+	if (w->n == 1)
+		seal(w);
+	if (spool_delete(w, &victim, f))
+		return -1;
+	spool_deleted(w);
+	return 0;
 }
 
 /* Returns 0 with *ret_room telling whether there is any; else FAULT_IO. */
@@ -433,11 +467,15 @@ make_room(struct spool_writer *w, int64_t len, bool *ret_room, struct fault *f)
 	*ret_room = w->bytes + len <= w->options.max_bytes;
 	if (*ret_room)
 		return 0;
-	if (find_held(w, &held, f) || reclaim(w, held, f))
+	if (spool_find_held(w, &held, f))
 		return -1;
+	while (is_complete(w) && oldest_end(w) <= held) {
+		if (delete_oldest(w, held, NULL, f))
+			return -1;
+	}
 	while (w->options.when_full == SPOOL_DROP_OLDEST && w->n &&
 		w->bytes + len > w->options.max_bytes) {
-		if (drop_oldest(w, held, "full", f))
+		if (delete_oldest(w, held, "full", f))
 			return -1;
 	}
 	*ret_room = w->bytes + len <= w->options.max_bytes;
@@ -722,25 +760,14 @@ spool_settled(struct spool_writer *w, const struct front_part *part, struct faul
 		       : 0;
 }
 
-static int
-drop_aged(struct spool_writer *w, uint64_t held, int64_t now, struct fault *f)
+int
+spool_note_drops(struct spool_writer *w, struct fault *f)
 {
-	int64_t age_ms = w->options.max_age_s * 1000;
-
-	if (!age_ms)
-		return 0;
-	if (w->fd >= 0 && now - w->opened_ms > age_ms / SEGMENTS_AN_AGE)
-		seal(w);
-	while (is_complete(w) && w->segments[0].newest_ms < now - age_ms) {
-		if (drop_oldest(w, held, "age", f))
-			return -1;
-	}
-	return 0;
+	return drops_flush(w->drops, f);
 }
 
-/* What is wrong with the front is told; when it is empty it is tried again. */
-static int
-tell_front(struct spool_writer *w, struct fault *f)
+int
+spool_tell_front(struct spool_writer *w, struct fault *f)
 {
 	if (!w->no_front.code)
 		return 0;
@@ -754,13 +781,18 @@ tell_front(struct spool_writer *w, struct fault *f)
 int
 spool_tick(struct spool_writer *w, int64_t now, struct fault *f)
 {
+	struct spool_victim victim;
 	uint64_t held;
 
 	if (now - w->ticked_ms < TICK_EVERY_MS)
 		return 0;
 	w->ticked_ms = now;
-	if (find_held(w, &held, f) || reclaim(w, held, f) || drop_aged(w, held, now, f) ||
-		drops_flush(w->drops, f))
+	if (spool_find_held(w, &held, f))
 		return -1;
-	return tell_front(w, f);
+	while (spool_find_victim(w, held, now, &victim)) {
+		if (spool_delete(w, &victim, f))
+			return -1;
+		spool_deleted(w);
+	}
+	return spool_note_drops(w, f) || spool_tell_front(w, f) ? -1 : 0;
 }

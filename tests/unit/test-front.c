@@ -16,7 +16,7 @@
 
 #include "base/auto.h"
 #include "base/file.h"
-#include "spool/front.h"
+#include "spool/chores.h"
 #include "spool/segment.h"
 
 #include "soft-spool.h"

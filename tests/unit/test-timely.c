@@ -36,9 +36,10 @@ static const struct spool_options in_front = {.max_bytes = 64 * 1024 * 1024, .fr
 /*
  * The disk: these are called in place of the C library's. What is written to memory is not held up.
  *
+ * hangs   for whatever is written; keeps: when something is deleted
  * looked  whether something waits for it
  */
-static atomic_bool hangs, is_full, looked;
+static atomic_bool hangs, keeps, is_full, looked;
 static atomic_int delay_ms;
 
 static void
@@ -54,7 +55,8 @@ disk(void)
 {
 	if (delay_ms)
 		pause_ms(delay_ms);
-	looked = hangs;
+	if (hangs)
+		looked = true;
 	while (hangs)
 		pause_ms(1);
 }
@@ -94,7 +96,7 @@ static int
 begin(void **state)
 {
 	(void)state;
-	hangs = is_full = looked = false;
+	hangs = keeps = is_full = looked = false;
 	delay_ms = 0;
 	alarm(TOO_LONG_S);
 	strcpy(memory + sizeof(MEMORY) - 1, "XXXXXX");
@@ -287,15 +289,20 @@ begin_in_front(struct timely *timely)
 	assert_ok(append(timely, "first", &f), &f);
 }
 
-/* tick(TIMELY, NOW): has what is in memory brought to the disk, which waits for it by then */
+/*
+ * tick(TIMELY, NOW): a second later; has housekeeping done, and what is in memory brought to the disk,
+ * or begun when the disk hangs
+ */
 static void
-tick(struct timely *timely, int64_t now)
+tick(struct timely *timely, int64_t *now)
 {
 	struct fault f = FAULT_INIT;
 
-	assert_ok(timely_tick(timely, now, &f), &f);
-	while (hangs && !looked)
+	do {
+		*now += 1000;
+		assert_ok(timely_tick(timely, *now, &f), &f);
 		pause_ms(1);
+	} while ((hangs || keeps) && !looked);
 }
 
 static void
@@ -303,11 +310,12 @@ with_a_front_no_disk_is_waited_for(void **state)
 {
 	AUTO(auto_timely) struct timely *timely = open_with(&in_front);
 	struct fault f = FAULT_INIT;
+	int64_t now = 10000;
 
 	(void)state;
 	begin_in_front(timely);
 	hangs = true;
-	tick(timely, 10000);
+	tick(timely, &now);
 	/* It would be refused if it had waited for the disk. */
 	for (int i = 0; i < 10; i++)
 		assert_ok(append(timely, "meanwhile", &f), &f);
@@ -315,6 +323,100 @@ with_a_front_no_disk_is_waited_for(void **state)
 		" first meanwhile meanwhile meanwhile meanwhile meanwhile meanwhile meanwhile"
 		" meanwhile meanwhile meanwhile");
 	hangs = false;
+}
+
+/* take_all(READER): reads what there is, and says that it is done with; returns how many */
+static int
+take_all(struct spool_reader *reader)
+{
+	struct spool_message message = {.seq = 0};
+	struct fault f = FAULT_INIT;
+	bool any = true;
+	int n = 0;
+
+	while (any) {
+		uint64_t seq = message.seq;
+
+		assert_ok(spool_next(reader, &message, &any, &f), &f);
+		if (any && seq)
+			assert_int_equal(message.seq, seq + 1);
+		n += any;
+		if (any)
+			assert_ok(spool_acknowledge(reader, message.seq + 1, &f), &f);
+	}
+	return n;
+}
+
+static int64_t
+spool_bytes(void)
+{
+	struct spool_extent extent;
+	struct fault f = FAULT_INIT;
+
+	assert_ok(spool_extent(dir, &extent, &f), &f);
+	return extent.bytes;
+}
+
+/* Nor while it deletes what was delivered. */
+static void
+nor_when_it_hangs_in_housekeeping(void **state)
+{
+	struct spool_options small = {.max_bytes = 8 * 1024 * 1024, .front = memory};
+	AUTO(auto_timely) struct timely *timely = open_with(&small);
+	AUTO(auto_spool_reader) struct spool_reader *reader = NULL;
+	struct fault f = FAULT_INIT;
+	struct stat about;
+	int64_t now = 10000, bytes;
+	char first[64];
+
+	(void)state;
+	begin_in_front(timely);
+	reader = reader_of("cloud");
+	assert_true(append_some(timely, 20, &f));
+	bytes = spool_bytes();
+	tick(timely, &now);
+	/* Before it deletes, all of it is on the disk. */
+	snprintf(first, sizeof(first), "%s/front/0000000000000001.log", dir);
+	while (!stat(first, &about))
+		tick(timely, &now);
+	keeps = true;
+	assert_int_equal(take_all(reader), 21);
+	tick(timely, &now);
+	for (int i = 0; i < 10; i++)
+		assert_ok(append(timely, "meanwhile", &f), &f);
+	assert_int_equal(take_all(reader), 10);
+	keeps = false;
+	while (spool_bytes() >= bytes)
+		tick(timely, &now);
+}
+
+/* Both at once, as fast as they can. */
+static void
+messages_come_in_while_others_are_deleted(void **state)
+{
+	struct spool_options small = {.max_bytes = 8 * 1024 * 1024, .front = memory};
+	AUTO(auto_timely) struct timely *timely = open_with(&small);
+	AUTO(auto_spool_reader) struct spool_reader *reader = NULL;
+	struct fault f = FAULT_INIT;
+	int64_t now = 10000;
+	int n = 0, sent = 0;
+
+	(void)state;
+	begin_in_front(timely);
+	sent++;
+	reader = reader_of("cloud");
+	for (int i = 0; i < 100; i++) {
+		for (int more = 10; more > 0;) {
+			if (append_some(timely, 1, &f))
+				more--, sent++;
+			else
+				pause_ms(1);
+		}
+		tick(timely, &now);
+		n += take_all(reader);
+	}
+	assert_int_equal(n, sent);
+	assert_true(spool_bytes() < 8 * 1024 * 1024);
 }
 
 static void
@@ -365,12 +467,13 @@ what_is_in_memory_gets_to_the_disk(void **state)
 	struct timely *timely = open_with(&in_front);
 	struct stat about;
 	char path[64];
+	int64_t now = 10000;
 
 	(void)state;
 	begin_in_front(timely);
 	snprintf(path, sizeof(path), "%s/0000000000000001.log", dir);
 	assert_int_equal(stat(path, &about), -1);
-	tick(timely, 10000);
+	tick(timely, &now);
 	while (stat(path, &about))
 		pause_ms(1);
 	assert_true(append_some(timely, 64, NULL));
@@ -380,6 +483,16 @@ what_is_in_memory_gets_to_the_disk(void **state)
 	timely_close(timely);
 	assert_int_equal(rmdir(memory), 0);
 	assert_int_equal(mkdir(memory, 0700), 0);
+}
+
+int
+unlinkat(int at, const char *path, int flags)
+{
+	if (!is_in_memory(at) && keeps)
+		looked = true;
+	while (!is_in_memory(at) && keeps)
+		pause_ms(1);
+	return (int)syscall(SYS_unlinkat, at, path, flags);
 }
 
 static void *
@@ -438,6 +551,8 @@ main(void)
 		TEST(without_a_front_it_is_waited_for_once_too),
 		TEST(a_disk_that_is_slow_is_not_waited_for_all_the_time),
 		TEST(with_a_front_no_disk_is_waited_for),
+		TEST(nor_when_it_hangs_in_housekeeping),
+		TEST(messages_come_in_while_others_are_deleted),
 		TEST(when_it_is_full_the_disk_is_waited_for_once),
 		TEST(a_disk_that_is_full_is_told_and_nothing_more_taken),
 		TEST(what_is_in_memory_gets_to_the_disk),

@@ -1,0 +1,86 @@
+/*
+ * chores: what a thread does for a writer of a spool while another one appends to it, in steps: those
+ * that wait for the disk, and those that have the writer to themselves, under a lock.
+ *
+ * Who appends has the writer to itself, too; meanwhile only as long as spool_is_quick().
+ */
+#ifndef SPOOL_CHORES_H
+#define SPOOL_CHORES_H
+
+#include "spool/front.h"
+#include "spool/spool.h"
+
+/*
+ * Whether spool_append() has no need of the disk for a message: there is room in the front.
+ *
+ * Has the writer to itself.
+ */
+bool spool_is_quick(const struct spool_writer *writer, const struct spool_message *message);
+
+/*
+ * What is first to be brought from the front to the disk, which front_copy() does.
+ *
+ * Returns whether there is anything.  Has the writer to itself.
+ */
+bool spool_unsettled(const struct spool_writer *writer, struct front_part *ret);
+
+/* Bytes of all of it.  Has the writer to itself. */
+int64_t spool_unsettled_bytes(const struct spool_writer *writer);
+
+/*
+ * Notes that a part is on the disk.
+ *
+ * Returns 0; else FAULT_IO when it cannot leave the front.  Has the writer to itself.
+ */
+int spool_settled(struct spool_writer *writer, const struct front_part *part, struct fault *f);
+
+/*
+ * The first message that readers need.
+ *
+ * Returns 0; else FAULT_IO.  Blocks: on the disk.
+ */
+int spool_find_held(const struct spool_writer *writer, uint64_t *ret_held, struct fault *f);
+
+/*
+ * A segment that is to be deleted.
+ *
+ * reason  why what is in it is dropped; NULL when it is done with
+ * held    the first message that counts as dropped
+ */
+struct spool_victim {
+	uint64_t first, held;
+	bool in_front;
+	const char *reason;
+};
+
+/*
+ * The oldest segment, when it is done with or too old.
+ *
+ * held    from spool_find_held()
+ * now_ms  as for spool_tick()
+ *
+ * Returns whether it is.  Has the writer to itself.
+ */
+bool spool_find_victim(
+	struct spool_writer *writer, uint64_t held, int64_t now_ms, struct spool_victim *ret);
+
+/*
+ * Counts what is dropped with a segment, and deletes it.
+ *
+ * Returns 0; else FAULT_IO, FAULT_NOMEM.  Blocks: on the disk.
+ */
+int spool_delete(struct spool_writer *writer, const struct spool_victim *victim, struct fault *f);
+
+/* Forgets the oldest segment, which was deleted.  Has the writer to itself. */
+void spool_deleted(struct spool_writer *writer);
+
+/* Writes down what was dropped. Returns 0; else FAULT_IO.  Blocks: on the disk. */
+int spool_note_drops(struct spool_writer *writer, struct fault *f);
+
+/*
+ * Returns 0; else what was wrong with the front, which is tried again when nothing is in it.  Has
+ * the writer to itself.
+ */
+int spool_tell_front(struct spool_writer *writer, struct fault *f);
+
+#endif
