@@ -18,7 +18,7 @@
 
 #define NAME "p11-spool-XXXXXX"
 
-/* Of a file system as a front takes a part of: /run has a tenth of a machine's memory, or a fifth. */
+/* Of a file system a front takes a part: /run has a tenth of a machine's memory, or a fifth. */
 #define PARTS	4
 #define LEN_MAX (16 * 1024 * 1024)
 #define LEN_MIN (1024 * 1024)
@@ -48,8 +48,8 @@ front_check(const char *parent, int64_t *ret_most, struct fault *f)
 }
 
 /*
- * Gateways may write to the spool's directory, and make a link: a front is the writer's own. A broker
- * may be root as long as it starts.
+ * Gateways may write to the spool's directory, and make a link: a front is the writer's own. A
+ * broker may be root as long as it starts.
  */
 static int
 check_owner(int front, struct fault *f)

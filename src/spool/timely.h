@@ -33,9 +33,9 @@ AUTO_DEFINE(timely, struct timely, timely_close);
  *
  * Returns as spool_append(); FAULT_IO, too, when the disk does not answer in time: the message may
  * have been taken then, or may be later.
- * Blocks: not at all while there is room in the front. Else bound_ms at most, and all calls in a row
- * no longer than that, but for answers within TIMELY_QUICK_MS each: what was waited comes back as
- * time goes by without waiting. While the disk owes an answer that is waited for no more, not at
+ * Blocks: not at all while there is room in the front. Else bound_ms at most, and all calls in a
+ * row no longer than that, but for answers within TIMELY_QUICK_MS each: what was waited comes back
+ * as time goes by without waiting. While the disk owes an answer that is waited for no more, not at
  * all.
  */
 int timely_append(struct timely *timely, const struct spool_message *message, struct fault *f);

@@ -290,8 +290,8 @@ begin_in_front(struct timely *timely)
 }
 
 /*
- * tick(TIMELY, NOW): a second later; has housekeeping done, and what is in memory brought to the disk,
- * or begun when the disk hangs
+ * tick(TIMELY, NOW): a second later; has housekeeping done, and what is in memory brought to the
+ * disk; waits until it hangs there when it is to
  */
 static void
 tick(struct timely *timely, int64_t *now)
