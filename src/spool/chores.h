@@ -1,6 +1,6 @@
 /*
- * chores: what a thread does for a writer of a spool while another one appends to it, in steps: those
- * that wait for the disk, and those that have the writer to themselves, under a lock.
+ * chores: what a thread does for a writer of a spool while another one appends to it, in steps:
+ * those that wait for the disk, and those that have the writer to themselves, under a lock.
  *
  * Who appends has the writer to itself, too; meanwhile only as long as spool_is_quick().
  */
