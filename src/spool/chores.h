@@ -35,6 +35,13 @@ int64_t spool_unsettled_bytes(const struct spool_writer *writer);
 int spool_settled(struct spool_writer *writer, const struct front_part *part, struct fault *f);
 
 /*
+ * The front is gone, with what was not on the disk: somebody removed it. Another one is made.
+ *
+ * Returns how many bytes were lost.  Has the writer to itself.
+ */
+int64_t spool_lose_front(struct spool_writer *writer);
+
+/*
  * The first message that readers need.
  *
  * Returns 0; else FAULT_IO.  Blocks: on the disk.

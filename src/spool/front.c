@@ -126,31 +126,39 @@ front_remove(int dir)
 		unlinkat(dir, SEGMENT_FRONT, 0);
 }
 
+static int
+fail(const char *name, struct fault *f)
+{
+	return fault_set(
+		f, FAULT_IO, "cannot write to the spool's segment %s: %s", name, strerror(errno));
+}
+
 /* Whoever was killed here before may have left more than there is. */
 static int
-open_both(const struct front_part *part, const char *name, int fds[2])
+open_on_disk(const struct front_part *part, const char *name)
 {
+	int fd = openat(part->dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	struct stat about;
 
-	fds[0] = openat(part->front, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	fds[1] = openat(part->dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (fds[0] < 0 || fds[1] < 0 || fstat(fds[1], &about) < 0)
-		return -1;
-	return about.st_size > part->to ? ftruncate(fds[1], part->to) : 0;
+	if (fd < 0 || (fstat(fd, &about) == 0 &&
+			      (about.st_size <= part->to || ftruncate(fd, part->to) == 0)))
+		return fd;
+	close(fd);
+	return -1;
 }
 
 static int
-copy(const struct front_part *part, const int fds[2])
+copy(const struct front_part *part, int from, int to)
 {
 	char bytes[COPY_LEN];
 	off_t at = part->from;
 
 	while (at < part->to) {
 		size_t most = part->to - at < COPY_LEN ? (size_t)(part->to - at) : COPY_LEN;
-		ssize_t n = pread(fds[0], bytes, most, at);
+		ssize_t n = pread(from, bytes, most, at);
 
 		if (n > 0)
-			n = pwrite(fds[1], bytes, (size_t)n, at);
+			n = pwrite(to, bytes, (size_t)n, at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n == 0)
@@ -166,15 +174,12 @@ int
 front_copy(const struct front_part *part, struct fault *f)
 {
 	char name[SEGMENT_NAME_LEN + 1];
-	int fds[2] = {-1, -1}, rc;
+	AUTO(auto_fd) int from = -1, to = -1;
 
 	segment_name(part->first, name);
-	rc = open_both(part, name, fds) < 0 || copy(part, fds) < 0
-		     ? fault_errno(f, "cannot write to the spool's segment %s", name)
-		     : 0;
-	for (size_t i = 0; i < 2; i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-	}
-	return rc;
+	from = openat(part->front, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (from < 0)
+		return fault_errno(f, "cannot open the spool's segment %s in its front", name);
+	to = open_on_disk(part, name);
+	return to < 0 || copy(part, from, to) < 0 ? fail(name, f) : 0;
 }

@@ -59,7 +59,11 @@ struct front_part {
 	bool last;
 };
 
-/* Copies it to the disk. Returns 0; else FAULT_IO.  Blocks: on the disk. */
+/*
+ * Copies it to the disk.
+ *
+ * Returns 0; else FAULT_NOTFOUND when it is in the front no more, FAULT_IO.  Blocks: on the disk.
+ */
 int front_copy(const struct front_part *part, struct fault *f);
 
 #endif

@@ -58,6 +58,15 @@ now_ms(void)
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
+/* A front that is gone is told, and another one made. */
+static int
+tell_lost(struct timely *t, struct fault *f)
+{
+	return fault_set(f, FAULT_IO,
+		"the spool's front was removed, and %lld bytes of messages in it",
+		(long long)spool_lose_front(t->writer));
+}
+
 /* What failed is tried again before more is taken; and the front may be full. */
 static struct answer
 append_on_disk(struct timely *t, bool failed)
@@ -69,6 +78,8 @@ append_on_disk(struct timely *t, bool failed)
 		spool_unsettled(t->writer, &part)) {
 		if (front_copy(&part, &answer.f) || spool_settled(t->writer, &part, &answer.f)) {
 			answer.rc = -1;
+			if (answer.f.code == FAULT_NOTFOUND)
+				tell_lost(t, &answer.f);
 			return answer;
 		}
 	}
@@ -111,6 +122,8 @@ settle_next(struct timely *t)
 	pthread_mutex_lock(&t->lock);
 	if (!answer.rc)
 		answer.rc = spool_settled(t->writer, &part, &answer.f);
+	else if (answer.f.code == FAULT_NOTFOUND)
+		tell_lost(t, &answer.f);
 	t->settled = answer;
 	/* Once through, unless it has become much meanwhile. */
 	t->settles = !answer.rc && (!part.last || spool_unsettled_bytes(t->writer) >= SETTLE_LEN);

@@ -743,6 +743,27 @@ unlink_settled(struct spool_writer *w, struct segment *segment, struct fault *f)
 	return 0;
 }
 
+int64_t
+spool_lose_front(struct spool_writer *w)
+{
+	int64_t lost = w->unsettled;
+
+	seal(w);
+	for (size_t i = 0; i < w->n; i++) {
+		struct segment *at = &w->segments[i];
+
+		if (!at->in_front)
+			continue;
+		count(w, at, -1);
+		at->in_front = false;
+		at->bytes = at->settled;
+		count(w, at, 1);
+	}
+	close(w->front);
+	w->front = -1;
+	return lost;
+}
+
 int
 spool_settled(struct spool_writer *w, const struct front_part *part, struct fault *f)
 {

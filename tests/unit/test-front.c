@@ -414,6 +414,14 @@ what_is_on_the_disk_beyond_it_was_never_taken(void **state)
 	free(wanted.at);
 }
 
+/* remove_memory(): as somebody does who cleans up */
+static void
+remove_memory(void)
+{
+	assert_int_equal(nftw(parent, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(mkdir(parent, 0700), 0);
+}
+
 static void
 memory_that_is_gone_takes_what_was_not_on_the_disk(void **state)
 {
@@ -423,8 +431,7 @@ memory_that_is_gone_takes_what_was_not_on_the_disk(void **state)
 
 	(void)state;
 	was_killed(payloads, 2);
-	assert_int_equal(nftw(parent, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
-	assert_int_equal(mkdir(parent, 0700), 0);
+	remove_memory();
 	reader = reader_of("cloud");
 	assert_next(reader, "one");
 	assert_next(reader, "two");
@@ -651,6 +658,45 @@ a_full_disk_keeps_it_in_memory(void **state)
 }
 
 static void
+a_front_that_was_removed_is_made_again(void **state)
+{
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(dir, &in_front);
+	AUTO(auto_spool_reader) struct spool_reader *follows = reader_of("follows");
+	AUTO(auto_spool_reader) struct spool_reader *reader = NULL;
+	struct spool_message message;
+	struct front_part part;
+	struct fault f = FAULT_INIT;
+	int64_t bytes;
+	bool any;
+
+	(void)state;
+	append(writer, "one");
+	settle(writer, 1);
+	append(writer, "two");
+	assert_next(follows, "one");
+	assert_next(follows, "two");
+	remove_memory();
+	bytes = spool_unsettled_bytes(writer);
+	assert_true(bytes > 0 && spool_unsettled(writer, &part));
+	assert_fault(front_copy(&part, &f), &f, FAULT_NOTFOUND);
+	assert_int_equal(spool_lose_front(writer), bytes);
+	assert_bytes(writer);
+	append(writer, "three");
+	assert_woken(follows, "three");
+	append(writer, "four");
+	assert_woken(follows, "four");
+	assert_true(is_quick(writer));
+	assert_bytes(writer);
+	reader = reader_of("cloud");
+	assert_next(reader, "one");
+	assert_fault(spool_next(reader, &message, &any, &f), &f, FAULT_INVALID);
+	assert_non_null(strstr(f.text, "messages 2 to 2 are not in the spool any more"));
+	assert_next(reader, "three");
+	assert_next(reader, "four");
+	assert_none(reader);
+}
+
+static void
 a_front_is_in_memory_and_our_own(void **state)
 {
 	struct spool_options options = on_disk;
@@ -701,6 +747,7 @@ main(void)
 		TEST(without_room_for_another_message_the_disk_is_used),
 		TEST(a_segment_that_nothing_came_into_is_begun_again),
 		TEST(a_full_disk_keeps_it_in_memory),
+		TEST(a_front_that_was_removed_is_made_again),
 		TEST(a_front_is_in_memory_and_our_own),
 	};
 

@@ -462,6 +462,27 @@ a_disk_that_is_full_is_told_and_nothing_more_taken(void **state)
 }
 
 static void
+a_front_that_was_removed_is_told_and_made_again(void **state)
+{
+	AUTO(auto_timely) struct timely *timely = open_with(&in_front);
+	struct fault f = FAULT_INIT;
+	int64_t now = 10000;
+
+	(void)state;
+	begin_in_front(timely);
+	assert_int_equal(nftw(memory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(mkdir(memory, 0700), 0);
+	while (!timely_tick(timely, now += 1000, &f))
+		pause_ms(1);
+	assert_non_null(strstr(f.text, "the spool's front was removed"));
+	assert_ok(append(timely, "taken", &f), &f);
+	assert_ok(append(timely, "too", &f), &f);
+	while (timely_tick(timely, now += 1000, &f))
+		pause_ms(1);
+	assert_spooled(" taken too");
+}
+
+static void
 what_is_in_memory_gets_to_the_disk(void **state)
 {
 	struct timely *timely = open_with(&in_front);
@@ -555,6 +576,7 @@ main(void)
 		TEST(messages_come_in_while_others_are_deleted),
 		TEST(when_it_is_full_the_disk_is_waited_for_once),
 		TEST(a_disk_that_is_full_is_told_and_nothing_more_taken),
+		TEST(a_front_that_was_removed_is_told_and_made_again),
 		TEST(what_is_in_memory_gets_to_the_disk),
 		TEST(what_was_asked_for_is_done_before_the_end),
 		TEST(housekeeping_is_done_and_its_faults_are_told),
