@@ -299,21 +299,18 @@ append_in_front(struct timely *t, const struct spool_message *message, struct fa
 static int
 append(struct timely *t, const struct spool_message *message, struct fault *f)
 {
-	int64_t began = now_ms(), until_ms;
+	int64_t began = now_ms();
 	int rc;
 
 	earn(t, began);
 	if (t->owing)
 		return fault_late(t, f);
-	if (t->task == TASK_NONE && !t->settled.rc && spool_is_quick(t->writer, message))
+	if (!t->settled.rc && spool_is_quick(t->writer, message))
 		return append_in_front(t, message, f);
 	if (t->credit_ms < TIMELY_QUICK_MS)
 		return fault_set(f, FAULT_IO, "the disk is slow: its last answers took %lld ms",
 			(long long)(t->bound_ms - t->credit_ms));
-	until_ms = began + t->credit_ms;
-	rc = wait_until(t, until_ms, f);
-	if (!rc)
-		rc = have_appended(t, message, until_ms, f);
+	rc = have_appended(t, message, began + t->credit_ms, f);
 	spend(t, began);
 	return rc;
 }
