@@ -64,4 +64,17 @@ assert_none(struct spool_reader *reader)
 	assert_false(any);
 }
 
+static inline void
+assert_next(struct spool_reader *reader, const char *payload)
+{
+	struct spool_message message;
+	struct fault f = FAULT_INIT;
+	bool any;
+
+	assert_ok(spool_next(reader, &message, &any, &f), &f);
+	assert_true(any);
+	assert_int_equal(message.len, strlen(payload));
+	assert_memory_equal(message.payload, payload, message.len);
+}
+
 #endif

@@ -106,19 +106,6 @@ append(struct spool_writer *writer, const char *payload)
 	assert_ok(try_append(writer, payload, &f), &f);
 }
 
-static void
-assert_next(struct spool_reader *reader, const char *payload)
-{
-	struct spool_message message;
-	struct fault f = FAULT_INIT;
-	bool any;
-
-	assert_ok(spool_next(reader, &message, &any, &f), &f);
-	assert_true(any);
-	assert_int_equal(message.len, strlen(payload));
-	assert_memory_equal(message.payload, payload, message.len);
-}
-
 /* Whether the next message would be taken without the disk. */
 static bool
 is_quick(const struct spool_writer *writer)
