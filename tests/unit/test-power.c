@@ -103,7 +103,7 @@ append(struct spool_writer *writer, const char *payload, struct fault *f)
 
 /* What came after the end was read is there when it is asked for again. */
 static void
-assert_next(struct spool_reader *reader, uint64_t seq, const char *payload)
+assert_numbered(struct spool_reader *reader, uint64_t seq, const char *payload)
 {
 	struct spool_message message;
 	struct fault f = FAULT_INIT;
@@ -175,16 +175,16 @@ no_number_is_given_twice(void **state)
 
 	(void)state;
 	assert_ok(append(writer, "zero", &f), &f);
-	assert_next(reader, 1, "zero");
+	assert_numbered(reader, 1, "zero");
 	fails = 'd';
 	assert_fault(append(writer, "one", &f), &f, FAULT_IO);
-	assert_next(reader, 2, "one");
+	assert_numbered(reader, 2, "one");
 	/* Nothing more is written to a disk that still fails. */
 	assert_fault(append(writer, "two", &f), &f, FAULT_IO);
 	fails = '\0';
 	assert_ok(append(writer, "two", &f), &f);
 	assert_string_equal(done, "wdfwd");
-	assert_next(reader, 3, "two");
+	assert_numbered(reader, 3, "two");
 	assert_none(reader);
 }
 
@@ -205,12 +205,12 @@ a_disk_that_cannot_read_is_not_at_the_end(void **state)
 	writer = writer_at(dir, &process);
 	assert_ok(append(writer, "two", &f), &f);
 	bad = 80;
-	assert_next(reader, 1, "zero");
+	assert_numbered(reader, 1, "zero");
 	for (int i = 0; i < 2; i++)
 		assert_fault(spool_next(reader, &message, &any, &f), &f, FAULT_IO);
 	bad = 0;
-	assert_next(reader, 2, "one");
-	assert_next(reader, 3, "two");
+	assert_numbered(reader, 2, "one");
+	assert_numbered(reader, 3, "two");
 	assert_none(reader);
 }
 
@@ -232,7 +232,7 @@ a_segment_that_was_begun_is_gone_on_with(void **state)
 	assert_ok(spool_tick(writer, INT64_C(1) << 40, &f), &f);
 	fails = '\0';
 	assert_ok(append(writer, "one", &f), &f);
-	assert_next(reader, 1, "one");
+	assert_numbered(reader, 1, "one");
 	assert_none(reader);
 	spool_writer_close(writer);
 }
