@@ -3,7 +3,7 @@ noinst_LTLIBRARIES += src/spool/libspool.la
 src_spool_libspool_la_SOURCES = \
 	src/spool/aside.c src/spool/aside.h \
 	src/spool/checksum.c src/spool/checksum.h \
-	src/spool/chores.h \
+	src/spool/chores.c src/spool/chores.h \
 	src/spool/cursor.c src/spool/cursor.h \
 	src/spool/drops.c src/spool/drops.h \
 	src/spool/front.c src/spool/front.h \
@@ -13,5 +13,5 @@ src_spool_libspool_la_SOURCES = \
 	src/spool/spool.h \
 	src/spool/timely.c src/spool/timely.h \
 	src/spool/walk.c src/spool/walk.h \
-	src/spool/writer.c
+	src/spool/writer.c src/spool/writer.h
 src_spool_libspool_la_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)

@@ -10,15 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "spool/chores.h"
 #include "spool/cursor.h"
-#include "spool/drops.h"
 #include "spool/record.h"
-#include "spool/walk.h"
+#include "spool/writer.h"
 
 #define LOCK_NAME "lock"
-
-#define TICK_EVERY_MS 1000
 
 /* Readers are other users of the same group, whatever the umask; what they make is the group's. */
 #define CURSOR_DIR_MODE 02770
@@ -26,50 +22,6 @@
 /* A spool's bound is given back in such parts, and no segment is larger. */
 #define SEGMENTS_A_SPOOL 16
 #define SEGMENT_LEN_MAX	 (8 * 1024 * 1024)
-
-/* What comes in a sixteenth of the greatest age shares a segment. */
-#define SEGMENTS_AN_AGE 16
-
-/*
- * in_front   whether it is in the front
- * settled    bytes that are on the disk
- * newest_ms  when the last message came, by the clock of spool_tick()
- */
-struct segment {
-	uint64_t first;
-	bool in_front;
-	int64_t bytes, settled;
-	int64_t newest_ms;
-};
-
-/*
- * segments  oldest first; the last one is written to while `fd` is open
- * next      the number of the message to come
- * salt      the open segment's
- * record    room for what is written at once
- * opened_ms when the last segment was begun
- * front     its directory; -1 when there is none
- * front_bytes, unsettled  bytes of the segments there, and those that are not on the disk;
- *           front_max: of all of them
- * no_front  why segments begin on the disk though there should be one
- */
-struct spool_writer {
-	int dir, lock, fd, front;
-	struct spool_options options;
-	char *hold, *parent;
-	int64_t front_bytes, front_max, unsettled;
-	struct fault no_front;
-	struct segment *segments;
-	size_t n, room;
-	int64_t bytes, segment_max;
-	uint64_t next;
-	uint32_t salt;
-	unsigned char *record;
-	size_t record_size;
-	int64_t opened_ms, ticked_ms;
-	struct drops *drops;
-	struct walk walk;
-};
 
 /* A clock before then was never set. */
 #define SANE_MS (INT64_C(1577836800) * 1000) /* 2020 */
@@ -101,9 +53,8 @@ written_ms(const struct stat *about)
 	return now_ms(CLOCK_BOOTTIME) - (then < SANE_MS || now < then ? 0 : now - then);
 }
 
-/* Seals the segment that is written to. */
-static void
-seal(struct spool_writer *w)
+void
+writer_seal(struct spool_writer *w)
 {
 	if (w->fd >= 0)
 		close(w->fd);
@@ -131,7 +82,7 @@ spool_writer_close(struct spool_writer *w)
 	if (w->drops)
 		drops_flush(w->drops, NULL);
 	drops_free(w->drops);
-	seal(w);
+	writer_seal(w);
 	if (w->front >= 0)
 		settle_all(w);
 	walk_clear(&w->walk);
@@ -146,7 +97,7 @@ spool_writer_close(struct spool_writer *w)
 	free(w);
 }
 
-/* Counts what a segment has; sign: 1, or -1 to forget it. */
+/* sign: 1, or -1 to forget it. */
 static void
 count(struct spool_writer *w, const struct segment *segment, int sign)
 {
@@ -155,6 +106,22 @@ count(struct spool_writer *w, const struct segment *segment, int sign)
 		w->front_bytes += sign * segment->bytes;
 		w->unsettled += sign * (segment->bytes - segment->settled);
 	}
+}
+
+void
+writer_change(struct spool_writer *w, struct segment *segment, const struct segment *now)
+{
+	count(w, segment, -1);
+	*segment = *now;
+	count(w, segment, 1);
+}
+
+void
+writer_forget(struct spool_writer *w, size_t i)
+{
+	count(w, &w->segments[i], -1);
+	w->n--;
+	memmove(w->segments + i, w->segments + i + 1, (w->n - i) * sizeof(*w->segments));
 }
 
 static int
@@ -330,158 +297,6 @@ spool_writer_bytes(const struct spool_writer *w)
 	return w->bytes;
 }
 
-static int
-slower(void *with, const char *name, uint64_t seq, struct fault *f)
-{
-	uint64_t *held = with;
-
-	(void)name, (void)f;
-	if (seq < *held)
-		*held = seq;
-	return 0;
-}
-
-/* Everything is kept for a reader that never came. */
-int
-spool_find_held(const struct spool_writer *w, uint64_t *ret, struct fault *f)
-{
-	struct fault missing = FAULT_INIT;
-	uint64_t held = UINT64_MAX;
-
-	if (!w->hold) {
-		if (cursor_each(w->dir, slower, &held, f))
-			return -1;
-	} else if (cursor_read(w->dir, w->hold, &held, &missing) &&
-		   missing.code != FAULT_NOTFOUND) {
-		if (f)
-			*f = missing;
-		return -1;
-	}
-	*ret = held == UINT64_MAX ? 0 : held;
-	return 0;
-}
-
-/* Where the oldest segment's messages end. */
-static uint64_t
-oldest_end(const struct spool_writer *w)
-{
-	return w->n > 1 ? w->segments[1].first : w->next;
-}
-
-/* Whether nothing will come into the oldest segment: one without a message is begun again. */
-static bool
-is_complete(const struct spool_writer *w)
-{
-	return w->n > 1 || (w->n == 1 && w->fd < 0 && w->segments[0].first < w->next);
-}
-
-static struct spool_victim
-oldest(const struct spool_writer *w, uint64_t held, const char *reason)
-{
-	return (struct spool_victim){.first = w->segments[0].first,
-		.held = held,
-		.in_front = w->segments[0].in_front,
-		.reason = reason};
-}
-
-bool
-spool_find_victim(struct spool_writer *w, uint64_t held, int64_t now, struct spool_victim *ret)
-{
-	int64_t age_ms = w->options.max_age_s * 1000;
-
-	if (age_ms && w->fd >= 0 && now - w->opened_ms > age_ms / SEGMENTS_AN_AGE)
-		seal(w);
-	/* The segment that is written to stays, as long as there is room. */
-	if (!is_complete(w))
-		return false;
-	if (oldest_end(w) <= held)
-		*ret = oldest(w, held, NULL);
-	else if (age_ms && w->segments[0].newest_ms < now - age_ms)
-		*ret = oldest(w, held, "age");
-	else
-		return false;
-	return true;
-}
-
-static int
-count_dropped(struct spool_writer *w, const struct spool_victim *victim, struct fault *f)
-{
-	struct spool_message message;
-	enum walk_state state;
-	size_t bytes;
-
-	if (walk_open(&w->walk, w->dir, victim->first, f))
-		return -1;
-	do {
-		if (walk_next(&w->walk, &state, &message, &bytes, f))
-			return -1;
-		if (state == WALK_MESSAGE && message.seq >= victim->held)
-			drops_add(w->drops, message.device, victim->reason, 1);
-	} while (state == WALK_MESSAGE || state == WALK_SKIPPED);
-	walk_close(&w->walk);
-	return 0;
-}
-
-int
-spool_delete(struct spool_writer *w, const struct spool_victim *victim, struct fault *f)
-{
-	char name[SEGMENT_NAME_LEN + 1];
-
-	if (victim->reason && count_dropped(w, victim, f))
-		return -1;
-	segment_name(victim->first, name);
-	if ((unlinkat(w->dir, name, 0) < 0 && errno != ENOENT) ||
-		(victim->in_front && unlinkat(w->front, name, 0) < 0 && errno != ENOENT))
-		return fault_errno(f, "cannot delete the spool's segment %s", name);
-	return 0;
-}
-
-void
-spool_deleted(struct spool_writer *w)
-{
-	count(w, &w->segments[0], -1);
-	w->n--;
-	memmove(w->segments, w->segments + 1, w->n * sizeof(*w->segments));
-}
-
-/* Whatever is in it. */
-static int
-delete_oldest(struct spool_writer *w, uint64_t held, const char *reason, struct fault *f)
-{
-	const struct spool_victim victim = oldest(w, held, reason);
-
-	if (w->n == 1)
-		seal(w);
-	if (spool_delete(w, &victim, f))
-		return -1;
-	spool_deleted(w);
-	return 0;
-}
-
-/* Returns 0 with *ret_room telling whether there is any; else FAULT_IO. */
-static int
-make_room(struct spool_writer *w, int64_t len, bool *ret_room, struct fault *f)
-{
-	uint64_t held;
-
-	*ret_room = w->bytes + len <= w->options.max_bytes;
-	if (*ret_room)
-		return 0;
-	if (spool_find_held(w, &held, f))
-		return -1;
-	while (is_complete(w) && oldest_end(w) <= held) {
-		if (delete_oldest(w, held, NULL, f))
-			return -1;
-	}
-	while (w->options.when_full == SPOOL_DROP_OLDEST && w->n &&
-		w->bytes + len > w->options.max_bytes) {
-		if (delete_oldest(w, held, "full", f))
-			return -1;
-	}
-	*ret_room = w->bytes + len <= w->options.max_bytes;
-	return 0;
-}
-
 /* Who has read a head that was there already counts on its salt. */
 static int
 write_head(struct spool_writer *w)
@@ -497,9 +312,8 @@ write_head(struct spool_writer *w)
 	return ftruncate(w->fd, 0) < 0 || write(w->fd, head, sizeof(head)) != sizeof(head) ? -1 : 0;
 }
 
-/* The last segment, when it was begun and nothing came into it. */
-static const struct segment *
-begun(const struct spool_writer *w)
+const struct segment *
+writer_begun(const struct spool_writer *w)
 {
 	return w->n && w->segments[w->n - 1].first == w->next ? &w->segments[w->n - 1] : NULL;
 }
@@ -515,7 +329,8 @@ has_front(const struct spool_writer *w)
 static bool
 begins_in_front(struct spool_writer *w)
 {
-	if (!has_front(w) || w->front_bytes >= w->front_max || (begun(w) && !begun(w)->in_front))
+	if (!has_front(w) || w->front_bytes >= w->front_max ||
+		(writer_begun(w) && !writer_begun(w)->in_front))
 		return false;
 	if (w->front < 0)
 		w->front = front_make(w->dir, w->parent, &w->no_front);
@@ -527,7 +342,7 @@ static void
 leave_front(struct spool_writer *w, const struct fault *why)
 {
 	w->no_front = *why;
-	seal(w);
+	writer_seal(w);
 }
 
 static int
@@ -537,7 +352,7 @@ begin_file(struct spool_writer *w, int dir, const char *name, struct fault *f)
 	if (w->fd >= 0 && write_head(w) == 0)
 		return 0;
 	fault_errno(f, "cannot begin the spool's segment %s", name);
-	seal(w);
+	writer_seal(w);
 	return -1;
 }
 
@@ -550,7 +365,7 @@ begin_on_disk(struct spool_writer *w, const char *name, struct fault *f)
 	if (!w->options.power || (fdatasync(w->fd) == 0 && fsync(w->dir) == 0))
 		return 0;
 	fault_errno(f, "cannot begin the spool's segment %s", name);
-	seal(w);
+	writer_seal(w);
 	return -1;
 }
 
@@ -580,16 +395,16 @@ begin(struct spool_writer *w, struct fault *f)
 	char name[SEGMENT_NAME_LEN + 1];
 
 	segment_name(w->next, name);
-	if (begun(w)) {
-		segment.settled = begun(w)->settled;
-		if (begun(w)->in_front && !segment.in_front)
+	if (writer_begun(w)) {
+		segment.settled = writer_begun(w)->settled;
+		if (writer_begun(w)->in_front && !segment.in_front)
 			unlinkat(w->front, name, 0);
-		count(w, &w->segments[--w->n], -1);
+		writer_forget(w, w->n - 1);
 	}
 	if (segment.in_front ? begin_in_front(w, name, f) : begin_on_disk(w, name, f))
 		return -1;
 	if (add_segment(w, &segment, f)) {
-		seal(w);
+		writer_seal(w);
 		return -1;
 	}
 	w->opened_ms = now_ms(CLOCK_BOOTTIME);
@@ -601,7 +416,7 @@ static void
 undo(struct spool_writer *w)
 {
 	if (ftruncate(w->fd, w->segments[w->n - 1].bytes) < 0)
-		seal(w);
+		writer_seal(w);
 }
 
 /* For the segment that is open. */
@@ -627,6 +442,7 @@ make_record(struct spool_writer *w, const struct spool_message *m, size_t len, s
 static int
 write_record(struct spool_writer *w, size_t len, struct fault *f)
 {
+	struct segment *last = &w->segments[w->n - 1], now = *last;
 	ssize_t put = write(w->fd, w->record, len);
 
 	if (put < 0 || (size_t)put != len) {
@@ -634,24 +450,22 @@ write_record(struct spool_writer *w, size_t len, struct fault *f)
 
 		if (put >= 0)
 			errno = ENOSPC;
-		fault_errno(&why, "cannot write to the spool%s",
-			w->segments[w->n - 1].in_front ? "'s front" : "");
+		fault_errno(&why, "cannot write to the spool%s", last->in_front ? "'s front" : "");
 		undo(w);
-		if (w->segments[w->n - 1].in_front)
+		if (last->in_front)
 			leave_front(w, &why);
 		if (f)
 			*f = why;
 		return -1;
 	}
 	w->next++;
-	w->segments[w->n - 1].newest_ms = now_ms(CLOCK_BOOTTIME);
-	count(w, &w->segments[w->n - 1], -1);
-	w->segments[w->n - 1].bytes += (int64_t)len;
-	count(w, &w->segments[w->n - 1], 1);
+	now.newest_ms = now_ms(CLOCK_BOOTTIME);
+	now.bytes += (int64_t)len;
+	writer_change(w, last, &now);
 	if (w->options.power && fdatasync(w->fd) < 0) {
 		fault_errno(f, "cannot write the spool to the disk");
 		/* What the kernel still has of this file is not known any more. */
-		seal(w);
+		writer_seal(w);
 		return -1;
 	}
 	return 0;
@@ -669,7 +483,7 @@ spool_append(struct spool_writer *w, const struct spool_message *message, struct
 	m.seq = w->next;
 	m.time_ms = now_ms(CLOCK_REALTIME);
 	len = record_len(&m);
-	if (make_room(w, (int64_t)len + SEGMENT_HEAD_LEN, &room, f))
+	if (writer_make_room(w, (int64_t)len + SEGMENT_HEAD_LEN, &room, f))
 		return -1;
 	if (!room && w->options.when_full == SPOOL_DROP_NEWEST) {
 		drops_add(w->drops, m.device, "full", 1);
@@ -679,7 +493,7 @@ spool_append(struct spool_writer *w, const struct spool_message *message, struct
 		return fault_set(f, FAULT_PRECONDITION,
 			"the spool is full: %lld bytes wait for the cloud", (long long)w->bytes);
 	if (w->fd >= 0 && w->segments[w->n - 1].bytes + (int64_t)len > w->segment_max)
-		seal(w);
+		writer_seal(w);
 	if ((w->fd < 0 && begin(w, f)) || make_record(w, &m, len, f))
 		return -1;
 	return write_record(w, len, f);
@@ -692,128 +506,6 @@ spool_is_quick(const struct spool_writer *w, const struct spool_message *message
 	const struct segment *last = w->n ? &w->segments[w->n - 1] : NULL;
 
 	return has_front(w) && w->front >= 0 && w->bytes + len <= w->options.max_bytes &&
-	       w->front_bytes + len <= w->front_max && ((w->fd < 0 && !begun(w)) || last->in_front);
-}
-
-/* Whether nothing will come into a segment. */
-static bool
-is_sealed(const struct spool_writer *w, size_t i)
-{
-	return i + 1 < w->n || w->fd < 0;
-}
-
-bool
-spool_unsettled(const struct spool_writer *w, struct front_part *ret)
-{
-	for (size_t i = 0; i < w->n; i++) {
-		const struct segment *at = &w->segments[i];
-
-		/* One that nothing came into is begun again, where it is. */
-		if (!at->in_front || at == begun(w) ||
-			(at->settled == at->bytes && !is_sealed(w, i)))
-			continue;
-		*ret = (struct front_part){.dir = w->dir,
-			.front = w->front,
-			.first = at->first,
-			.from = at->settled,
-			.to = at->bytes,
-			.last = i + 1 == w->n};
-		return true;
-	}
-	return false;
-}
-
-int64_t
-spool_unsettled_bytes(const struct spool_writer *w)
-{
-	return w->unsettled;
-}
-
-static int
-unlink_settled(struct spool_writer *w, struct segment *segment, struct fault *f)
-{
-	char name[SEGMENT_NAME_LEN + 1];
-
-	segment_name(segment->first, name);
-	if (unlinkat(w->front, name, 0) < 0 && errno != ENOENT)
-		return fault_errno(f, "cannot delete the spool's segment %s in its front", name);
-	count(w, segment, -1);
-	segment->in_front = false;
-	count(w, segment, 1);
-	return 0;
-}
-
-int64_t
-spool_lose_front(struct spool_writer *w)
-{
-	int64_t lost = w->unsettled;
-
-	seal(w);
-	for (size_t i = 0; i < w->n; i++) {
-		struct segment *at = &w->segments[i];
-
-		if (!at->in_front)
-			continue;
-		count(w, at, -1);
-		at->in_front = false;
-		at->bytes = at->settled;
-		count(w, at, 1);
-	}
-	close(w->front);
-	w->front = -1;
-	return lost;
-}
-
-int
-spool_settled(struct spool_writer *w, const struct front_part *part, struct fault *f)
-{
-	size_t i = 0;
-
-	while (i < w->n && w->segments[i].first != part->first)
-		i++;
-	if (i == w->n)
-		return 0;
-	count(w, &w->segments[i], -1);
-	w->segments[i].settled = part->to;
-	count(w, &w->segments[i], 1);
-	return is_sealed(w, i) && w->segments[i].settled == w->segments[i].bytes
-		       ? unlink_settled(w, &w->segments[i], f)
-		       : 0;
-}
-
-int
-spool_note_drops(struct spool_writer *w, struct fault *f)
-{
-	return drops_flush(w->drops, f);
-}
-
-int
-spool_tell_front(struct spool_writer *w, struct fault *f)
-{
-	if (!w->no_front.code)
-		return 0;
-	if (f)
-		*f = w->no_front;
-	if (!w->front_bytes)
-		w->no_front = (struct fault)FAULT_INIT;
-	return -1;
-}
-
-int
-spool_tick(struct spool_writer *w, int64_t now, struct fault *f)
-{
-	struct spool_victim victim;
-	uint64_t held;
-
-	if (now - w->ticked_ms < TICK_EVERY_MS)
-		return 0;
-	w->ticked_ms = now;
-	if (spool_find_held(w, &held, f))
-		return -1;
-	while (spool_find_victim(w, held, now, &victim)) {
-		if (spool_delete(w, &victim, f))
-			return -1;
-		spool_deleted(w);
-	}
-	return spool_note_drops(w, f) || spool_tell_front(w, f) ? -1 : 0;
+	       w->front_bytes + len <= w->front_max &&
+	       ((w->fd < 0 && !writer_begun(w)) || last->in_front);
 }

@@ -684,6 +684,26 @@ a_front_that_was_removed_is_made_again(void **state)
 	assert_none(reader);
 }
 
+/* It was never on the disk: there is nothing to count, and nothing to delete. */
+static void
+what_was_lost_with_it_grows_too_old_as_well(void **state)
+{
+	struct spool_options aged = in_front;
+	AUTO(auto_spool_writer) struct spool_writer *writer = NULL;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	aged.max_age_s = 1;
+	writer = writer_at(dir, &aged);
+	append(writer, "lost");
+	remove_memory();
+	assert_true(spool_lose_front(writer) > 0);
+	append(writer, "kept");
+	assert_ok(spool_tick(writer, INT64_MAX / 2, &f), &f);
+	append(writer, "more");
+	assert_bytes(writer);
+}
+
 static void
 a_front_is_in_memory_and_our_own(void **state)
 {
@@ -736,6 +756,7 @@ main(void)
 		TEST(a_segment_that_nothing_came_into_is_begun_again),
 		TEST(a_full_disk_keeps_it_in_memory),
 		TEST(a_front_that_was_removed_is_made_again),
+		TEST(what_was_lost_with_it_grows_too_old_as_well),
 		TEST(a_front_is_in_memory_and_our_own),
 	};
 

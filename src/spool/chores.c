@@ -1,0 +1,292 @@
+#include "config.h"
+
+#include "spool/chores.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "spool/cursor.h"
+#include "spool/writer.h"
+
+#define TICK_EVERY_MS 1000
+
+/* What comes in a sixteenth of the greatest age shares a segment. */
+#define SEGMENTS_AN_AGE 16
+
+static int
+slower(void *with, const char *name, uint64_t seq, struct fault *f)
+{
+	uint64_t *held = with;
+
+	(void)name, (void)f;
+	if (seq < *held)
+		*held = seq;
+	return 0;
+}
+
+/* Everything is kept for a reader that never came. */
+int
+spool_find_held(const struct spool_writer *w, uint64_t *ret, struct fault *f)
+{
+	struct fault missing = FAULT_INIT;
+	uint64_t held = UINT64_MAX;
+
+	if (!w->hold) {
+		if (cursor_each(w->dir, slower, &held, f))
+			return -1;
+	} else if (cursor_read(w->dir, w->hold, &held, &missing) &&
+		   missing.code != FAULT_NOTFOUND) {
+		if (f)
+			*f = missing;
+		return -1;
+	}
+	*ret = held == UINT64_MAX ? 0 : held;
+	return 0;
+}
+
+/* Where the oldest segment's messages end. */
+static uint64_t
+oldest_end(const struct spool_writer *w)
+{
+	return w->n > 1 ? w->segments[1].first : w->next;
+}
+
+/* Whether nothing will come into the oldest segment: one without a message is begun again. */
+static bool
+is_complete(const struct spool_writer *w)
+{
+	return w->n > 1 || (w->n == 1 && w->fd < 0 && w->segments[0].first < w->next);
+}
+
+static struct spool_victim
+oldest(const struct spool_writer *w, uint64_t held, const char *reason)
+{
+	return (struct spool_victim){.first = w->segments[0].first,
+		.held = held,
+		.in_front = w->segments[0].in_front,
+		.reason = reason};
+}
+
+bool
+spool_find_victim(struct spool_writer *w, uint64_t held, int64_t now, struct spool_victim *ret)
+{
+	int64_t age_ms = w->options.max_age_s * 1000;
+
+	if (age_ms && w->fd >= 0 && now - w->opened_ms > age_ms / SEGMENTS_AN_AGE)
+		writer_seal(w);
+	/* The segment that is written to stays, as long as there is room. */
+	if (!is_complete(w))
+		return false;
+	if (oldest_end(w) <= held)
+		*ret = oldest(w, held, NULL);
+	else if (age_ms && w->segments[0].newest_ms < now - age_ms)
+		*ret = oldest(w, held, "age");
+	else
+		return false;
+	return true;
+}
+
+static int
+count_dropped(struct spool_writer *w, const struct spool_victim *victim, struct fault *f)
+{
+	struct spool_message message;
+	struct fault why = FAULT_INIT;
+	enum walk_state state;
+	size_t bytes;
+
+	/* One that was lost with its front has no file. */
+	if (walk_open(&w->walk, w->dir, victim->first, &why)) {
+		if (why.code == FAULT_NOTFOUND)
+			return 0;
+		if (f)
+			*f = why;
+		return -1;
+	}
+	do {
+		if (walk_next(&w->walk, &state, &message, &bytes, f))
+			return -1;
+		if (state == WALK_MESSAGE && message.seq >= victim->held)
+			drops_add(w->drops, message.device, victim->reason, 1);
+	} while (state == WALK_MESSAGE || state == WALK_SKIPPED);
+	walk_close(&w->walk);
+	return 0;
+}
+
+int
+spool_delete(struct spool_writer *w, const struct spool_victim *victim, struct fault *f)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+
+	if (victim->reason && count_dropped(w, victim, f))
+		return -1;
+	segment_name(victim->first, name);
+	if ((unlinkat(w->dir, name, 0) < 0 && errno != ENOENT) ||
+		(victim->in_front && unlinkat(w->front, name, 0) < 0 && errno != ENOENT))
+		return fault_errno(f, "cannot delete the spool's segment %s", name);
+	return 0;
+}
+
+void
+spool_deleted(struct spool_writer *w)
+{
+	writer_forget(w, 0);
+}
+
+/* Whatever is in it. */
+static int
+delete_oldest(struct spool_writer *w, uint64_t held, const char *reason, struct fault *f)
+{
+	const struct spool_victim victim = oldest(w, held, reason);
+
+	if (w->n == 1)
+		writer_seal(w);
+	if (spool_delete(w, &victim, f))
+		return -1;
+	spool_deleted(w);
+	return 0;
+}
+
+int
+writer_make_room(struct spool_writer *w, int64_t len, bool *ret_room, struct fault *f)
+{
+	uint64_t held;
+
+	*ret_room = w->bytes + len <= w->options.max_bytes;
+	if (*ret_room)
+		return 0;
+	if (spool_find_held(w, &held, f))
+		return -1;
+	while (is_complete(w) && oldest_end(w) <= held) {
+		if (delete_oldest(w, held, NULL, f))
+			return -1;
+	}
+	while (w->options.when_full == SPOOL_DROP_OLDEST && w->n &&
+		w->bytes + len > w->options.max_bytes) {
+		if (delete_oldest(w, held, "full", f))
+			return -1;
+	}
+	*ret_room = w->bytes + len <= w->options.max_bytes;
+	return 0;
+}
+
+/* Whether nothing will come into a segment. */
+static bool
+is_sealed(const struct spool_writer *w, size_t i)
+{
+	return i + 1 < w->n || w->fd < 0;
+}
+
+bool
+spool_unsettled(const struct spool_writer *w, struct front_part *ret)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		const struct segment *at = &w->segments[i];
+
+		/* One that nothing came into is begun again, where it is. */
+		if (!at->in_front || at == writer_begun(w) ||
+			(at->settled == at->bytes && !is_sealed(w, i)))
+			continue;
+		*ret = (struct front_part){.dir = w->dir,
+			.front = w->front,
+			.first = at->first,
+			.from = at->settled,
+			.to = at->bytes,
+			.last = i + 1 == w->n};
+		return true;
+	}
+	return false;
+}
+
+int64_t
+spool_unsettled_bytes(const struct spool_writer *w)
+{
+	return w->unsettled;
+}
+
+static int
+unlink_settled(struct spool_writer *w, struct segment *segment, struct fault *f)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+	struct segment now = *segment;
+
+	segment_name(segment->first, name);
+	if (unlinkat(w->front, name, 0) < 0 && errno != ENOENT)
+		return fault_errno(f, "cannot delete the spool's segment %s in its front", name);
+	now.in_front = false;
+	writer_change(w, segment, &now);
+	return 0;
+}
+
+int64_t
+spool_lose_front(struct spool_writer *w)
+{
+	int64_t lost = w->unsettled;
+
+	writer_seal(w);
+	for (size_t i = 0; i < w->n; i++) {
+		struct segment now = w->segments[i];
+
+		if (!now.in_front)
+			continue;
+		now.in_front = false;
+		now.bytes = now.settled;
+		writer_change(w, &w->segments[i], &now);
+	}
+	close(w->front);
+	w->front = -1;
+	return lost;
+}
+
+int
+spool_settled(struct spool_writer *w, const struct front_part *part, struct fault *f)
+{
+	struct segment now;
+	size_t i = 0;
+
+	while (i < w->n && w->segments[i].first != part->first)
+		i++;
+	if (i == w->n)
+		return 0;
+	now = w->segments[i];
+	now.settled = part->to;
+	writer_change(w, &w->segments[i], &now);
+	return is_sealed(w, i) && now.settled == now.bytes ? unlink_settled(w, &w->segments[i], f)
+							   : 0;
+}
+
+int
+spool_note_drops(struct spool_writer *w, struct fault *f)
+{
+	return drops_flush(w->drops, f);
+}
+
+int
+spool_tell_front(struct spool_writer *w, struct fault *f)
+{
+	if (!w->no_front.code)
+		return 0;
+	if (f)
+		*f = w->no_front;
+	if (!w->front_bytes)
+		w->no_front = (struct fault)FAULT_INIT;
+	return -1;
+}
+
+int
+spool_tick(struct spool_writer *w, int64_t now, struct fault *f)
+{
+	struct spool_victim victim;
+	uint64_t held;
+
+	if (now - w->ticked_ms < TICK_EVERY_MS)
+		return 0;
+	w->ticked_ms = now;
+	if (spool_find_held(w, &held, f))
+		return -1;
+	while (spool_find_victim(w, held, now, &victim)) {
+		if (spool_delete(w, &victim, f))
+			return -1;
+		spool_deleted(w);
+	}
+	return spool_note_drops(w, f) || spool_tell_front(w, f) ? -1 : 0;
+}
