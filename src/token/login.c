@@ -7,36 +7,102 @@
 
 #include "token/ckr.h"
 
-/* Tokens that refused a PIN in this process; when the list is full, none is offered one. */
-static struct {
+/*
+ * What this process knows of a token's PIN; when it has no room to remember a refusal, no token is
+ * offered one.
+ *
+ * path     of the module; NULL for want of memory: label and serial number alone count then, which
+ *          errs to safety
+ * taken    the PIN that tpm2-pkcs11 took last; a secret, or NULL
+ * doubted  it has refused that very PIN since
+ */
+struct memory {
 	char *path;
 	char label[32], serial[16];
-} refused[32];
+	bool refused;
+	char *taken;
+	bool doubted;
+};
 
-static size_t n_refused;
+static struct memory memories[32];
+static size_t n_memories;
+static bool refusal_forgotten;
+
+static struct memory *
+recall(const struct token *t)
+{
+	for (struct memory *m = memories; m < memories + n_memories; m++) {
+		if ((!m->path || strcmp(m->path, t->module->path) == 0) &&
+			memcmp(m->label, t->info.label, 32) == 0 &&
+			memcmp(m->serial, t->info.serialNumber, 16) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/* The token's, a new one when there is none; NULL when there is no room. */
+static struct memory *
+memory_of(const struct token *t)
+{
+	struct memory *m = recall(t);
+
+	if (m || n_memories == sizeof(memories) / sizeof(memories[0]))
+		return m;
+	m = &memories[n_memories++];
+	m->path = strdup(t->module->path);
+	memcpy(m->label, t->info.label, 32);
+	memcpy(m->serial, t->info.serialNumber, 16);
+	return m;
+}
 
 static bool
 was_refused(const struct token *t)
 {
-	for (size_t i = 0; i < n_refused; i++) {
-		if ((!refused[i].path || strcmp(refused[i].path, t->module->path) == 0) &&
-			memcmp(refused[i].label, t->info.label, 32) == 0 &&
-			memcmp(refused[i].serial, t->info.serialNumber, 16) == 0)
-			return true;
-	}
-	return n_refused == sizeof(refused) / sizeof(refused[0]);
+	const struct memory *m = recall(t);
+
+	return refusal_forgotten || (m && m->refused);
 }
 
 static void
 remember_refusal(const struct token *t)
 {
-	if (was_refused(t))
+	struct memory *m = memory_of(t);
+
+	if (m)
+		m->refused = true;
+	else
+		refusal_forgotten = true;
+}
+
+static void
+remember_taken(const struct token *t, const char *pin)
+{
+	struct memory *m = t->module->tpm ? memory_of(t) : NULL;
+
+	if (!m)
 		return;
-	/* Without memory for the path, label and serial number alone count: it errs to safety. */
-	refused[n_refused].path = strdup(t->module->path);
-	memcpy(refused[n_refused].label, t->info.label, 32);
-	memcpy(refused[n_refused].serial, t->info.serialNumber, 16);
-	n_refused++;
+	m->doubted = false;
+	if (m->taken && strcmp(m->taken, pin) == 0)
+		return;
+	secret_free(m->taken);
+	m->taken = secret_dup(pin);
+}
+
+/*
+ * Whether a refusal says nothing yet. tpm2-pkcs11 blames the PIN for whatever its TPM answers when
+ * it is to unseal the token's key: one that was reset, or flushed by another program, between two
+ * commands of a login is no reason to stop for good. So a PIN that it took before is offered once
+ * more.
+ */
+static bool
+may_doubt(const struct token *t, const char *pin)
+{
+	struct memory *m = recall(t);
+
+	if (!m || !m->taken || m->doubted || strcmp(m->taken, pin) != 0)
+		return false;
+	m->doubted = true;
+	return true;
 }
 
 static int
@@ -100,9 +166,16 @@ offer(struct token *t, char **pin, struct fault *f)
 			secret_free(t->pin);
 			t->pin = TAKE(*pin);
 		}
+		remember_taken(t, t->pin);
 		t->logged_in = true;
 		return 0;
 	case CKR_PIN_INCORRECT:
+		if (may_doubt(t, *pin))
+			return fault_set(f, FAULT_TOKEN,
+				"token '%s' refuses the PIN that it took before; its TPM may have "
+				"failed meanwhile: it may be offered once more",
+				t->label);
+		/* fall through */
 	case CKR_PIN_INVALID:
 	case CKR_PIN_LEN_RANGE:
 	case CKR_PIN_EXPIRED:

@@ -55,7 +55,9 @@ void token_close(struct token *token);
 
 /*
  * Logs in as the user, once; again is no work. The PIN is read when it is first needed, offered
- * once, and wiped. A token that says its next wrong PIN locks it is not offered one.
+ * once, and wiped. A token that says its next wrong PIN locks it is not offered one. What
+ * tpm2-pkcs11 took before in this process is offered to it once more (FAULT_TOKEN), for it blames
+ * the PIN for a TPM that fails too.
  *
  * Returns 0; else FAULT_PIN (wrong, too short, or on the last try), FAULT_LOCKED, FAULT_CONFIG
  * when there is no PIN to be had, FAULT_TOKEN.  Blocks: on the terminal, on the module.

@@ -70,6 +70,7 @@ struct mock {
 	CK_ULONG n_slots;
 	char label[33];
 	char pin[64];
+	char maker[33];
 	char log[4096];
 	char store[4096];
 	CK_FLAGS flags;

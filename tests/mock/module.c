@@ -3,6 +3,8 @@
  *
  *   MOCK_PKCS11_LABEL   the token's label; "mock"
  *   MOCK_PKCS11_PIN     the user's PIN; "1234". The security officer's is "4321"
+ *   MOCK_PKCS11_MAKER   the module's manufacturer; "p11-gateway". With "tpm2" in it, it is taken
+ *                       for tpm2-pkcs11
  *   MOCK_PKCS11_TWIN    "1": a second slot with a token of the same label
  *   MOCK_PKCS11_FLAGS   token flags to show besides its own: USER_PIN_FINAL_TRY,...
  *   MOCK_PKCS11_STORE   a file for the objects; without one they last as long as the process
@@ -114,6 +116,7 @@ read_environment(void)
 		!read_setting("MOCK_PKCS11_STORE", "", store, sizeof(store)) ||
 		!read_setting("MOCK_PKCS11_LABEL", "mock", mock.label, sizeof(mock.label)) ||
 		!read_setting("MOCK_PKCS11_PIN", "1234", mock.pin, sizeof(mock.pin)) ||
+		!read_setting("MOCK_PKCS11_MAKER", "p11-gateway", mock.maker, sizeof(mock.maker)) ||
 		!read_flags() || !read_faults())
 		return false;
 	mock.n_slots = twin && strcmp(twin, "1") == 0 ? 2 : 1;
@@ -171,7 +174,7 @@ get_info(CK_INFO *info)
 	if (!info)
 		return CKR_ARGUMENTS_BAD;
 	*info = (CK_INFO){.cryptokiVersion = {2, 40}, .libraryVersion = {1, 0}};
-	PAD(info->manufacturerID, "p11-gateway");
+	PAD(info->manufacturerID, mock.maker);
 	PAD(info->libraryDescription, "mock token for tests");
 	return CKR_OK;
 }

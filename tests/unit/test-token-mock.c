@@ -149,6 +149,73 @@ wrong_pin_is_one_login(void **state)
 	in_a_process(wrong_pin, "", "");
 }
 
+/* tpm2-pkcs11 says CKR_PIN_INCORRECT also when its TPM was reset in the middle of a login. */
+static void
+doubted(void)
+{
+	AUTO(auto_token) struct token *token = NULL;
+	struct fault f = FAULT_INIT;
+
+	setenv("MOCK_PKCS11_MAKER", "tpm2-software.github.io", 1);
+	token = opened("pkcs11:token=mock");
+	expect_ok(token_login(token, &f), &f);
+	expect_fault(token_relogin(token, &f), &f, FAULT_TOKEN);
+	expect_ok(token_relogin(token, &f), &f);
+	expect_fault(token_relogin(token, &f), &f, FAULT_TOKEN);
+	expect_fault(token_relogin(token, &f), &f, FAULT_PIN);
+	expect_fault(token_relogin(token, &f), &f, FAULT_PIN);
+	expect(logged("C_Login") == 5);
+}
+
+/* Another PIN than the one that it took is refused for good, and so is any by another module. */
+static void
+not_doubted(void)
+{
+	struct fault f = FAULT_INIT;
+
+	for (int i = 0; i < 2; i++) {
+		struct token *token = opened("pkcs11:token=mock");
+
+		if (i > 0)
+			setenv("TEST_PIN", "9999", 1);
+		if (i == 0)
+			expect_ok(token_login(token, &f), &f);
+		else
+			expect_fault(token_login(token, &f), &f, FAULT_PIN);
+		token_close(token);
+	}
+	expect(logged("C_Login") == 2);
+}
+
+static void
+not_doubted_of_a_tpm(void)
+{
+	setenv("MOCK_PKCS11_MAKER", "tpm2-software.github.io", 1);
+	not_doubted();
+}
+
+static void
+refused_by_another(void)
+{
+	AUTO(auto_token) struct token *token = opened("pkcs11:token=mock");
+	struct fault f = FAULT_INIT;
+
+	expect_ok(token_login(token, &f), &f);
+	expect_fault(token_relogin(token, &f), &f, FAULT_PIN);
+	expect_fault(token_relogin(token, &f), &f, FAULT_PIN);
+	expect(logged("C_Login") == 2);
+}
+
+static void
+a_tpm_may_refuse_once_what_it_took(void **state)
+{
+	(void)state;
+	in_a_process(doubted, "C_Login=PIN_INCORRECT@2,C_Login=PIN_INCORRECT@4-", "");
+	in_a_process(not_doubted_of_a_tpm, "", "");
+	in_a_process(not_doubted, "", "");
+	in_a_process(refused_by_another, "C_Login=PIN_INCORRECT@2-", "");
+}
+
 static void
 no_login(void)
 {
@@ -394,6 +461,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_pin_is_one_login),
+		cmocka_unit_test(a_tpm_may_refuse_once_what_it_took),
 		cmocka_unit_test(last_try_and_locked_are_no_login),
 		cmocka_unit_test(a_low_count_still_lets_the_right_pin_in),
 		cmocka_unit_test(locked_says_so),
