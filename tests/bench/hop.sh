@@ -64,23 +64,6 @@ stop_gateway()
 	wait "$gateway" 2>/dev/null || true
 }
 
-# rates WHAT: both ways in turn
-rates()
-{
-	rm -f "$work/ours" "$work/theirs" "$work/ratios"
-	i=0
-	while [ $i -lt "$rounds" ]; do
-		a=$("$hop" rate --from "$site_port" --to "$up_port" --topic ours --messages 50000)
-		b=$("$hop" rate --from "$bridge_port" --to "$up_port" --topic theirs --messages 50000)
-		echo "$a" >>"$work/ours"
-		echo "$b" >>"$work/theirs"
-		echo "$a $b" | awk '{ printf "%.3f\n", $1 / $2 }' >>"$work/ratios"
-		i=$((i + 1))
-	done
-	row "$1" "mosquitto's own bridge" "$(median "$work/ours")" "$(median "$work/theirs")" \
-		"$(median "$work/ratios")" ">= 1.0"
-}
-
 # column FILE N: the middle one of that column
 column()
 {
@@ -88,46 +71,34 @@ column()
 	median "$work/column"
 }
 
-# least_row FILE WHAT THEIRS COLUMN: beside the bridge
-least_row()
+# beside WHAT OURS BRIDGE COLUMN TARGET: the middle ones of two files
+beside()
 {
-	least=$(column "$work/$1" "$4")
-	row "$2" "mosquitto's own bridge" "$least" "$3" \
-		"$(echo "$least $3" | awk '{ printf "%.3f", $1 / $2 }')" "report"
+	a=$(column "$work/$2" "$4")
+	b=$(column "$work/$3" "$4")
+	row "$1" "mosquitto's own bridge" "$a" "$b" \
+		"$(echo "$a $b" | awk '{ printf "%.3f", $1 / $2 }')" "$5"
 }
 
-# latencies WHAT: at 1,000 messages a second; also what a gateway that is not part of the broker costs
-# at least: of the bridge with a process between that only passes bytes on, and of one that only takes
-# messages from a spool to the cloud, in the clear
-latencies()
+# end_process PID
+end_process()
 {
-	rm -f "$work/ours" "$work/theirs" "$work/relayed" "$work/tailed"
-	i=0
-	while [ $i -lt "$rounds" ]; do
-		"$hop" latency --rate 1000 --messages 2000 --from "$site_port" --to "$up_port" \
-			--topic ours >>"$work/ours"
-		"$hop" latency --rate 1000 --messages 2000 --from "$bridge_port" --to "$up_port" \
-			--topic theirs >>"$work/theirs"
-		"$hop" latency --rate 1000 --messages 2000 --from "$relayed_port" --to "$up_port" \
-			--topic relayed >>"$work/relayed"
-		"$hop" latency --rate 1000 --messages 2000 --from "$tailed_port" --to "$up_port" \
-			--topic least >>"$work/tailed"
-		i=$((i + 1))
-	done
-	for n in 1 2; do
-		half=p50 target='<= 1.2'
-		[ $n = 1 ] || half=p99 target='<= 1.5'
-		a=$(column "$work/ours" $n)
-		b=$(column "$work/theirs" $n)
-		row "$1, us, $half" "mosquitto's own bridge" "$a" "$b" \
-			"$(echo "$a $b" | awk '{ printf "%.3f", $1 / $2 }')" "$target"
-		least_row relayed "the bridge through a bare relay, us, $half" "$b" $n
-		least_row tailed "a bare reader of the spool, plain, us, $half" "$b" $n
-	done
+	kill "$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
 }
 
-# hop_rows plain|tls: sets up both ways, which stay
-hop_rows()
+# start_site: the site's broker that has our plugin
+start_site()
+{
+	hop_site_conf "$spool" ours >"$work/site.conf"
+	start_broker site
+	site_port=$port
+	site_pid=$pid
+}
+
+# start_ways plain|tls: ours, the bridge, and the bridge with a process between that only passes
+# bytes on
+start_ways()
 {
 	cloud_port=$up_port scheme=mqtt
 	[ "$1" = plain ] || cloud_port=$tls_port scheme=mqtts
@@ -143,17 +114,60 @@ hop_rows()
 	start_broker relayed
 	relayed_port=$port
 	relayed_pid=$pid
+	start_site
 	start_gateway "$scheme://127.0.0.1:$cloud_port"
-	rates "site to cloud, $1, QoS 1, 256 B, messages/s"
-	latencies "the same way at 1,000/s, $1"
-	row "KiB of memory of p11-gateway run, $1" "the bridging broker" "$(rss "$gateway")" \
-		"$(rss "$bridge_pid")" "$(echo "$(rss "$gateway") $(rss "$bridge_pid")" |
-			awk '{ printf "%.3f", $1 / $2 }')" "report"
+}
+
+end_ways()
+{
 	stop_gateway
-	for bridge in "$bridge_pid" "$relayed_pid" "$relay_pid"; do
-		kill "$bridge" 2>/dev/null || true
-		wait "$bridge" 2>/dev/null || true
+	for process in "$site_pid" "$bridge_pid" "$relayed_pid" "$relay_pid"; do
+		end_process "$process"
 	done
+}
+
+# rate WAY PORT TOPIC
+rate()
+{
+	"$hop" rate --from "$2" --to "$up_port" --topic "$3" --messages 50000 >>"$work/rate.$1"
+}
+
+# latency WAY PORT TOPIC: at 1,000 messages a second
+latency()
+{
+	"$hop" latency --rate 1000 --messages 2000 --from "$2" --to "$up_port" --topic "$3" \
+		>>"$work/latency.$1"
+}
+
+# hop_rows plain|tls: each round with new processes, for where they come to lie in memory and on the
+# processors decides more than what is compared. The relay is the least that a gateway costs that is
+# not part of the broker; so is, in the clear, one that only takes messages from a spool to the cloud.
+hop_rows()
+{
+	rm -f "$work"/rate.* "$work"/latency.* "$work"/rss.*
+	i=0
+	while [ $i -lt "$rounds" ]; do
+		start_ways "$1"
+		rate ours "$site_port" ours
+		rate bridge "$bridge_port" theirs
+		latency ours "$site_port" ours
+		latency bridge "$bridge_port" theirs
+		latency relayed "$relayed_port" relayed
+		latency tailed "$tailed_port" least
+		rss "$gateway" >>"$work/rss.ours"
+		rss "$bridge_pid" >>"$work/rss.bridge"
+		end_ways
+		i=$((i + 1))
+	done
+	beside "site to cloud, $1, QoS 1, 256 B, messages/s" rate.ours rate.bridge 1 ">= 1.0"
+	for n in 1 2; do
+		half=p50 target='<= 1.2'
+		[ $n = 1 ] || half=p99 target='<= 1.5'
+		beside "the same way at 1,000/s, $1, us, $half" latency.ours latency.bridge $n "$target"
+		beside "the bridge through a bare relay, us, $half" latency.relayed latency.bridge $n report
+		beside "a bare reader of the spool, plain, us, $half" latency.tailed latency.bridge $n report
+	done
+	beside "KiB of memory of p11-gateway run, $1" rss.ours rss.bridge 1 report
 }
 
 # drain N URL: a backlog of so many, to that broker; sets $drained to messages a second, $peak to KiB at most
@@ -242,9 +256,6 @@ hop_part()
 	start_broker up
 	up_port=$port
 	printf 'pattern readwrite #\n' >"$work/hop.acl"
-	hop_site_conf "$spool" ours >"$work/site.conf"
-	start_broker site
-	site_port=$port
 	hop_site_conf "$work/least" least >"$work/tailed.conf"
 	start_broker tailed
 	tailed_port=$port
@@ -256,6 +267,7 @@ hop_part()
 	"$build/p11-gateway" keygen --key "$hop_key" --type ec:p256 >/dev/null 2>&1
 	hop_rows plain
 	hop_rows tls
+	start_site
 	backlog_rows plain "mqtt://127.0.0.1:$up_port"
 	backlog_rows tls "mqtts://127.0.0.1:$tls_port"
 	crowd_row
