@@ -63,6 +63,14 @@ hang_up(void)
 	shutdown(stream.fd, SHUT_RDWR);
 }
 
+/* What others left would be taken for ours; a clean queue is seen sooner than cleaned. */
+static void
+forget_errors(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
+
 /* --- begin and end --------------------------------------------------------------------------- */
 
 int
@@ -87,13 +95,14 @@ stream_connect(int fd, const struct sockaddr *address, socklen_t len)
 
 /*
  * The handshake reads by itself, and no more than its own. There is one: another in the middle
- * would have writing wait for reading.
+ * would have writing wait for reading. paho's callback only has words for a trace of each record.
  */
 int
 stream_ssl_connect(SSL *ssl)
 {
 	int rc;
 
+	SSL_set_msg_callback(ssl, NULL);
 	SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
 	rc = SSL_connect(ssl);
 	stream.readable = false;
@@ -110,7 +119,7 @@ stream_ssl_shutdown(SSL *ssl)
 		stream.broken = true;
 		stream.ssl = NULL;
 	}
-	ERR_clear_error();
+	forget_errors();
 	return SSL_shutdown(ssl);
 }
 
@@ -166,7 +175,7 @@ read_records(SSL *ssl, char *to, int size)
 		SSL_set_read_ahead(ssl, 1);
 	stream.ssl = ssl;
 	do {
-		ERR_clear_error();
+		forget_errors();
 		got = SSL_read(ssl, to + len, size - len);
 		if (got > 0)
 			len += got;
@@ -175,7 +184,7 @@ read_records(SSL *ssl, char *to, int size)
 		stream.readable = false;
 	if (!len)
 		return got;
-	ERR_clear_error();
+	forget_errors();
 	return len;
 }
 
@@ -352,12 +361,12 @@ write_some(void)
 		size_t len = stream.out_len < RECORD_MAX ? stream.out_len : RECORD_MAX;
 		int why;
 
-		ERR_clear_error();
+		forget_errors();
 		sent = SSL_write(stream.ssl, from, (int)len);
 		if (sent > 0)
 			return sent;
 		why = SSL_get_error(stream.ssl, (int)sent);
-		ERR_clear_error();
+		forget_errors();
 		return why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ ? 0 : -1;
 	}
 	do
