@@ -39,10 +39,16 @@ hop_site_conf()
 	printf 'plugin_opt_front /dev/shm\nplugin_opt_topic %s\n' "$2"
 }
 
-# start_gateway URL: scheduled as its unit has it
+# as_unit PROGRAM [ARGUMENT...]: scheduled as the gateway's unit has it, where one may
+as_unit()
+{
+	exec nice -n -5 chrt --batch 0 "$@"
+}
+
+# start_gateway URL
 start_gateway()
 {
-	chrt --batch 0 "$build/p11-gateway" run --token.key="$hop_key" --uplink.url="$1" \
+	as_unit "$build/p11-gateway" run --token.key="$hop_key" --uplink.url="$1" \
 		--uplink.ca-file="$work/up.crt" --uplink.profile=generic --uplink.device=bench \
 		--site.socket="$spool.sock" --site.out='ours 1' --spool.path="$spool" \
 		--status.socket="$work/status" >"$work/gateway.log" 2>&1 &
@@ -259,7 +265,7 @@ hop_part()
 	hop_site_conf "$work/least" least >"$work/tailed.conf"
 	start_broker tailed
 	tailed_port=$port
-	chrt --batch 0 "$hop" tail --spool "$work/least" --to "$up_port" &
+	as_unit "$hop" tail --spool "$work/least" --to "$up_port" &
 	pids="$pids $!"
 	# shellcheck source=/dev/null
 	. "$work/softhsm/env"
