@@ -100,6 +100,8 @@ one_round()
 	2) restart_cloud ;;
 	3) restart_all ;;
 	4)
+		# One that has not logged in yet takes a TPM that is reset meanwhile for a wrong PIN.
+		wait_for 60 gateway_is up
 		kill_tpm
 		begin_tpm
 		;;
