@@ -150,6 +150,19 @@ get_pin(struct token *t, char **ret_pin, struct fault *f)
 	return *ret_pin ? 0 : fault_nomem(f);
 }
 
+static int
+refused(const struct token *t, const char *pin, CK_RV rv, struct fault *f)
+{
+	if (rv == CKR_PIN_INCORRECT && may_doubt(t, pin))
+		return fault_set(f, FAULT_TOKEN,
+			"token '%s' refuses the PIN that it took before; its TPM may have failed "
+			"meanwhile: it may be offered once more",
+			t->label);
+	remember_refusal(t);
+	fault_pkcs11(f, "C_Login", rv);
+	return fault_prefix(f, "token '%s', PIN offered once and not again", t->label);
+}
+
 /* Offers one PIN, once; keeps it when the token takes it. */
 static int
 offer(struct token *t, char **pin, struct fault *f)
@@ -170,18 +183,10 @@ offer(struct token *t, char **pin, struct fault *f)
 		t->logged_in = true;
 		return 0;
 	case CKR_PIN_INCORRECT:
-		if (may_doubt(t, *pin))
-			return fault_set(f, FAULT_TOKEN,
-				"token '%s' refuses the PIN that it took before; its TPM may have "
-				"failed meanwhile: it may be offered once more",
-				t->label);
-		/* fall through */
 	case CKR_PIN_INVALID:
 	case CKR_PIN_LEN_RANGE:
 	case CKR_PIN_EXPIRED:
-		remember_refusal(t);
-		fault_pkcs11(f, "C_Login", rv);
-		return fault_prefix(f, "token '%s', PIN offered once and not again", t->label);
+		return refused(t, *pin, rv, f);
 	default:
 		fault_pkcs11(f, "C_Login", rv);
 		return fault_prefix(f, "token '%s'", t->label);
