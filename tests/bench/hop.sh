@@ -145,21 +145,31 @@ latency()
 		>>"$work/latency.$1"
 }
 
+# turn: each way once after the other
+turn()
+{
+	rate ours "$site_port" ours
+	rate bridge "$bridge_port" theirs
+	latency ours "$site_port" ours
+	latency bridge "$bridge_port" theirs
+	latency relayed "$relayed_port" relayed
+	latency tailed "$tailed_port" least
+}
+
 # hop_rows plain|tls: each round with new processes, for where they come to lie in memory and on the
-# processors decides more than what is compared. The relay is the least that a gateway costs that is
-# not part of the broker; so is, in the clear, one that only takes messages from a spool to the cloud.
+# processors decides more than what is compared; their first messages, which touch all for the first
+# time, are not counted. The relay is the least that a gateway costs that is not part of the broker;
+# so is, in the clear, one that only takes messages from a spool to the cloud.
 hop_rows()
 {
 	rm -f "$work"/rate.* "$work"/latency.* "$work"/rss.*
 	i=0
 	while [ $i -lt "$rounds" ]; do
 		start_ways "$1"
-		rate ours "$site_port" ours
-		rate bridge "$bridge_port" theirs
-		latency ours "$site_port" ours
-		latency bridge "$bridge_port" theirs
-		latency relayed "$relayed_port" relayed
-		latency tailed "$tailed_port" least
+		rate cold "$site_port" ours
+		rate cold "$bridge_port" theirs
+		turn
+		turn
 		rss "$gateway" >>"$work/rss.ours"
 		rss "$bridge_pid" >>"$work/rss.bridge"
 		end_ways
