@@ -18,11 +18,17 @@ die()
 	exit 1
 }
 
+# end_process PID
+end_process()
+{
+	kill "$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+}
+
 finish()
 {
 	for pid in $pids; do
-		kill "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
+		end_process "$pid"
 	done
 	"$top/pkcs11-setup/swtpm" stop --dir "$work/swtpm" >/dev/null 2>&1 || true
 	rm -rf "$work"
@@ -34,6 +40,12 @@ row()
 	printf '%-44s %-26s %9s %9s %6s  %s\n' "$@"
 	printf '  {"what": "%s", "beside": "%s", "ours": %s, "theirs": %s, "ratio": %s, "target": "%s"},\n' \
 		"$@" >>"$work/rows"
+}
+
+# compare WHAT BESIDE OURS THEIRS TARGET: a row with the ratio of the two
+compare()
+{
+	row "$1" "$2" "$3" "$4" "$(echo "$3 $4" | awk '{ printf "%.3f", $1 / $2 }')" "$5"
 }
 
 # The middle one of the lines of a file.
@@ -287,8 +299,7 @@ memory_row()
 	anyone_conf >"$work/anyone.conf"
 	ours=$(memory_of crowded)
 	theirs=$(memory_of anyone)
-	row "bytes of memory a connected device" "the same broker without" "$ours" "$theirs" \
-		"$(echo "$ours $theirs" | awk '{ printf "%.3f", $1 / $2 }')" "report"
+	compare "bytes of memory a connected device" "the same broker without" "$ours" "$theirs" report
 	export P11_REGISTRY_PROJECT=bench
 }
 

@@ -33,11 +33,9 @@ start_rows()
 		ours=$(took in_token $name "$build/p11-gateway" publish --key "$key" \
 			--url "mqtts://127.0.0.1:$tls_port" --ca-file "$work/up.crt" --project p \
 			--region r --registry bench --device dev0 -m x)
-		row "ms to the first PUBACK, $name" "mosquitto_pub, a key file" "$ours" "$theirs" \
-			"$(echo "$ours $theirs" | awk '{ printf "%.3f", $1 / $2 }')" "report"
+		compare "ms to the first PUBACK, $name" "mosquitto_pub, a key file" "$ours" "$theirs" report
 		signs=$(took in_token $name "$build/p11-gateway" jwt --key "$key" --aud p)
-		row "ms of it to open the token and sign" "the whole" "$signs" "$ours" \
-			"$(echo "$signs $ours" | awk '{ printf "%.3f", $1 / $2 }')" "report"
+		compare "ms of it to open the token and sign" "the whole" "$signs" "$ours" report
 	done
 }
 
