@@ -88,28 +88,11 @@ remember_taken(const struct token *t, const char *pin)
 	m->taken = secret_dup(pin);
 }
 
-/*
- * Whether a refusal says nothing yet. tpm2-pkcs11 blames the PIN for whatever its TPM answers when
- * it is to unseal the token's key: one that was reset, or flushed by another program, between two
- * commands of a login is no reason to stop for good. So a PIN that it took before is offered once
- * more.
- */
-static bool
-may_doubt(const struct token *t, const char *pin)
-{
-	struct memory *m = recall(t);
-
-	if (!m || !m->taken || m->doubted || strcmp(m->taken, pin) != 0)
-		return false;
-	m->doubted = true;
-	return true;
-}
-
 static int
 refuse_again(const struct token *t, struct fault *f)
 {
 	return fault_set(f, FAULT_PIN,
-		"token '%s' refuses the PIN; it was offered once and will not be offered again: "
+		"token '%s' refuses the PIN, which will not be offered again: "
 		"mend pin-source, then start again",
 		t->label);
 }
@@ -150,17 +133,28 @@ get_pin(struct token *t, char **ret_pin, struct fault *f)
 	return *ret_pin ? 0 : fault_nomem(f);
 }
 
+/*
+ * tpm2-pkcs11 blames the PIN for whatever its TPM answers when it is to unseal the token's key: one
+ * that was reset, or flushed by another program, between two commands of a login is no reason to
+ * stop for good. So a PIN that it took before may be offered once more.
+ */
 static int
 refused(const struct token *t, const char *pin, CK_RV rv, struct fault *f)
 {
-	if (rv == CKR_PIN_INCORRECT && may_doubt(t, pin))
+	struct memory *m = recall(t);
+	bool took = m && m->taken && strcmp(m->taken, pin) == 0;
+
+	if (rv == CKR_PIN_INCORRECT && took && !m->doubted) {
+		m->doubted = true;
 		return fault_set(f, FAULT_TOKEN,
 			"token '%s' refuses the PIN that it took before; its TPM may have failed "
 			"meanwhile: it may be offered once more",
 			t->label);
+	}
 	remember_refusal(t);
 	fault_pkcs11(f, "C_Login", rv);
-	return fault_prefix(f, "token '%s', PIN offered once and not again", t->label);
+	return fault_prefix(f, "token '%s', PIN offered %s and not again", t->label,
+		took && m->doubted ? "twice" : "once");
 }
 
 /* Offers one PIN, once; keeps it when the token takes it. */
