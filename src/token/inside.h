@@ -86,15 +86,16 @@ void module_unlock(void);
 /*
  * Calls visit for each initialised token of a module that the URI matches, until it returns
  * non-zero, which is then returned.
- *
- * path  the module's file
  */
-typedef int slot_visit(CK_FUNCTION_LIST *api, const char *path, CK_SLOT_ID slot,
-	const CK_TOKEN_INFO *info, void *with, struct fault *f);
-int slots_each(CK_FUNCTION_LIST *api, const char *path, P11KitUri *uri, slot_visit *visit,
+typedef int slot_visit(const struct module *module, CK_SLOT_ID slot, const CK_TOKEN_INFO *info,
 	void *with, struct fault *f);
+int slots_each(
+	struct module *module, P11KitUri *uri, slot_visit *visit, void *with, struct fault *f);
 
-/* The same over all modules that p11-kit knows, but for its stores of trusted certificates. */
+/*
+ * The same over all modules that p11-kit knows, but for its stores of trusted certificates and for
+ * those that do not start.
+ */
 int slots_each_everywhere(P11KitUri *uri, slot_visit *visit, void *with, struct fault *f);
 
 /* token.c */

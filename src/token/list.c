@@ -180,15 +180,15 @@ tell_token(const CK_TOKEN_INFO *info, const struct walk *w, struct fault *f)
 }
 
 static int
-visit(CK_FUNCTION_LIST *api, const char *path, CK_SLOT_ID slot, const CK_TOKEN_INFO *info,
-	void *with, struct fault *f)
+visit(const struct module *module, CK_SLOT_ID slot, const CK_TOKEN_INFO *info, void *with,
+	struct fault *f)
 {
+	CK_FUNCTION_LIST *api = module->api;
 	const struct walk *w = with;
 	CK_SESSION_HANDLE session;
 	CK_RV rv;
 	int status;
 
-	(void)path;
 	status = tell_token(info, w, f);
 	if (status)
 		return status;
@@ -239,5 +239,5 @@ token_list(const char *uri, const struct token_source *source, bool login,
 		return slots_each_everywhere(parsed, visit, &w, f);
 	if (w.named && !w.module_name)
 		w.module_path = module->path;
-	return slots_each(module->api, module->path, parsed, visit, &w, f);
+	return slots_each(module, parsed, visit, &w, f);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "token/ckr.h"
 
 /* Slots of a module that we look at. */
@@ -32,13 +33,6 @@ free_modules(CK_FUNCTION_LIST ***list)
 {
 	if (*list)
 		p11_kit_modules_release(*list);
-}
-
-static void
-finalize_modules(CK_FUNCTION_LIST ***list)
-{
-	if (*list)
-		p11_kit_modules_finalize_and_release(*list);
 }
 
 /* What goes wrong is told once, by us; whoever wants the TPM's own words sets the variable. */
@@ -243,10 +237,10 @@ module_open_named(P11KitUri *uri, const struct token_source *source, struct modu
 }
 
 int
-slots_each(CK_FUNCTION_LIST *api, const char *path, P11KitUri *uri, slot_visit *visit, void *with,
-	struct fault *f)
+slots_each(struct module *module, P11KitUri *uri, slot_visit *visit, void *with, struct fault *f)
 {
 	AUTO(auto_free) CK_SLOT_ID *slots = NULL;
+	CK_FUNCTION_LIST *api = module->api;
 	CK_ULONG n = 0;
 	CK_RV rv;
 
@@ -257,7 +251,8 @@ slots_each(CK_FUNCTION_LIST *api, const char *path, P11KitUri *uri, slot_visit *
 		if (rv != CKR_OK || n == 0)
 			break;
 		if (n > SLOTS_MAX)
-			return fault_set(f, FAULT_TOKEN, "module '%s' has too many slots", path);
+			return fault_set(
+				f, FAULT_TOKEN, "module '%s' has too many slots", module->path);
 		grown = reallocarray(slots, n, sizeof(*slots));
 		if (!grown)
 			return fault_nomem(f);
@@ -274,7 +269,7 @@ slots_each(CK_FUNCTION_LIST *api, const char *path, P11KitUri *uri, slot_visit *
 		if (rv != CKR_OK || !(info.flags & CKF_TOKEN_INITIALIZED) ||
 			!p11_kit_uri_match_token_info(uri, &info))
 			continue;
-		status = visit(api, path, slots[i], &info, with, f);
+		status = visit(module, slots[i], &info, with, f);
 		if (status)
 			return status;
 	}
@@ -284,20 +279,26 @@ slots_each(CK_FUNCTION_LIST *api, const char *path, P11KitUri *uri, slot_visit *
 int
 slots_each_everywhere(P11KitUri *uri, slot_visit *visit, void *with, struct fault *f)
 {
-	AUTO(finalize_modules) CK_FUNCTION_LIST **list = NULL;
+	AUTO(free_modules) CK_FUNCTION_LIST **list = NULL;
 
 	be_quiet();
-	list = p11_kit_modules_load_and_initialize(0);
+	list = p11_kit_modules_load(NULL, 0);
 	if (!list)
 		return fault_set(f, FAULT_NOTFOUND,
 			"p11-kit finds no PKCS#11 module: name one (see `p11-kit list-modules`)");
 	for (size_t i = 0; list[i]; i++) {
 		AUTO(auto_free) char *path = p11_kit_module_get_filename(list[i]);
+		AUTO(auto_module) struct module *module = NULL;
+		struct fault why = FAULT_INIT;
 		int status;
 
 		if (!path || (p11_kit_module_get_flags(list[i]) & P11_KIT_MODULE_TRUSTED))
 			continue;
-		status = slots_each(list[i], path, uri, visit, with, f);
+		if (module_open(path, &module, &why)) {
+			log_debug("passed over: %s", why.text);
+			continue;
+		}
+		status = slots_each(module, uri, visit, with, f);
 		if (status)
 			return status;
 	}

@@ -23,15 +23,14 @@ matches_clear(struct matches *m)
 }
 
 static int
-match(CK_FUNCTION_LIST *api, const char *path, CK_SLOT_ID slot, const CK_TOKEN_INFO *info,
-	void *with, struct fault *f)
+match(const struct module *module, CK_SLOT_ID slot, const CK_TOKEN_INFO *info, void *with,
+	struct fault *f)
 {
 	struct uri_parts parts = {.token = info, .class = CK_UNAVAILABLE_INFORMATION};
 	AUTO(auto_free) char *uri = NULL;
 	struct matches *m = with;
 	size_t used = strlen(m->text);
 
-	(void)api;
 	if (uri_format(&parts, &uri, f))
 		return -1;
 	snprintf(m->text + used, sizeof(m->text) - used, "%s%s", used ? " " : "", uri + 7);
@@ -39,7 +38,7 @@ match(CK_FUNCTION_LIST *api, const char *path, CK_SLOT_ID slot, const CK_TOKEN_I
 		return 0;
 	m->slot = slot;
 	m->info = *info;
-	m->path = strdup(path);
+	m->path = strdup(module->path);
 	return m->path ? 0 : fault_nomem(f);
 }
 
@@ -79,8 +78,7 @@ locate(struct token *t, const struct token_source *source, struct fault *f)
 			module_open(all.path, &t->module, f))
 			return -1;
 	}
-	if (slots_each(t->module->api, t->module->path, t->uri, match, &here, f) ||
-		only_one(&here, t->uri, f))
+	if (slots_each(t->module, t->uri, match, &here, f) || only_one(&here, t->uri, f))
 		return -1;
 	t->slot = here.slot;
 	t->info = here.info;
