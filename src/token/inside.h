@@ -54,12 +54,15 @@ struct libp11;
  * path    of its file
  * api     p11-kit's view of it
  * tpm     it is tpm2-pkcs11: few places for keys in the device, freed by a new login
+ * torn    it is SoftHSM, which writes a token's file at each login, so that another process may
+ *         read half of it: what it then says of the token it says until its C_Finalize
  * libp11  the other user of the module, made when the first key is lent; key.c's
  */
 struct module {
 	char *path;
 	CK_FUNCTION_LIST *api;
 	bool tpm;
+	bool torn;
 	struct libp11 *libp11;
 	unsigned refs;
 	struct module *next;
@@ -78,6 +81,17 @@ int module_open(const char *path, struct module **ret_module, struct fault *f);
 void module_close(struct module *module);
 
 AUTO_DEFINE(module, struct module, module_close);
+
+/*
+ * Waits a moment for another process to have written what this one read half of, then has the
+ * module begin anew, which ends its sessions. The caller has lent no key of it.
+ *
+ * tries  how often that was done, 0 at first; counted here
+ *
+ * Returns whether it has: not when the module is not of that kind, when it was done often enough,
+ * or when somebody else in the process uses it.
+ */
+bool module_begin_anew(struct module *module, int *tries);
 
 /* Guards the list of modules and the counts of references, for a key may be freed in any thread. */
 void module_lock(void);
@@ -120,6 +134,12 @@ struct token {
 };
 
 void token_ref(struct token *token);
+
+/*
+ * As module_begin_anew, with a new session in the token, which is not logged in; not while a key of
+ * the token is lent.
+ */
+bool token_begin_anew(struct token *token, int *tries);
 
 /* The URI of something in the token, as the user would name it. */
 int token_uri_of(const struct token *token, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *label,

@@ -123,6 +123,18 @@ check_flags(const struct token *t, const CK_TOKEN_INFO *info, struct fault *f)
 }
 
 static int
+read_info(struct token *t, CK_TOKEN_INFO *info, struct fault *f)
+{
+	CK_RV rv;
+	int tries = 0;
+
+	do
+		rv = t->module->api->C_GetTokenInfo(t->slot, info);
+	while (rv != CKR_OK && token_begin_anew(t, &tries));
+	return rv == CKR_OK ? 0 : fault_pkcs11(f, "C_GetTokenInfo", rv);
+}
+
+static int
 get_pin(struct token *t, char **ret_pin, struct fault *f)
 {
 	const char *value = p11_kit_uri_get_pin_value(t->uri);
@@ -157,12 +169,25 @@ refused(const struct token *t, const char *pin, CK_RV rv, struct fault *f)
 		took && m->doubted ? "twice" : "once");
 }
 
-/* Offers one PIN, once; keeps it when the token takes it. */
+/* libp11 ends our sessions too when it cannot read a token. */
+static bool
+could_not_look(CK_RV rv)
+{
+	return rv == CKR_USER_PIN_NOT_INITIALIZED || rv == CKR_GENERAL_ERROR ||
+	       rv == CKR_SESSION_HANDLE_INVALID;
+}
+
+/* Offers one PIN, once, to a token that can look at it; keeps it when the token takes it. */
 static int
 offer(struct token *t, char **pin, struct fault *f)
 {
-	CK_RV rv = t->module->api->C_Login(t->session, CKU_USER, (CK_UTF8CHAR *)*pin, strlen(*pin));
+	CK_RV rv;
+	int tries = 0;
 
+	do
+		rv = t->module->api->C_Login(
+			t->session, CKU_USER, (CK_UTF8CHAR *)*pin, strlen(*pin));
+	while (could_not_look(rv) && token_begin_anew(t, &tries));
 	switch (rv) {
 	case CKR_USER_ALREADY_LOGGED_IN:
 		/* The PIN was not looked at, so it is not one that the token took. */
@@ -199,13 +224,12 @@ token_login(struct token *token, struct fault *f)
 		return 0;
 	if (was_refused(token))
 		return refuse_again(token, f);
+	if (read_info(token, &info, f))
+		return -1;
 	/* Somebody else in the process may have logged in to it: the login is the process's. */
 	rv = token->module->api->C_GetSessionInfo(token->session, &session);
 	if (rv != CKR_OK)
 		return fault_pkcs11(f, "C_GetSessionInfo", rv);
-	rv = token->module->api->C_GetTokenInfo(token->slot, &info);
-	if (rv != CKR_OK)
-		return fault_pkcs11(f, "C_GetTokenInfo", rv);
 	if (session.state == CKS_RW_USER_FUNCTIONS || session.state == CKS_RO_USER_FUNCTIONS ||
 		!(info.flags & CKF_LOGIN_REQUIRED)) {
 		token->logged_in = true;
@@ -227,16 +251,12 @@ token_relogin(struct token *token, struct fault *f)
 {
 	AUTO(auto_secret) char *pin = NULL;
 	CK_TOKEN_INFO info;
-	CK_RV rv;
 
 	if (was_refused(token))
 		return refuse_again(token, f);
 	if (!token->pin && get_pin(token, &pin, f))
 		return -1;
-	rv = token->module->api->C_GetTokenInfo(token->slot, &info);
-	if (rv != CKR_OK)
-		return fault_pkcs11(f, "C_GetTokenInfo", rv);
-	if (check_flags(token, &info, f))
+	if (read_info(token, &info, f) || check_flags(token, &info, f))
 		return -1;
 	token->module->api->C_Logout(token->session);
 	token->logged_in = false;

@@ -6,12 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "token/ckr.h"
 
 /* Slots of a module that we look at. */
 #define SLOTS_MAX 1024
+
+/* How often a module is begun anew, and after which pause. */
+#define BEGIN_TRIES    10
+#define BEGIN_PAUSE_MS 20
 
 static struct module *modules;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -43,14 +48,16 @@ be_quiet(void)
 	setenv("TSS2_LOG", "all+NONE", 0);
 }
 
-static bool
-is_tpm(CK_FUNCTION_LIST *api)
+static void
+know_kind(struct module *m)
 {
 	CK_INFO info;
 
-	return api->C_GetInfo(&info) == CKR_OK &&
-	       (memmem(info.libraryDescription, sizeof(info.libraryDescription), "TPM", 3) ||
-		       memmem(info.manufacturerID, sizeof(info.manufacturerID), "tpm2", 4));
+	if (m->api->C_GetInfo(&info) != CKR_OK)
+		return;
+	m->tpm = memmem(info.libraryDescription, sizeof(info.libraryDescription), "TPM", 3) ||
+		 memmem(info.manufacturerID, sizeof(info.manufacturerID), "tpm2", 4);
+	m->torn = memmem(info.manufacturerID, sizeof(info.manufacturerID), "SoftHSM", 7) != NULL;
 }
 
 static void
@@ -91,7 +98,7 @@ module_start(const char *path, struct module **ret_module, struct fault *f)
 		m->path = p11_kit_module_get_filename(api);
 		if (!m->path)
 			m->path = strdup(path);
-		m->tpm = is_tpm(api);
+		know_kind(m);
 	}
 	if (!m || !m->path) {
 		p11_kit_module_finalize(api);
@@ -139,6 +146,26 @@ module_close(struct module *module)
 		module_end(module);
 	}
 	module_unlock();
+}
+
+bool
+module_begin_anew(struct module *module, int *tries)
+{
+	struct timespec pause = {0, BEGIN_PAUSE_MS * 1000000L};
+	bool begun = false;
+
+	if (!module->torn || ++*tries > BEGIN_TRIES)
+		return false;
+	nanosleep(&pause, NULL);
+	module_lock();
+	if (module->refs == 1) {
+		libp11_close(module->libp11);
+		module->libp11 = NULL;
+		p11_kit_module_finalize(module->api);
+		begun = p11_kit_module_initialize(module->api) == CKR_OK;
+	}
+	module_unlock();
+	return begun;
 }
 
 /* RFC 7512's module-name: the file's name without "lib" and without what follows the dot. */
@@ -236,8 +263,10 @@ module_open_named(P11KitUri *uri, const struct token_source *source, struct modu
 	return 0;
 }
 
-int
-slots_each(struct module *module, P11KitUri *uri, slot_visit *visit, void *with, struct fault *f)
+/* As slots_each; ret_n counts what was visited. */
+static int
+slots_visit(struct module *module, P11KitUri *uri, slot_visit *visit, void *with, size_t *ret_n,
+	struct fault *f)
 {
 	AUTO(auto_free) CK_SLOT_ID *slots = NULL;
 	CK_FUNCTION_LIST *api = module->api;
@@ -269,11 +298,24 @@ slots_each(struct module *module, P11KitUri *uri, slot_visit *visit, void *with,
 		if (rv != CKR_OK || !(info.flags & CKF_TOKEN_INITIALIZED) ||
 			!p11_kit_uri_match_token_info(uri, &info))
 			continue;
+		++*ret_n;
 		status = visit(module, slots[i], &info, with, f);
 		if (status)
 			return status;
 	}
 	return 0;
+}
+
+int
+slots_each(struct module *module, P11KitUri *uri, slot_visit *visit, void *with, struct fault *f)
+{
+	size_t n = 0;
+	int tries = 0, status;
+
+	do
+		status = slots_visit(module, uri, visit, with, &n, f);
+	while (status == 0 && n == 0 && module_begin_anew(module, &tries));
+	return status;
 }
 
 int

@@ -63,12 +63,23 @@ only_one(const struct matches *m, P11KitUri *uri, struct fault *f)
 		"no token that the URI matches is there: make one ready, or name its module");
 }
 
-/* The module and the slot of the one token that the URI matches. */
+/* The slot of the one token in the module that the URI matches. */
 static int
-locate(struct token *t, const struct token_source *source, struct fault *f)
+find_slot(struct token *t, struct fault *f)
 {
 	AUTO(matches_clear) struct matches here = {0};
 
+	if (slots_each(t->module, t->uri, match, &here, f) || only_one(&here, t->uri, f))
+		return -1;
+	t->slot = here.slot;
+	t->info = here.info;
+	return 0;
+}
+
+/* The same, and the module. */
+static int
+locate(struct token *t, const struct token_source *source, struct fault *f)
+{
 	if (module_open_named(t->uri, source, &t->module, f))
 		return -1;
 	if (!t->module) {
@@ -78,11 +89,7 @@ locate(struct token *t, const struct token_source *source, struct fault *f)
 			module_open(all.path, &t->module, f))
 			return -1;
 	}
-	if (slots_each(t->module, t->uri, match, &here, f) || only_one(&here, t->uri, f))
-		return -1;
-	t->slot = here.slot;
-	t->info = here.info;
-	return 0;
+	return find_slot(t, f);
 }
 
 static int
@@ -101,6 +108,23 @@ open_session(struct token *t, struct fault *f)
 		return fault_prefix(f, "token '%s'", t->label);
 	}
 	return 0;
+}
+
+bool
+token_begin_anew(struct token *token, int *tries)
+{
+	struct fault ignored = FAULT_INIT;
+	bool lent;
+
+	module_lock();
+	lent = token->refs > 1;
+	module_unlock();
+	while (!lent && module_begin_anew(token->module, tries)) {
+		token->logged_in = false;
+		if (find_slot(token, &ignored) == 0 && open_session(token, &ignored) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int

@@ -38,6 +38,10 @@ TESTS += tests/integration/uplinks.sh tests/integration/two-users.sh
 dist_check_SCRIPTS += tests/integration/token-faults.sh
 TESTS += tests/integration/token-faults.sh
 
+# a token that several processes use at once
+dist_check_SCRIPTS += tests/integration/shared-token.sh
+TESTS += tests/integration/shared-token.sh
+
 # devices that attach themselves, or are not wanted; what a cloud ends connections for
 dist_check_SCRIPTS += tests/integration/attach.sh
 TESTS += tests/integration/attach.sh

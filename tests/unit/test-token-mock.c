@@ -213,6 +213,127 @@ a_tpm_may_refuse_once_what_it_took(void **state)
 	in_a_process(refused_by_another, "C_Login=PIN_INCORRECT@2-", "");
 }
 
+/* SoftHSM may have read half of what another process was writing, and goes on with that. */
+static void
+half_read(void)
+{
+	AUTO(auto_token) struct token *token = NULL;
+	struct fault f = FAULT_INIT;
+
+	setenv("MOCK_PKCS11_MAKER", "SoftHSM", 1);
+	token = opened("pkcs11:token=mock");
+	expect_ok(token_login(token, &f), &f);
+	expect(objects() == 0);
+}
+
+static int
+sign(EVP_PKEY *key, void *with, struct fault *f)
+{
+	(void)with;
+	return signs(key) ? 0 : fault_openssl(f, FAULT_CRYPTO, "cannot sign");
+}
+
+/* How often it is signed until a signature is made, or given up. */
+static int
+signatures(int wanted)
+{
+	AUTO(auto_token) struct token *token = opened("pkcs11:token=mock;object=k");
+	AUTO(auto_free) char *uri = NULL;
+	struct fault f = FAULT_INIT;
+
+	expect_ok(token_keygen(token, "ec:p256", &uri, &f), &f);
+	token_close(TAKE(token));
+	expect(token_use_key("pkcs11:token=mock;object=k", &source, sign, NULL, &f) == wanted);
+	return logged("C_Sign ");
+}
+
+static void
+half_read_at_signing(void)
+{
+	setenv("MOCK_PKCS11_MAKER", "SoftHSM", 1);
+	expect(signatures(0) == 3);
+}
+
+static void
+signs_twice_elsewhere(void)
+{
+	expect(signatures(-1) == 2);
+}
+
+/* It is not waited for without end, nor with another module. */
+static void
+never_read(void)
+{
+	AUTO(auto_token) struct token *token = NULL;
+	struct fault f = FAULT_INIT;
+
+	setenv("MOCK_PKCS11_MAKER", "SoftHSM", 1);
+	token = opened("pkcs11:token=mock");
+	expect(token_login(token, &f) != 0);
+	expect(f.native == 0x102);
+	expect(logged("C_Login") == 11 && logged("C_Initialize") == 11);
+}
+
+static void
+not_waited_for(void)
+{
+	AUTO(auto_token) struct token *token = opened("pkcs11:token=mock");
+	struct fault f = FAULT_INIT;
+
+	expect(token_login(token, &f) != 0);
+	expect(logged("C_Login") == 1 && logged("C_Initialize") == 1);
+}
+
+/* Nor under a lent key, nor beside another user of the module, whose sessions it would end. */
+static void
+not_under_a_lent_key(void)
+{
+	AUTO(auto_token) struct token *token = NULL;
+	AUTO(auto_pkey) EVP_PKEY *key = NULL;
+	struct fault f = FAULT_INIT;
+	char *uri = NULL;
+
+	setenv("MOCK_PKCS11_MAKER", "SoftHSM", 1);
+	token = opened("pkcs11:token=mock;object=k");
+	expect_ok(token_keygen(token, "ec:p256", &uri, &f), &f);
+	free(uri);
+	expect_ok(token_private_key(token, &key, &f), &f);
+	expect(token_relogin(token, &f) != 0);
+	expect(logged("C_Finalize") == 0);
+	expect_ok(token_relogin(token, &f), &f);
+}
+
+static void
+not_beside_another(void)
+{
+	AUTO(auto_token) struct token *a = NULL, *b = NULL;
+	struct fault f = FAULT_INIT;
+
+	setenv("MOCK_PKCS11_MAKER", "SoftHSM", 1);
+	a = opened("pkcs11:token=mock");
+	b = opened("pkcs11:token=mock");
+	expect(token_login(a, &f) != 0);
+	expect(logged("C_Finalize") == 0);
+	expect_ok(token_login(b, &f), &f);
+}
+
+static void
+half_read_store_is_read_again(void **state)
+{
+	(void)state;
+	in_a_process(half_read, "C_Login=USER_PIN_NOT_INITIALIZED@1-2", "");
+	in_a_process(half_read, "C_Login=SESSION_HANDLE_INVALID@1", "");
+	in_a_process(half_read, "C_GetTokenInfo=GENERAL_ERROR@1-3", "");
+	in_a_process(half_read, "C_GetTokenInfo=GENERAL_ERROR@2-3", "");
+	in_a_process(half_read, "C_OpenSession=SLOT_ID_INVALID@2-3,C_Login=GENERAL_ERROR@1", "");
+	in_a_process(half_read_at_signing, "C_Sign=GENERAL_ERROR@1-2", "");
+	in_a_process(signs_twice_elsewhere, "C_Sign=GENERAL_ERROR@1-2", "");
+	in_a_process(never_read, "C_Login=USER_PIN_NOT_INITIALIZED", "");
+	in_a_process(not_waited_for, "C_Login=USER_PIN_NOT_INITIALIZED", "");
+	in_a_process(not_under_a_lent_key, "C_Login=GENERAL_ERROR@2", "");
+	in_a_process(not_beside_another, "C_Login=GENERAL_ERROR@1", "");
+}
+
 static void
 no_login(void)
 {
@@ -459,6 +580,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_pin_is_one_login),
 		cmocka_unit_test(a_tpm_may_refuse_once_what_it_took),
+		cmocka_unit_test(half_read_store_is_read_again),
 		cmocka_unit_test(last_try_and_locked_are_no_login),
 		cmocka_unit_test(a_low_count_still_lets_the_right_pin_in),
 		cmocka_unit_test(locked_says_so),
