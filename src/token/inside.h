@@ -100,11 +100,13 @@ void module_unlock(void);
 /*
  * Calls visit for each initialised token of a module that the URI matches, until it returns
  * non-zero, which is then returned.
+ *
+ * tries  as of module_begin_anew, which is done while no token matches
  */
 typedef int slot_visit(const struct module *module, CK_SLOT_ID slot, const CK_TOKEN_INFO *info,
 	void *with, struct fault *f);
-int slots_each(
-	struct module *module, P11KitUri *uri, slot_visit *visit, void *with, struct fault *f);
+int slots_each(struct module *module, P11KitUri *uri, slot_visit *visit, void *with, int *tries,
+	struct fault *f);
 
 /*
  * The same over all modules that p11-kit knows, but for its stores of trusted certificates and for

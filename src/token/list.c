@@ -225,6 +225,7 @@ token_list(const char *uri, const struct token_source *source, bool login,
 	AUTO(auto_module) struct module *module = NULL;
 	struct walk w = {.each = each, .with = with};
 	const char *text = uri ? uri : "pkcs11:";
+	int tries = 0;
 
 	if (uri_parse(text, &parsed, f))
 		return -1;
@@ -239,5 +240,5 @@ token_list(const char *uri, const struct token_source *source, bool login,
 		return slots_each_everywhere(parsed, visit, &w, f);
 	if (w.named && !w.module_name)
 		w.module_path = module->path;
-	return slots_each(module, parsed, visit, &w, f);
+	return slots_each(module, parsed, visit, &w, &tries, f);
 }

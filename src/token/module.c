@@ -307,14 +307,15 @@ slots_visit(struct module *module, P11KitUri *uri, slot_visit *visit, void *with
 }
 
 int
-slots_each(struct module *module, P11KitUri *uri, slot_visit *visit, void *with, struct fault *f)
+slots_each(struct module *module, P11KitUri *uri, slot_visit *visit, void *with, int *tries,
+	struct fault *f)
 {
 	size_t n = 0;
-	int tries = 0, status;
+	int status;
 
 	do
 		status = slots_visit(module, uri, visit, with, &n, f);
-	while (status == 0 && n == 0 && module_begin_anew(module, &tries));
+	while (status == 0 && n == 0 && module_begin_anew(module, tries));
 	return status;
 }
 
@@ -332,7 +333,7 @@ slots_each_everywhere(P11KitUri *uri, slot_visit *visit, void *with, struct faul
 		AUTO(auto_free) char *path = p11_kit_module_get_filename(list[i]);
 		AUTO(auto_module) struct module *module = NULL;
 		struct fault why = FAULT_INIT;
-		int status;
+		int tries = 0, status;
 
 		if (!path || (p11_kit_module_get_flags(list[i]) & P11_KIT_MODULE_TRUSTED))
 			continue;
@@ -340,7 +341,7 @@ slots_each_everywhere(P11KitUri *uri, slot_visit *visit, void *with, struct faul
 			log_debug("passed over: %s", why.text);
 			continue;
 		}
-		status = slots_each(module, uri, visit, with, f);
+		status = slots_each(module, uri, visit, with, &tries, f);
 		if (status)
 			return status;
 	}

@@ -65,11 +65,11 @@ only_one(const struct matches *m, P11KitUri *uri, struct fault *f)
 
 /* The slot of the one token in the module that the URI matches. */
 static int
-find_slot(struct token *t, struct fault *f)
+find_slot(struct token *t, int *tries, struct fault *f)
 {
 	AUTO(matches_clear) struct matches here = {0};
 
-	if (slots_each(t->module, t->uri, match, &here, f) || only_one(&here, t->uri, f))
+	if (slots_each(t->module, t->uri, match, &here, tries, f) || only_one(&here, t->uri, f))
 		return -1;
 	t->slot = here.slot;
 	t->info = here.info;
@@ -80,6 +80,8 @@ find_slot(struct token *t, struct fault *f)
 static int
 locate(struct token *t, const struct token_source *source, struct fault *f)
 {
+	int tries = 0;
+
 	if (module_open_named(t->uri, source, &t->module, f))
 		return -1;
 	if (!t->module) {
@@ -89,7 +91,7 @@ locate(struct token *t, const struct token_source *source, struct fault *f)
 			module_open(all.path, &t->module, f))
 			return -1;
 	}
-	return find_slot(t, f);
+	return find_slot(t, &tries, f);
 }
 
 static int
@@ -121,7 +123,7 @@ token_begin_anew(struct token *token, int *tries)
 	module_unlock();
 	while (!lent && module_begin_anew(token->module, tries)) {
 		token->logged_in = false;
-		if (find_slot(token, &ignored) == 0 && open_session(token, &ignored) == 0)
+		if (find_slot(token, tries, &ignored) == 0 && open_session(token, &ignored) == 0)
 			return true;
 	}
 	return false;

@@ -37,7 +37,7 @@ struct token;
 /*
  * Opens the token that a URI names, without logging in. The URI may name an object in it too; that
  * part is for the other calls. A URI that matches several tokens is refused. A store of SoftHSM's
- * that another process is just writing is read again, here and at a login, for up to 0.2 s.
+ * that another process is just writing is read again, here and at each login, for up to 0.2 s.
  *
  * uri        RFC 7512: token, serial, manufacturer, model, object, id, type; module-path,
  *            module-name, pin-source, pin-value; anything else is refused
