@@ -270,10 +270,11 @@ rss()
 	awk '/^VmRSS/ { print $2 }' "/proc/$1/status"
 }
 
-# memory_of BROKER: bytes that a connected device costs
+# memory_of BROKER: bytes that a connected device costs; for a subshell, which ends its broker
 memory_of()
 {
 	start_broker "$1"
+	trap 'end_process "$pid"' EXIT
 	before=$(rss "$pid")
 	"$build/tests/integration/crowd" "$port" "$work/crowd.key" devices 5000 20 >"$work/crowd.out" &
 	crowd=$!
