@@ -14,7 +14,8 @@ rounds=20
 sign()
 {
 	for round in $(seq $rounds); do
-		p11-gateway csr --key 'pkcs11:token=gw;object=device' --subject "/CN=p$1" -o "$1.$round.csr"
+		p11-gateway csr --key 'pkcs11:token=gw;object=device' --subject "/CN=p$1" -o "$1.$round.csr" ||
+			return
 	done
 }
 

@@ -91,6 +91,14 @@ opened(const char *uri)
 	return token;
 }
 
+/* The same with a module that passes for this maker's. */
+static struct token *
+opened_of(const char *maker, const char *uri)
+{
+	setenv("MOCK_PKCS11_MAKER", maker, 1);
+	return opened(uri);
+}
+
 static bool
 signs(EVP_PKEY *key)
 {
@@ -153,11 +161,10 @@ wrong_pin_is_one_login(void **state)
 static void
 doubted(void)
 {
-	AUTO(auto_token) struct token *token = NULL;
+	AUTO(auto_token)
+	struct token *token = opened_of("tpm2-software.github.io", "pkcs11:token=mock");
 	struct fault f = FAULT_INIT;
 
-	setenv("MOCK_PKCS11_MAKER", "tpm2-software.github.io", 1);
-	token = opened("pkcs11:token=mock");
 	expect_ok(token_login(token, &f), &f);
 	expect_fault(token_relogin(token, &f), &f, FAULT_TOKEN);
 	expect_ok(token_relogin(token, &f), &f);
@@ -217,11 +224,9 @@ a_tpm_may_refuse_once_what_it_took(void **state)
 static void
 half_read(void)
 {
-	AUTO(auto_token) struct token *token = NULL;
+	AUTO(auto_token) struct token *token = opened_of("SoftHSM", "pkcs11:token=mock");
 	struct fault f = FAULT_INIT;
 
-	setenv("MOCK_PKCS11_MAKER", "SoftHSM", 1);
-	token = opened("pkcs11:token=mock");
 	expect_ok(token_login(token, &f), &f);
 	expect(objects() == 0);
 }
@@ -264,11 +269,9 @@ signs_twice_elsewhere(void)
 static void
 never_read(void)
 {
-	AUTO(auto_token) struct token *token = NULL;
+	AUTO(auto_token) struct token *token = opened_of("SoftHSM", "pkcs11:token=mock");
 	struct fault f = FAULT_INIT;
 
-	setenv("MOCK_PKCS11_MAKER", "SoftHSM", 1);
-	token = opened("pkcs11:token=mock");
 	expect(token_login(token, &f) != 0);
 	expect(f.native == 0x102);
 	expect(logged("C_Login") == 11 && logged("C_Initialize") == 11);
@@ -288,13 +291,11 @@ not_waited_for(void)
 static void
 not_under_a_lent_key(void)
 {
-	AUTO(auto_token) struct token *token = NULL;
+	AUTO(auto_token) struct token *token = opened_of("SoftHSM", "pkcs11:token=mock;object=k");
 	AUTO(auto_pkey) EVP_PKEY *key = NULL;
 	struct fault f = FAULT_INIT;
 	char *uri = NULL;
 
-	setenv("MOCK_PKCS11_MAKER", "SoftHSM", 1);
-	token = opened("pkcs11:token=mock;object=k");
 	expect_ok(token_keygen(token, "ec:p256", &uri, &f), &f);
 	free(uri);
 	expect_ok(token_private_key(token, &key, &f), &f);
@@ -306,12 +307,10 @@ not_under_a_lent_key(void)
 static void
 not_beside_another(void)
 {
-	AUTO(auto_token) struct token *a = NULL, *b = NULL;
+	AUTO(auto_token) struct token *a = opened_of("SoftHSM", "pkcs11:token=mock");
+	AUTO(auto_token) struct token *b = opened_of("SoftHSM", "pkcs11:token=mock");
 	struct fault f = FAULT_INIT;
 
-	setenv("MOCK_PKCS11_MAKER", "SoftHSM", 1);
-	a = opened("pkcs11:token=mock");
-	b = opened("pkcs11:token=mock");
 	expect(token_login(a, &f) != 0);
 	expect(logged("C_Finalize") == 0);
 	expect_ok(token_login(b, &f), &f);
