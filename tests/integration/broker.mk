@@ -35,7 +35,7 @@ BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.s
 	tests/integration/slow-disk.sh \
 	tests/integration/spool.sh
 EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/iot-core.py \
-	tests/integration/ping.py tests/integration/site-attack.py tests/integration/speak.py \
-	tests/integration/wire.py
+	tests/integration/innocent.py tests/integration/ping.py tests/integration/site-attack.py \
+	tests/integration/speak.py tests/integration/wire.py
 dist_check_SCRIPTS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)

@@ -1,0 +1,61 @@
+"""A well-behaved client beside an attack: publishes events over QoS 1 and sends pings in turn.
+
+usage: innocent.py PORT CLIENT-ID DEVICE FILE [PASSWORD]
+
+Publishes the numbers 1, 2, ... to /devices/DEVICE/events. Writes a line to FILE for each answer:
+"ping MS" or "publish MS", with the milliseconds that the answer took. On SIGTERM it waits for the
+last answer, prints the last number that was acknowledged and exits with 0. When the broker closes
+the connection or does not answer within WAIT_S it prints why and exits with 1.
+"""
+import signal
+import sys
+import threading
+import time
+
+import wire
+
+EVERY_S = 0.02
+WAIT_S = 60
+
+ending = threading.Event()
+
+
+def ask(connection, stream, request, kind):
+    """Sends a packet and waits for its answer. Returns the milliseconds that it took."""
+    began = time.monotonic()
+    connection.sendall(request)
+    while True:
+        answer = stream.next()
+        if answer is None:
+            raise ConnectionError("the broker closed the connection")
+        if answer[0] >> 4 == kind:
+            return (time.monotonic() - began) * 1000
+
+
+def main(port, client_id, device, path, password=None):
+    signal.signal(signal.SIGTERM, lambda number, frame: ending.set())
+    connection, stream = wire.open_client(int(port), client_id, password)
+    connection.settimeout(WAIT_S)
+    number = 0
+    with open(path, "w", buffering=1, encoding="ascii") as out:
+        while not ending.is_set():
+            try:
+                ms = ask(connection, stream, wire.packet(wire.PINGREQ), wire.PINGRESP)
+                out.write(f"ping {ms:.1f}\n")
+                event = wire.publish(
+                    f"/devices/{device}/events", str(number + 1).encode(), number % 65535 + 1
+                )
+                ms = ask(connection, stream, event, wire.PUBACK)
+            except OSError as error:
+                print(f"{error} after event {number}")
+                return 1
+            number += 1
+            out.write(f"publish {ms:.1f}\n")
+            ending.wait(EVERY_S)
+    connection.sendall(wire.packet(wire.DISCONNECT))
+    print(number)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
