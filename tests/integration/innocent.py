@@ -41,7 +41,7 @@ def main(port, client_id, device, path, password=None):
         while not ending.is_set():
             try:
                 ms = ask(connection, stream, wire.packet(wire.PINGREQ), wire.PINGRESP)
-                out.write(f"ping {ms:.1f}\n")
+                out.write(f"ping {ms:.2f}\n")
                 event = wire.publish(
                     f"/devices/{device}/events", str(number + 1).encode(), number % 65535 + 1
                 )
@@ -50,7 +50,7 @@ def main(port, client_id, device, path, password=None):
                 print(f"{error} after event {number}")
                 return 1
             number += 1
-            out.write(f"publish {ms:.1f}\n")
+            out.write(f"publish {ms:.2f}\n")
             ending.wait(EVERY_S)
     connection.sendall(wire.packet(wire.DISCONNECT))
     print(number)
