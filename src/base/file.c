@@ -142,12 +142,19 @@ sync_folder_of(const char *path)
 		fsync(fd);
 }
 
-/* A device or a pipe is written to, never replaced. */
+/*
+ * A device or a pipe is written to, never replaced. A file that took its place after the caller had
+ * looked at it is neither.
+ */
 static int
 write_special(const char *path, const void *data, size_t len, struct fault *f)
 {
 	AUTO(auto_fd) int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
 
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fault_set(
+			f, FAULT_IO, "cannot write '%s': another process replaced it", path);
 	if (fd < 0 || write_full(fd, data, len) < 0)
 		return fault_errno(f, "cannot write '%s'", path);
 	return 0;
@@ -185,4 +192,37 @@ file_write(const char *path, unsigned mode, const void *data, size_t len, struct
 	}
 	sync_folder_of(path);
 	return 0;
+}
+
+int
+file_open_at(int dir, const char *name, int flags, mode_t mode)
+{
+	AUTO(auto_fd)
+	int fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
+	struct stat st;
+	int ret;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : ENXIO;
+		return -1;
+	}
+	ret = fd;
+	fd = -1;
+	return ret;
+}
+
+int
+file_create_at(int dir, const char *name, mode_t mode)
+{
+	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		return -1;
+	return openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+}
+
+int
+file_open_dir_at(int dir, const char *name)
+{
+	return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/fault.h"
 
@@ -42,5 +43,34 @@ int file_read_secret(const char *path, size_t max, char **ret_secret, struct fau
  * Returns 0; else FAULT_IO or FAULT_NOTFOUND, with the old file untouched.  Blocks: on the disk.
  */
 int file_write(const char *path, unsigned mode, const void *data, size_t len, struct fault *f);
+
+/*
+ * Opens a regular file in a directory that other users may write to: never through a symbolic
+ * link, and without waiting for what somebody put there in its place.
+ *
+ * dir    the directory, or AT_FDCWD
+ * name   the file, relative to `dir`
+ * flags  as for open(2); O_NOFOLLOW, O_NONBLOCK, O_NOCTTY and O_CLOEXEC are added
+ * mode   of a file that O_CREAT makes, narrowed by umask
+ *
+ * Returns a descriptor; else -1 with errno set: ELOOP for a symbolic link, EISDIR for a directory,
+ * ENXIO for anything else that is not a regular file.  Threads: any.
+ */
+int file_open_at(int dir, const char *name, int flags, mode_t mode);
+
+/*
+ * Makes a new file for writing in place of whatever had its name, which is removed, not written to.
+ *
+ * Returns a descriptor; else -1 with errno set.  Threads: any.
+ */
+int file_create_at(int dir, const char *name, mode_t mode);
+
+/*
+ * Opens a directory in one that other users may write to, never through a symbolic link.
+ *
+ * Returns a descriptor; else -1 with errno set: ELOOP or ENOTDIR for anything but a directory.
+ * Threads: any.
+ */
+int file_open_dir_at(int dir, const char *name);
 
 #endif

@@ -12,14 +12,13 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/file.h"
 #include "spool/checksum.h"
 #include "spool/spool.h"
 
 /* Magic, generation, seq, checksum of these; little-endian. */
 #define MAGIC	 UINT64_C(0x31525543504f4f53) /* "SOOPCUR1" */
 #define SLOT_LEN 32
-
-#define PATH_LEN (sizeof(CURSOR_DIR) + SPOOL_NAME_MAX + 1)
 
 int
 cursor_check_name(const char *name, struct fault *f)
@@ -38,13 +37,13 @@ cursor_check_name(const char *name, struct fault *f)
 static int
 open_file(int dir, const char *name, int flags, struct fault *f)
 {
-	char path[PATH_LEN];
+	AUTO(auto_fd) int cursors = -1;
 	int fd;
 
 	if (cursor_check_name(name, f))
 		return -1;
-	snprintf(path, sizeof(path), CURSOR_DIR "/%s", name);
-	fd = openat(dir, path, flags | O_CLOEXEC | O_NOFOLLOW, 0640);
+	cursors = file_open_dir_at(dir, CURSOR_DIR);
+	fd = cursors < 0 ? -1 : file_open_at(cursors, name, flags, 0640);
 	return fd < 0 ? fault_errno(f, "cannot open the cursor '%s'", name) : fd;
 }
 
@@ -148,15 +147,16 @@ cursor_read(int dir, const char *name, uint64_t *ret_seq, struct fault *f)
 int
 cursor_forget(int dir, const char *name, struct fault *f)
 {
-	char path[PATH_LEN];
+	AUTO(auto_fd) int cursors = -1;
 	struct cursor cursor;
 	uint64_t seq;
-	int rc;
+	int rc = 0;
 
 	if (cursor_read(dir, name, &seq, f) || cursor_open(dir, name, &cursor, f))
 		return -1;
-	snprintf(path, sizeof(path), CURSOR_DIR "/%s", name);
-	rc = unlinkat(dir, path, 0) < 0 ? fault_errno(f, "cannot delete the cursor '%s'", name) : 0;
+	cursors = file_open_dir_at(dir, CURSOR_DIR);
+	if (cursors < 0 || unlinkat(cursors, name, 0) < 0)
+		rc = fault_errno(f, "cannot delete the cursor '%s'", name);
 	cursor_close(&cursor);
 	return rc;
 }
@@ -184,7 +184,7 @@ each_entry(int dir, DIR *stream, cursor_fn *each, void *with, struct fault *f)
 int
 cursor_each(int dir, cursor_fn *each, void *with, struct fault *f)
 {
-	int fd = openat(dir, CURSOR_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
+	int fd = file_open_dir_at(dir, CURSOR_DIR), rc;
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!stream) {

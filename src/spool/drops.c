@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define FILE_NAME     "drops"
 #define NEW_FILE_NAME "drops.new"
 #define REASON_MAX    15
@@ -80,7 +82,7 @@ drops_add(struct drops *drops, const char *device, const char *reason, uint64_t 
 int
 drops_each(int dir, spool_drop_fn *each, void *with, struct fault *f)
 {
-	int fd = openat(dir, FILE_NAME, O_RDONLY | O_CLOEXEC), rc = 0;
+	int fd = file_open_at(dir, FILE_NAME, O_RDONLY, 0), rc = 0;
 	AUTO(auto_file) FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 	AUTO(auto_free) char *line = NULL;
 	size_t size = 0;
@@ -155,7 +157,7 @@ drops_flush(struct drops *drops, struct fault *f)
 
 	if (!drops->changed)
 		return 0;
-	fd = openat(drops->dir, NEW_FILE_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	fd = file_create_at(drops->dir, NEW_FILE_NAME, 0640);
 	file = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!file) {
 		fault_errno(f, "cannot write down what the spool dropped");

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/file.h"
 #include "spool/segment.h"
 
 #define NAME "p11-spool-XXXXXX"
@@ -101,7 +102,7 @@ front_make(int dir, const char *parent, struct fault *f)
 	/* The link is read from elsewhere. */
 	if (!realpath(parent, path) || !mkdtemp(strcat(path, "/" NAME)))
 		return fault_errno(f, "cannot make the spool's front in %s", parent);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = file_open_dir_at(AT_FDCWD, path);
 	if (fd >= 0 && share(dir, fd) == 0 &&
 		(unlinkat(dir, SEGMENT_FRONT, 0) == 0 || errno == ENOENT) &&
 		symlinkat(path, dir, SEGMENT_FRONT) == 0)
@@ -113,8 +114,20 @@ front_make(int dir, const char *parent, struct fault *f)
 	return -1;
 }
 
+/* A gateway may have made the link lead to another directory. Returns whether there is none now. */
+static bool
+remove_directory(const char *path, int front)
+{
+	struct stat named, ours;
+
+	if (lstat(path, &named) < 0)
+		return errno == ENOENT;
+	return fstat(front, &ours) == 0 && named.st_dev == ours.st_dev &&
+	       named.st_ino == ours.st_ino && rmdir(path) == 0;
+}
+
 void
-front_remove(int dir)
+front_remove(int dir, int front)
 {
 	char path[PATH_MAX];
 	ssize_t n = readlinkat(dir, SEGMENT_FRONT, path, sizeof(path) - 1);
@@ -122,7 +135,7 @@ front_remove(int dir)
 	if (n < 0)
 		return;
 	path[n] = '\0';
-	if (rmdir(path) == 0 || errno == ENOENT)
+	if (remove_directory(path, front))
 		unlinkat(dir, SEGMENT_FRONT, 0);
 }
 
@@ -137,7 +150,7 @@ fail(const char *name, struct fault *f)
 static int
 open_on_disk(const struct front_part *part, const char *name)
 {
-	int fd = openat(part->dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	int fd = file_open_at(part->dir, name, O_WRONLY | O_CREAT, 0640);
 	struct stat about;
 
 	if (fd < 0 || (fstat(fd, &about) == 0 &&
@@ -177,7 +190,7 @@ front_copy(const struct front_part *part, struct fault *f)
 	AUTO(auto_fd) int from = -1, to = -1;
 
 	segment_name(part->first, name);
-	from = openat(part->front, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	from = file_open_at(part->front, name, O_RDONLY, 0);
 	if (from < 0)
 		return fault_errno(f, "cannot open the spool's segment %s in its front", name);
 	to = open_on_disk(part, name);

@@ -41,8 +41,8 @@ int front_find(int dir, int *ret_fd, struct fault *f);
  */
 int front_make(int dir, const char *parent, struct fault *f);
 
-/* Removes one that is empty, and the link. */
-void front_remove(int dir);
+/* Removes the open directory `front` if it is empty, and then the link to it. */
+void front_remove(int dir, int front);
 
 /*
  * A part of a segment that is not on the disk yet.

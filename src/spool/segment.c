@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define MAGIC	  "P11SPOOL"
 #define MAGIC_LEN 8
 #define SALT_AT	  12
@@ -38,11 +40,11 @@ int
 segment_open(int dir, uint64_t first)
 {
 	char name[sizeof(SEGMENT_FRONT) + SEGMENT_NAME_LEN + 1];
-	int fd = openat(dir, front_name(first, name), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = file_open_at(dir, front_name(first, name), O_RDONLY, 0);
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
-	return openat(dir, name + sizeof(SEGMENT_FRONT), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return file_open_at(dir, name + sizeof(SEGMENT_FRONT), O_RDONLY, 0);
 }
 
 int

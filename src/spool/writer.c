@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "spool/cursor.h"
 #include "spool/record.h"
 #include "spool/writer.h"
@@ -70,8 +71,8 @@ settle_all(struct spool_writer *w)
 
 	while (!failed && spool_unsettled(w, &part))
 		failed = front_copy(&part, NULL) || spool_settled(w, &part, NULL);
+	front_remove(w->dir, w->front);
 	close(w->front);
-	front_remove(w->dir);
 }
 
 void
@@ -206,6 +207,19 @@ sync_parent(const struct spool_writer *w)
 	return parent < 0 ? -1 : fsync(parent);
 }
 
+/* The mode is set on the descriptor: a gateway may put a link to another directory in its place. */
+static int
+make_cursors(const struct spool_writer *w)
+{
+	bool made = mkdirat(w->dir, CURSOR_DIR, CURSOR_DIR_MODE) == 0;
+	AUTO(auto_fd) int fd = -1;
+
+	if (!made && errno != EEXIST)
+		return -1;
+	fd = file_open_dir_at(w->dir, CURSOR_DIR);
+	return fd < 0 || (made && fchmod(fd, CURSOR_DIR_MODE) < 0) ? -1 : 0;
+}
+
 static int
 open_dir(struct spool_writer *w, const char *dir, struct fault *f)
 {
@@ -222,13 +236,9 @@ open_dir(struct spool_writer *w, const char *dir, struct fault *f)
 		rmdir(dir);
 		return -1;
 	}
-	if (mkdirat(w->dir, CURSOR_DIR, CURSOR_DIR_MODE) < 0) {
-		if (errno != EEXIST)
-			return fault_errno(f, "cannot make %s/" CURSOR_DIR, dir);
-	} else if (fchmodat(w->dir, CURSOR_DIR, CURSOR_DIR_MODE, 0) < 0) {
-		return fault_errno(f, "cannot open %s/" CURSOR_DIR " to its group", dir);
-	}
-	w->lock = openat(w->dir, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (make_cursors(w) < 0)
+		return fault_errno(f, "cannot make %s/" CURSOR_DIR " for its group", dir);
+	w->lock = file_open_at(w->dir, LOCK_NAME, O_RDWR | O_CREAT, 0640);
 	if (w->lock < 0)
 		return fault_errno(f, "cannot write to the spool %s", dir);
 	if (flock(w->lock, LOCK_EX | LOCK_NB) == 0)
@@ -348,7 +358,7 @@ leave_front(struct spool_writer *w, const struct fault *why)
 static int
 begin_file(struct spool_writer *w, int dir, const char *name, struct fault *f)
 {
-	w->fd = openat(dir, name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+	w->fd = file_open_at(dir, name, O_RDWR | O_CREAT | O_APPEND, 0640);
 	if (w->fd >= 0 && write_head(w) == 0)
 		return 0;
 	fault_errno(f, "cannot begin the spool's segment %s", name);

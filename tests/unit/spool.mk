@@ -15,3 +15,7 @@ UNIT_TESTS += tests/unit/test-front
 tests_unit_test_front_SOURCES = tests/unit/test-front.c tests/unit/soft-spool.h
 tests_unit_test_front_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_front_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+UNIT_TESTS += tests/unit/test-spool-shared
+tests_unit_test_spool_shared_SOURCES = tests/unit/test-spool-shared.c tests/unit/soft-spool.h
+tests_unit_test_spool_shared_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_spool_shared_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)

@@ -2,7 +2,9 @@
 
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,6 +148,136 @@ secret_is_the_first_line(void **state)
 	}
 }
 
+/* What may be in a file's place. */
+enum thing { THING_NONE, THING_FILE, THING_DIRECTORY, THING_FIFO, THING_LINK, THING_DANGLING };
+
+/* Puts it at `path`. A link leads to the file `victim` beside it, which is written here. */
+static void
+put_thing(enum thing thing, char victim[112])
+{
+	struct fault f = FAULT_INIT;
+
+	snprintf(victim, 112, "%s.victim", path);
+	assert_ok(file_write(victim, 0600, "victim", 6, &f), &f);
+	switch (thing) {
+	case THING_NONE:
+		break;
+	case THING_FILE:
+		put("old", 3);
+		break;
+	case THING_DIRECTORY:
+		assert_int_equal(mkdir(path, 0700), 0);
+		break;
+	case THING_FIFO:
+		assert_int_equal(mkfifo(path, 0600), 0);
+		break;
+	case THING_LINK:
+		assert_int_equal(symlink("f.victim", path), 0);
+		break;
+	case THING_DANGLING:
+		assert_int_equal(symlink("f.none", path), 0);
+		break;
+	}
+}
+
+/* The file that a link led to is as it was, and none was made where one led nowhere. */
+static void
+remove_thing(const char *victim)
+{
+	AUTO(auto_free) char *data = NULL;
+	struct fault f = FAULT_INIT;
+	char none[112];
+	size_t len;
+
+	assert_ok(file_read(victim, 100, &data, &len, &f), &f);
+	assert_string_equal(data, "victim");
+	assert_int_equal(unlink(victim), 0);
+	snprintf(none, sizeof(none), "%s.none", path);
+	assert_int_equal(access(none, F_OK), -1);
+	remove(path);
+}
+
+static void
+opens_nothing_but_a_regular_file(void **state)
+{
+	static const struct {
+		enum thing thing;
+		int flags, error;
+	} rows[] = {
+		{THING_NONE, O_RDONLY, ENOENT},
+		{THING_NONE, O_RDWR | O_CREAT, 0},
+		{THING_FILE, O_RDONLY, 0},
+		{THING_FILE, O_WRONLY | O_CREAT, 0},
+		{THING_DIRECTORY, O_RDONLY, EISDIR},
+		{THING_DIRECTORY, O_RDWR | O_CREAT, EISDIR},
+		{THING_FIFO, O_RDONLY, ENXIO},
+		{THING_FIFO, O_WRONLY | O_CREAT, ENXIO},
+		{THING_FIFO, O_RDWR, ENXIO},
+		{THING_LINK, O_RDONLY, ELOOP},
+		{THING_LINK, O_RDWR | O_CREAT | O_TRUNC, ELOOP},
+		{THING_DANGLING, O_RDONLY, ELOOP},
+		{THING_DANGLING, O_RDWR | O_CREAT, ELOOP},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		char victim[112];
+		int fd;
+
+		put_thing(rows[i].thing, victim);
+		errno = 0;
+		fd = file_open_at(AT_FDCWD, path, rows[i].flags, 0600);
+		if (rows[i].error)
+			assert_int_equal(errno, rows[i].error);
+		assert_int_equal(fd < 0, rows[i].error != 0);
+		if (fd >= 0)
+			close(fd);
+		remove_thing(victim);
+	}
+}
+
+static void
+makes_a_new_file_in_place_of_anything(void **state)
+{
+	static const enum thing things[] = {
+		THING_NONE, THING_FILE, THING_FIFO, THING_LINK, THING_DANGLING};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(things); i++) {
+		char victim[112];
+		struct stat about;
+		int fd;
+
+		put_thing(things[i], victim);
+		fd = file_create_at(AT_FDCWD, path, 0600);
+		assert_true(fd >= 0);
+		assert_int_equal(write(fd, "new", 3), 3);
+		close(fd);
+		assert_int_equal(lstat(path, &about), 0);
+		assert_true(S_ISREG(about.st_mode));
+		assert_int_equal(about.st_size, 3);
+		remove_thing(victim);
+	}
+}
+
+static void
+opens_a_directory_but_through_no_link(void **state)
+{
+	char link[112];
+	int fd;
+
+	(void)state;
+	snprintf(link, sizeof(link), "%s.link", path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(symlink("f", link), 0);
+	fd = file_open_dir_at(AT_FDCWD, path);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(file_open_dir_at(AT_FDCWD, link), -1);
+	unlink(link);
+	rmdir(path);
+}
+
 int
 main(void)
 {
@@ -160,7 +292,15 @@ main(void)
 		cmocka_unit_test(says_which_file_is_missing),
 		cmocka_unit_test_setup_teardown(
 			secret_is_the_first_line, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			opens_nothing_but_a_regular_file, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			makes_a_new_file_in_place_of_anything, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			opens_a_directory_but_through_no_link, make_folder, remove_folder),
 	};
+
+	alarm(60); /* a call that waits for a FIFO never returns */
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

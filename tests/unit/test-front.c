@@ -734,6 +734,45 @@ a_front_is_in_memory_and_our_own(void **state)
 	assert_non_null(strstr(f.text, "another user's"));
 }
 
+/* A gateway may write to the spool's directory: what it puts in a segment's place holds up nobody. */
+static void
+a_pipe_in_a_segments_place_is_not_waited_for(void **state)
+{
+	struct spool_writer *writer = writer_at(dir, &in_front);
+	struct front_part part;
+	struct fault f = FAULT_INIT;
+	char path[64];
+
+	(void)state;
+	append(writer, "one");
+	snprintf(path, sizeof(path), "%s/0000000000000001.log", dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_true(spool_unsettled(writer, &part));
+	alarm(20);
+	assert_fault(front_copy(&part, &f), &f, FAULT_IO);
+	alarm(0);
+	assert_int_equal(unlink(path), 0);
+	spool_writer_close(writer);
+	assert_int_equal(n_in_memory(), -1);
+}
+
+static void
+a_directory_that_the_link_was_made_to_lead_to_stays(void **state)
+{
+	struct spool_writer *writer = writer_at(dir, &in_front);
+	char link[64], other[64];
+
+	(void)state;
+	append(writer, "one");
+	snprintf(link, sizeof(link), "%s/" SEGMENT_FRONT, dir);
+	snprintf(other, sizeof(other), "%s/other", parent);
+	assert_int_equal(mkdir(other, 0700), 0);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(symlink(other, link), 0);
+	spool_writer_close(writer);
+	assert_int_equal(access(other, F_OK), 0);
+}
+
 int
 main(void)
 {
@@ -758,6 +797,8 @@ main(void)
 		TEST(a_front_that_was_removed_is_made_again),
 		TEST(what_was_lost_with_it_grows_too_old_as_well),
 		TEST(a_front_is_in_memory_and_our_own),
+		TEST(a_pipe_in_a_segments_place_is_not_waited_for),
+		TEST(a_directory_that_the_link_was_made_to_lead_to_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
