@@ -3,6 +3,8 @@
 #include "site/channel.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -91,27 +93,64 @@ open_socket(struct fault *f)
 	return fd;
 }
 
-/* A socket's file stays when its process dies; one that somebody listens on is not taken away. */
+/*
+ * Whether a process listens on a socket's file. The descriptor names that file whatever is done to
+ * its path meanwhile.
+ *
+ * file  opened with O_PATH
+ */
 static int
-remove_dead(const struct sockaddr_un *address, struct fault *f)
+is_listened_on(int file, bool *ret, struct fault *f)
 {
-	struct stat st;
-	AUTO(auto_fd) int fd = -1;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	AUTO(auto_fd) int fd = open_socket(f);
 
-	if (lstat(address->sun_path, &st) < 0)
-		return errno == ENOENT ? 0 : fault_errno(f, "%s", address->sun_path);
-	if (!S_ISSOCK(st.st_mode))
-		return fault_set(
-			f, FAULT_CONFIG, "%s is there and is no socket", address->sun_path);
-	fd = open_socket(f);
 	if (fd < 0)
 		return -1;
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
-		return fault_set(
-			f, FAULT_CONFIG, "another process listens on %s", address->sun_path);
-	if (unlink(address->sun_path) < 0 && errno != ENOENT)
-		return fault_errno(f, "cannot remove the old %s", address->sun_path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", file);
+	*ret = connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
+	       errno == EAGAIN;
+	if (!*ret && errno != ECONNREFUSED)
+		return fault_errno(f, "cannot find out whether the socket is in use");
 	return 0;
+}
+
+/* The file of a socket stays when its process dies. One that a process listens on is kept. */
+static int
+remove_dead(const char *path, struct fault *f)
+{
+	AUTO(auto_fd) int file = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	bool in_use;
+
+	if (file < 0 && errno == ENOENT)
+		return 0;
+	if (file < 0 || fstat(file, &st) < 0)
+		return fault_errno(f, "cannot listen on %s", path);
+	if (!S_ISSOCK(st.st_mode))
+		return fault_set(f, FAULT_CONFIG,
+			"cannot listen on %s: the file exists and is not a socket", path);
+	if (is_listened_on(file, &in_use, f))
+		return fault_prefix(f, "cannot listen on %s", path);
+	if (in_use)
+		return fault_set(f, FAULT_CONFIG, "another process listens on %s", path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return fault_errno(f, "cannot remove the old %s", path);
+	return 0;
+}
+
+/*
+ * The file gets its mode as it is made: setting it afterwards by its path could change the mode of
+ * a file that another user of the directory put there.
+ */
+static int
+bind_file(int fd, const struct sockaddr_un *address)
+{
+	mode_t mask = umask(0777 & ~SOCKET_MODE);
+	int rc = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+
+	umask(mask);
+	return rc;
 }
 
 int
@@ -120,13 +159,12 @@ channel_listen(const char *path, int *ret_fd, struct fault *f)
 	struct sockaddr_un address;
 	AUTO(auto_fd) int fd = -1;
 
-	if (make_address(path, &address, f) || remove_dead(&address, f))
+	if (make_address(path, &address, f) || remove_dead(path, f))
 		return -1;
 	fd = open_socket(f);
 	if (fd < 0)
 		return -1;
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-		chmod(path, SOCKET_MODE) < 0 || listen(fd, BACKLOG) < 0)
+	if (bind_file(fd, &address) < 0 || listen(fd, BACKLOG) < 0)
 		return fault_errno(f, "cannot listen on %s", path);
 	*ret_fd = fd;
 	fd = -1;

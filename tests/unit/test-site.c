@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -373,6 +374,7 @@ socket_is_taken_over_from_the_dead_alone(void **state)
 	struct channel *channel = NULL;
 	struct stat st;
 	struct fault f = FAULT_INIT;
+	mode_t mask;
 	int fd = -1;
 
 	(void)state;
@@ -380,7 +382,9 @@ socket_is_taken_over_from_the_dead_alone(void **state)
 	assert_fault(channel_listen(ends.path, &fd, &f), &f, FAULT_CONFIG);
 	close(ends.listening);
 	assert_fault(channel_connect(ends.path, &channel, &f), &f, FAULT_NOTFOUND);
+	mask = umask(077);
 	assert_ok(channel_listen(ends.path, &ends.listening, &f), &f);
+	assert_int_equal(umask(mask), 077);
 	assert_int_equal(stat(ends.path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0660);
 	unlink(ends.path);
@@ -391,6 +395,47 @@ socket_is_taken_over_from_the_dead_alone(void **state)
 	long_path[sizeof(long_path) - 1] = '\0';
 	assert_fault(channel_listen(long_path, &fd, &f), &f, FAULT_CONFIG);
 	ends_close(&ends);
+}
+
+/* In place of the C library's: another user of the directory puts a link where the socket was. */
+static const char *swap_path, *swap_for;
+
+int
+bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+	int rc = (int)syscall(SYS_bind, fd, address, len);
+
+	if (rc == 0 && swap_for) {
+		assert_int_equal(unlink(swap_path), 0);
+		assert_int_equal(symlink(swap_for, swap_path), 0);
+	}
+	return rc;
+}
+
+static void
+the_mode_of_no_other_file_is_set(void **state)
+{
+	char folder[32] = "site-test.XXXXXX", path[64], victim[64];
+	struct stat st;
+	struct fault f = FAULT_INIT;
+	int fd = -1;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/socket", folder);
+	snprintf(victim, sizeof(victim), "%s/victim", folder);
+	fclose(fopen(victim, "w"));
+	assert_int_equal(chmod(victim, 0400), 0);
+	swap_path = path;
+	swap_for = "victim";
+	assert_ok(channel_listen(path, &fd, &f), &f);
+	swap_for = NULL;
+	close(fd);
+	assert_int_equal(stat(victim, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0400);
+	unlink(victim);
+	unlink(path);
+	rmdir(folder);
 }
 
 int
@@ -408,6 +453,7 @@ main(void)
 		cmocka_unit_test(end_of_the_other_is_told),
 		cmocka_unit_test(stranger_is_told_from_another_version),
 		cmocka_unit_test(socket_is_taken_over_from_the_dead_alone),
+		cmocka_unit_test(the_mode_of_no_other_file_is_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
