@@ -98,27 +98,39 @@ check_key_type()
 	esac
 }
 
-# make_key TYPE FILE: whole or not at all; the caller has seen that FILE is not there.
+# make_key TYPE FILE SCRATCH: whole or not at all; the caller has seen that FILE is not there.
+# SCRATCH is a directory that nobody else may write to.
 make_key()
 {
+	scratch=$3
 	case $1 in
 	ec:*) set -- "$2" EC "ec_paramgen_curve:P-${1#ec:p}" -pkeyopt ec_param_enc:named_curve ;;
 	rsa:*) set -- "$2" RSA "rsa_keygen_bits:${1#rsa:}" ;;
 	esac
 	file=$1 algorithm=$2
 	shift 2
-	cmd openssl genpkey -algorithm "$algorithm" -pkeyopt "$@" -out "$file.new.$$"
-	publish "$file.new.$$" "$file"
+	cmd openssl genpkey -algorithm "$algorithm" -pkeyopt "$@" -out "$scratch/key"
+	publish "$scratch/key" "$file" 077
 }
 
-# publish TEMPORARY FILE: gives it its name, unless that is taken.
+# new_copy FILE COPY UMASK: makes the file COPY, which must not exist. The directory may be another
+# user's: with noclobber the shell opens a new file, or none.
+new_copy()
+{
+	(umask "$3" && set -C && cat -- "$1" >"$2") || die "$2: cannot write there"
+}
+
+# publish FILE NAME UMASK: the file NAME becomes a copy, whole or not at all, unless it exists.
 publish()
 {
-	ln -- "$1" "$2" || {
-		rm -f -- "$1"
+	half_done=$2.new.$$
+	new_copy "$1" "$half_done" "$3"
+	ln -- "$half_done" "$2" || {
+		rm -f -- "$half_done"
 		die "$2 is there already: move it away, or give another name"
 	}
-	rm -f -- "$1"
+	rm -f -- "$half_done"
+	half_done=
 }
 
 # 124 bits, positive.

@@ -140,6 +140,22 @@ check_label()
 		usage_error "--label '$label': longer than 32 bytes"
 }
 
+# refuse_links PATH: no link on the way to PATH is another user's, who could have secrets written
+# elsewhere.
+refuse_links()
+{
+	at=$1
+	while [ "$at" != / ]; do
+		if [ -L "$at" ]; then
+			case $(stat -c %u -- "$at") in
+			0 | "$(id -u)") ;;
+			*) die "$at is a link of another user: give another --dir" ;;
+			esac
+		fi
+		at=$(dirname -- "$at")
+	done
+}
+
 # Makes DIR, or takes one that nobody else can look into; $dir becomes absolute.
 prepare_dir()
 {
@@ -149,8 +165,10 @@ prepare_dir()
 	/*) ;;
 	*) dir=$PWD/$dir ;;
 	esac
+	refuse_links "$dir"
 	[ -d "$dir" ] || cmd mkdir -p "$dir" || die "cannot make the directory $dir"
 	dir=$(cd "$dir" && pwd -P) || die "$dir: cannot enter it"
+	[ -O "$dir" ] || die "$dir belongs to somebody else: give another --dir"
 	case $(ls -ld "$dir") in
 	drwx------*) ;;
 	*)
@@ -159,7 +177,6 @@ prepare_dir()
 		cmd chmod 700 "$dir"
 		;;
 	esac
-	[ -O "$dir" ] || die "$dir belongs to somebody else: give another --dir"
 }
 
 # write_file NAME: standard input becomes DIR/NAME, whole or not at all.
