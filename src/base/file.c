@@ -57,19 +57,13 @@ write_full(int fd, const char *data, size_t len)
 	return 0;
 }
 
-int
-file_read(const char *path, size_t max, char **ret_data, size_t *ret_len, struct fault *f)
+/* Reads all that an open file has; `path` is for messages. */
+static int
+read_all(int fd, const char *path, size_t max, char **ret_data, size_t *ret_len, struct fault *f)
 {
-	AUTO(auto_fd) int opened = -1;
 	AUTO(auto_free) char *data = NULL;
 	size_t size = 4096, len = 0;
-	int fd = STDIN_FILENO;
 
-	if (!is_standard(path)) {
-		fd = opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-		if (fd < 0)
-			return fault_errno(f, "cannot open '%s'", path);
-	}
 	for (;;) {
 		char *grown;
 		ssize_t got;
@@ -95,6 +89,31 @@ file_read(const char *path, size_t max, char **ret_data, size_t *ret_len, struct
 	*ret_data = TAKE(data);
 	*ret_len = len;
 	return 0;
+}
+
+int
+file_read(const char *path, size_t max, char **ret_data, size_t *ret_len, struct fault *f)
+{
+	AUTO(auto_fd) int fd = -1;
+
+	if (is_standard(path))
+		return read_all(STDIN_FILENO, path, max, ret_data, ret_len, f);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? fault_errno(f, "cannot open '%s'", path)
+		      : read_all(fd, path, max, ret_data, ret_len, f);
+}
+
+int
+file_read_regular(const char *path, size_t max, char **ret_data, size_t *ret_len, struct fault *f)
+{
+	AUTO(auto_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fault_errno(f, "cannot open '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		return fault_set(f, FAULT_INVALID, "'%s' is not a regular file", path);
+	return read_all(fd, path, max, ret_data, ret_len, f);
 }
 
 int

@@ -22,6 +22,13 @@
 int file_read(const char *path, size_t max, char **ret_data, size_t *ret_len, struct fault *f);
 
 /*
+ * The same for a program that may not wait: what is not a regular file, or a link to one, is
+ * refused with FAULT_INVALID, and "-" is a file like any other.
+ */
+int file_read_regular(
+	const char *path, size_t max, char **ret_data, size_t *ret_len, struct fault *f);
+
+/*
  * Reads a secret that is the first line of a file, without its line end.
  *
  * path        the file

@@ -168,13 +168,10 @@ static int
 read_lists(const char *path, struct crls **ret, struct fault *f)
 {
 	AUTO(auto_free) char *data = NULL;
-	struct stat about;
 	size_t len;
 
 	/* A pipe would hold up the broker. */
-	if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
-		return fault_set(f, FAULT_INVALID, "'%s' is no file", path);
-	if (file_read(path, CRL_MAX, &data, &len, f))
+	if (file_read_regular(path, CRL_MAX, &data, &len, f))
 		return -1;
 	if (crls_read(data, len, ret, f))
 		return fault_prefix(f, "'%s'", path);

@@ -331,7 +331,7 @@ what_cannot_be_read_keeps_the_list_before(void **state)
 	assert_false(reread_tells(c, NOW, FAULT_NOTFOUND, "read before still count"));
 	assert_out(c, "dev");
 	assert_int_equal(mkfifo(path_of(c, "list.crl"), 0600), 0);
-	assert_false(reread_tells(c, NOW, FAULT_INVALID, "is no file"));
+	assert_false(reread_tells(c, NOW, FAULT_INVALID, "is not a regular file"));
 	assert_out(c, "dev");
 	assert_int_equal(remove(path_of(c, "list.crl")), 0);
 	write_ours(c, 8);
