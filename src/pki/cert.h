@@ -1,4 +1,4 @@
-/* cert: certificate requests and certificates: made with any EVP_PKEY, read and judged. */
+/* cert: certificate requests and certificates: made with any EVP_PKEY, read, and compared with a key and a time. */
 #ifndef PKI_CERT_H
 #define PKI_CERT_H
 
@@ -67,20 +67,11 @@ int cert_check_key(X509 *cert, EVP_PKEY *key, struct fault *f);
  */
 int cert_check_time(X509 *cert, time_t now, struct fault *f);
 
-/*
- * Whether a certificate can be a registry's CA: X.509v3, CA:TRUE and keyCertSign where it has a
- * key usage, RSA >= 2048 or P-256/P-384, valid now.
- *
- * Returns 0; else FAULT_INVALID with the reason.
- */
-int cert_check_ca(X509 *ca, time_t now, struct fault *f);
-
-/*
- * Whether `ca` itself signed `cert`: issuer and key identifiers match, the signature verifies,
- * `cert` is no CA certificate and not `ca` itself, both are valid now. No chain is built.
- *
- * Returns 0; else FAULT_INVALID with the reason.  Threads: any.
- */
-int cert_check_issued(X509 *cert, X509 *ca, time_t now, struct fault *f);
+/* Frees certificates and their list; NULL is allowed. */
+static inline void
+auto_certs(STACK_OF(X509) * *certs)
+{
+	sk_X509_pop_free(*certs, X509_free);
+}
 
 #endif

@@ -9,7 +9,6 @@
 #include <openssl/pem.h>
 
 #include "base/auto.h"
-#include "pki/key.h"
 
 static int
 no_passphrase(char *buffer, int size, int writing, void *with)
@@ -86,69 +85,4 @@ cert_check_time(X509 *cert, time_t now, struct fault *f)
 		return fault_set(f, FAULT_INVALID, "the certificate has expired on %s",
 			date(X509_get0_notAfter(cert), text, sizeof(text)));
 	return 0;
-}
-
-static int
-check_public(X509 *cert, struct fault *f)
-{
-	EVP_PKEY *key = X509_get0_pubkey(cert);
-
-	if (!key)
-		return fault_openssl(f, FAULT_INVALID, "the certificate's key cannot be read");
-	return key_check(key, f);
-}
-
-int
-cert_check_ca(X509 *ca, time_t now, struct fault *f)
-{
-	uint32_t flags = X509_get_extension_flags(ca);
-
-	if (X509_get_version(ca) != X509_VERSION_3)
-		return fault_set(f, FAULT_INVALID, "the CA's certificate is not X.509 version 3");
-	if (flags & EXFLAG_INVALID)
-		return fault_set(f, FAULT_INVALID, "the CA's certificate has a damaged extension");
-	if (!(flags & EXFLAG_CA))
-		return fault_set(
-			f, FAULT_INVALID, "the certificate is no CA's (CA:TRUE is missing)");
-	/* Without the extension every usage is allowed, and this returns all bits. */
-	if (!(X509_get_key_usage(ca) & KU_KEY_CERT_SIGN))
-		return fault_set(
-			f, FAULT_INVALID, "the CA's key may not sign certificates (keyCertSign)");
-	if (check_public(ca, f) || cert_check_time(ca, now, f))
-		return fault_prefix(f, "the CA");
-	return 0;
-}
-
-/* SHA-1 and older can be forged. */
-static int
-check_digest(X509 *cert, struct fault *f)
-{
-	int nid;
-
-	if (!X509_get_signature_info(cert, &nid, NULL, NULL, NULL) || nid == NID_sha1 ||
-		nid == NID_md5 || nid == NID_undef)
-		return fault_set(f, FAULT_INVALID,
-			"the certificate is signed with a digest that is too weak: use SHA-256");
-	return 0;
-}
-
-int
-cert_check_issued(X509 *cert, X509 *ca, time_t now, struct fault *f)
-{
-	if (X509_cmp(cert, ca) == 0)
-		return fault_set(f, FAULT_INVALID, "the certificate is the CA's own");
-	if (cert_check_ca(ca, now, f) || check_public(cert, f))
-		return -1;
-	if (X509_get_extension_flags(cert) & EXFLAG_INVALID)
-		return fault_set(f, FAULT_INVALID, "the certificate has a damaged extension");
-	if (X509_check_ca(cert))
-		return fault_set(f, FAULT_INVALID, "the certificate is a CA's, not a device's");
-	if (X509_check_issued(ca, cert) != X509_V_OK)
-		return fault_set(f, FAULT_INVALID, "the certificate was not issued by this CA");
-	if (X509_verify(cert, X509_get0_pubkey(ca)) != 1)
-		return fault_openssl(
-			f, FAULT_INVALID, "the certificate's signature is not the CA's");
-	if (check_digest(cert, f))
-		return -1;
-	return cert_check_time(cert, now, f);
 }

@@ -8,5 +8,6 @@ src_pki_libpki_la_SOURCES = \
 	src/pki/identity.c src/pki/identity.h \
 	src/pki/key.c src/pki/key.h \
 	src/pki/make.c \
-	src/pki/name.c src/pki/name.h
+	src/pki/name.c src/pki/name.h \
+	src/pki/verify.c src/pki/verify.h
 src_pki_libpki_la_LIBADD = $(JANSSON_LIBS) $(CRYPTO_LIBS)

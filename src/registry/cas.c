@@ -9,6 +9,7 @@
 #include "jwt/jwt.h"
 #include "pki/cert.h"
 #include "pki/describe.h"
+#include "pki/verify.h"
 #include "registry/look.h"
 #include "registry/note.h"
 
@@ -36,12 +37,43 @@ cas_add(struct registry *r, int64_t registry, const char *pem, time_t now, struc
 	AUTO(auto_x509) X509 *ca = NULL;
 	AUTO(auto_free) char *text = NULL;
 
-	if (cert_read(pem, strlen(pem), &ca, f) || cert_check_ca(ca, now, f))
-		return fault_prefix(f, "the registry's CA");
+	if (cert_read(pem, strlen(pem), &ca, f) || verify_ca(ca, now, f))
+		return fault_prefix(f, "the CA is not accepted");
 	if (cert_pem(ca, &text, f) || check_room(r, registry, text, f))
 		return -1;
 	return db_run(r, "INSERT INTO registry_cas (registry, pem) VALUES (?, ?)", f, "it",
 		registry, text);
+}
+
+int
+cas_read(struct registry *r, int64_t registry, STACK_OF(X509) * *ret_cas, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	AUTO(auto_certs) STACK_OF(X509) *cas = sk_X509_new_null();
+	bool row;
+
+	if (!cas)
+		return fault_nomem(f);
+	if (registry ? db_prepare(r, "SELECT pem FROM registry_cas WHERE registry = ? ORDER BY id",
+			       &q, f, "i", registry)
+		     : db_prepare(r, "SELECT DISTINCT pem FROM registry_cas", &q, f, ""))
+		return -1;
+	for (;;) {
+		X509 *ca;
+
+		if (db_step(r, q, &row, f))
+			return -1;
+		if (!row)
+			break;
+		if (cert_read(db_text(q, 0), strlen(db_text(q, 0)), &ca, f))
+			return fault_prefix(f, "a registry's CA");
+		if (!sk_X509_push(cas, ca)) {
+			X509_free(ca);
+			return fault_nomem(f);
+		}
+	}
+	*ret_cas = TAKE(cas);
+	return 0;
 }
 
 static int

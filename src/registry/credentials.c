@@ -10,6 +10,8 @@
 #include "pki/cert.h"
 #include "pki/describe.h"
 #include "pki/key.h"
+#include "pki/verify.h"
+#include "registry/cas.h"
 #include "registry/look.h"
 #include "registry/revoked.h"
 
@@ -66,59 +68,51 @@ check_alg(EVP_PKEY *key, const struct type *type, struct fault *f)
 	return 0;
 }
 
-/* Whether one of the registry's CAs issued it; without any, everything is taken unless `must`. */
+/* A registry with a CA accepts only certificates. */
 static int
-check_issuer(
+check_bare_key(struct registry *r, int64_t registry, struct fault *f)
+{
+	AUTO(auto_certs) STACK_OF(X509) *cas = NULL;
+
+	if (cas_read(r, registry, &cas, f))
+		return -1;
+	if (sk_X509_num(cas) > 0)
+		return fault_set(f, FAULT_INVALID,
+			"the registry has a CA: a device's credential must be a certificate that "
+			"it signed, not a bare key");
+	return 0;
+}
+
+static int
+check_certificate(
 	struct registry *r, int64_t registry, X509 *cert, bool must, time_t now, struct fault *f)
 {
-	AUTO(auto_reset) sqlite3_stmt *q = NULL;
-	struct fault why = FAULT_INIT;
-	int n = 0;
-	bool row;
+	AUTO(auto_certs) STACK_OF(X509) *cas = NULL;
+	EVP_PKEY *key = X509_get0_pubkey(cert);
+	bool revoked;
 
-	if (db_prepare(r, "SELECT pem FROM registry_cas WHERE registry = ? ORDER BY id", &q, f, "i",
-		    registry))
+	if (!key)
+		return fault_openssl(f, FAULT_INVALID, "its key is unusable");
+	if (key_check(key, f) || cert_check_time(cert, now, f) || cas_read(r, registry, &cas, f))
 		return -1;
-	for (;; n++) {
-		AUTO(auto_x509) X509 *ca = NULL;
-
-		if (db_step(r, q, &row, f))
-			return -1;
-		if (!row)
-			break;
-		if (!cert)
-			return fault_set(f, FAULT_INVALID,
-				"the registry has a CA: a device's credential must be a "
-				"certificate that it signed, not a bare key");
-		if (cert_read(db_text(q, 0), strlen(db_text(q, 0)), &ca, f))
-			return -1;
-		if (X509_cmp(cert, ca) == 0)
-			return fault_set(f, FAULT_INVALID, "the certificate is the CA's own");
-		if (cert_check_issued(cert, ca, now, &why) == 0)
-			return 0;
-	}
-	if (n == 0 && !must)
-		return 0;
-	if (n == 0)
+	if (must && sk_X509_num(cas) == 0)
 		return fault_set(f, FAULT_INVALID, "the registry has no CA");
-	return fault_set(
-		f, FAULT_INVALID, "none of the registry's %d CAs vouches for it: %s", n, why.text);
+	if (sk_X509_num(cas) > 0 && verify_device(cert, cas, now, f))
+		return -1;
+	if (revoked_check(r, cert, &revoked, f))
+		return -1;
+	return revoked ? fault_set(f, FAULT_INVALID, "the certificate is revoked") : 0;
 }
 
 int
 credentials_check_certificate(
 	struct registry *r, int64_t registry, X509 *cert, bool must, time_t now, struct fault *f)
 {
-	EVP_PKEY *key = X509_get0_pubkey(cert);
-	bool revoked;
+	char subject[64];
 
-	if (!key)
-		return fault_openssl(f, FAULT_INVALID, "its key is unusable");
-	if (key_check(key, f) || cert_check_time(cert, now, f) ||
-		check_issuer(r, registry, cert, must, now, f) ||
-		revoked_check(r, cert, &revoked, f))
-		return -1;
-	return revoked ? fault_set(f, FAULT_INVALID, "the certificate is revoked") : 0;
+	if (check_certificate(r, registry, cert, must, now, f) == 0)
+		return 0;
+	return fault_prefix(f, "certificate '%s'", verify_subject(cert, subject, sizeof(subject)));
 }
 
 /*
@@ -142,7 +136,7 @@ check(struct registry *r, int64_t registry, const struct store_credential *c,
 		return fault_set(f, FAULT_INVALID, "its expiration time is in the past");
 	if (!type->certificate) {
 		if (key_reader_read(r->reader, c->pem, strlen(c->pem), &key, &pem, f) ||
-			check_alg(key, type, f) || check_issuer(r, registry, NULL, false, now, f))
+			check_alg(key, type, f) || check_bare_key(r, registry, f))
 			return -1;
 		*ret_pem = TAKE(pem);
 		return 0;

@@ -16,12 +16,13 @@ int credentials_add(struct registry *r, int64_t registry, int64_t device,
 	const struct store_credential *credential, time_t now, struct fault *f);
 
 /*
- * The rule for a device's certificate: its key is one we use, it is valid now, one of the
- * registry's CAs issued it itself, and no CA has revoked it.
+ * The rule for a device's certificate, however it arrives: its key is one we use, it is valid now,
+ * one of the registry's CAs issued it as verify_device() says, and no CA has revoked it.
  *
- * must  refuse it too when the registry has no CA
+ * must  refuse it too when the registry has no CA; else such a registry accepts any issuer
  *
- * Returns 0; else FAULT_INVALID with the reason, FAULT_IO when the file fails.
+ * Returns 0; else FAULT_INVALID with the certificate's subject, the reason and the remedy, FAULT_IO
+ * when the file fails.
  */
 int credentials_check_certificate(
 	struct registry *r, int64_t registry, X509 *cert, bool must, time_t now, struct fault *f);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "pki/cert.h"
+#include "registry/cas.h"
 
 #define FILES_MAX 32
 
@@ -52,40 +53,6 @@ struct revoked {
 };
 
 static void
-free_cas(STACK_OF(X509) * *cas)
-{
-	sk_X509_pop_free(*cas, X509_free);
-}
-
-static int
-read_cas(struct registry *r, STACK_OF(X509) * *ret_cas, struct fault *f)
-{
-	AUTO(auto_reset) sqlite3_stmt *q = NULL;
-	AUTO(free_cas) STACK_OF(X509) *cas = sk_X509_new_null();
-	bool row;
-
-	if (!cas)
-		return fault_nomem(f);
-	if (db_prepare(r, "SELECT DISTINCT pem FROM registry_cas", &q, f, ""))
-		return -1;
-	for (;;) {
-		AUTO(auto_x509) X509 *ca = NULL;
-
-		if (db_step(r, q, &row, f))
-			return -1;
-		if (!row)
-			break;
-		if (cert_read(db_text(q, 0), strlen(db_text(q, 0)), &ca, f))
-			return fault_prefix(f, "a registry's CA");
-		if (!sk_X509_push(cas, ca))
-			return fault_nomem(f);
-		ca = NULL;
-	}
-	*ret_cas = TAKE(cas);
-	return 0;
-}
-
-static void
 strange(struct file *file)
 {
 	fault_set(&file->untold, FAULT_INVALID,
@@ -120,7 +87,7 @@ static int
 refresh(struct registry *r, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
-	AUTO(free_cas) STACK_OF(X509) *cas = NULL;
+	AUTO(auto_certs) STACK_OF(X509) *cas = NULL;
 	struct revoked *revoked = r->revoked;
 	int64_t n, newest;
 	bool row;
@@ -133,7 +100,7 @@ refresh(struct registry *r, struct fault *f)
 	n = sqlite3_column_int64(q, 0);
 	newest = sqlite3_column_int64(q, 1);
 	if (!revoked->cas || n != revoked->n_cas || newest != revoked->newest_ca) {
-		if (read_cas(r, &cas, f))
+		if (cas_read(r, 0, &cas, f))
 			return -1;
 		sk_X509_pop_free(revoked->cas, X509_free);
 		revoked->cas = TAKE(cas);

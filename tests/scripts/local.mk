@@ -16,6 +16,9 @@ TESTS += tests/scripts/man.test
 dist_check_SCRIPTS += tests/scripts/registry.test
 TESTS += tests/scripts/registry.test
 
+dist_check_SCRIPTS += tests/scripts/verify.test
+TESTS += tests/scripts/verify.test
+
 dist_check_SCRIPTS += tests/scripts/move.test
 TESTS += tests/scripts/move.test
 

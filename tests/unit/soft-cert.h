@@ -17,6 +17,8 @@
  * cn, cn_len  the common name; cn_len for one with a NUL in it, else 0
  * second_cn   NULL without one
  * names       subjectAltName as OpenSSL's configuration writes it; NULL without
+ * extension   one more extension as OpenSSL's configuration names it; NULL without
+ * value       its value as OpenSSL's configuration writes it
  * key         it is for this one
  * ca, ca_key  who signs; NULL, key: itself
  * is_ca       CA:TRUE
@@ -28,6 +30,8 @@ struct soft_cert {
 	int cn_len;
 	const char *second_cn;
 	const char *names;
+	const char *extension;
+	const char *value;
 	EVP_PKEY *key;
 	X509 *ca;
 	EVP_PKEY *ca_key;
@@ -45,13 +49,13 @@ soft_must(bool ok)
 }
 
 static inline void
-soft_extend(X509 *cert, X509 *ca, int nid, const char *value)
+soft_extend(X509 *cert, X509 *ca, const char *name, const char *value)
 {
 	X509V3_CTX ctx;
 	X509_EXTENSION *extension;
 
 	X509V3_set_ctx(&ctx, ca ? ca : cert, cert, NULL, NULL, 0);
-	extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+	extension = X509V3_EXT_nconf(NULL, &ctx, name, value);
 	soft_must(extension && X509_add_ext(cert, extension, -1));
 	X509_EXTENSION_free(extension);
 }
@@ -73,10 +77,12 @@ soft_cert(const struct soft_cert *c)
 		soft_must(X509_NAME_add_entry_by_NID(name, NID_commonName, V_ASN1_UTF8STRING,
 			(const unsigned char *)c->second_cn, -1, -1, 0));
 	X509_set_issuer_name(cert, c->ca ? X509_get_subject_name(c->ca) : name);
-	soft_extend(cert, c->ca, NID_basic_constraints,
+	soft_extend(cert, c->ca, "basicConstraints",
 		c->is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
 	if (c->names)
-		soft_extend(cert, c->ca, NID_subject_alt_name, c->names);
+		soft_extend(cert, c->ca, "subjectAltName", c->names);
+	if (c->extension)
+		soft_extend(cert, c->ca, c->extension, c->value);
 	soft_must(X509_sign(cert, c->ca_key ? c->ca_key : c->key, EVP_sha256()) > 0);
 	return cert;
 }

@@ -239,10 +239,11 @@ only_the_registrys_CA_vouches(void **state)
 	assert_refused(c, "dev", header_with(&what), c->other, "signature is not the key's");
 	what.ca = c->false_ca;
 	what.ca_key = c->false_key;
-	assert_refused(c, "dev", header_with(&what), c->key, "none of the registry's 1 CAs");
+	assert_refused(c, "dev", header_with(&what), c->key, "signature is not by the CA");
 	what.ca = NULL;
 	what.ca_key = NULL;
-	assert_refused(c, "dev", header_with(&what), c->key, "none of the registry's 1 CAs");
+	assert_refused(
+		c, "dev", header_with(&what), c->key, "not issued by any of the registry's 1 CAs");
 	what = ordinary(c, "dev");
 	what.is_ca = true;
 	assert_refused(c, "dev", header_with(&what), c->key, "a CA's, not a device's");
@@ -259,6 +260,89 @@ only_the_registrys_CA_vouches(void **state)
 	assert_refused(c, "dev", header_with(&what), c->key, "the registry has no CA");
 }
 
+static void
+a_certificate_is_verified_as_openssl_does(void **state)
+{
+	static const struct {
+		const char *extension, *value, *reason;
+	} rows[] = {
+		{"1.2.3.4", "critical,ASN1:UTF8String:x", "critical extension 1.2.3.4 is unknown"},
+		{"extendedKeyUsage", "serverAuth", "issue it with keyUsage digitalSignature"},
+		{"keyUsage", "critical,keyEncipherment", "issue it with keyUsage digitalSignature"},
+		{"keyUsage", "critical,keyAgreement", "does not allow to sign tokens"},
+		{"1.2.3.4", "ASN1:UTF8String:x", NULL},
+		{"extendedKeyUsage", "critical,clientAuth", NULL},
+		{"keyUsage", "critical,digitalSignature", NULL},
+	};
+	struct context *c = *state;
+
+	sql(c, "UPDATE registries SET jit = 'cn'");
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct soft_cert what = ordinary(c, "dev");
+
+		what.extension = rows[i].extension;
+		what.value = rows[i].value;
+		if (rows[i].reason) {
+			assert_refused(c, "dev", header_with(&what), c->key, rows[i].reason);
+			continue;
+		}
+		assert_admitted(c, "dev", header_with(&what), c->key);
+		sql(c, "DELETE FROM devices; DELETE FROM audit");
+	}
+}
+
+/* Puts a CA into the registry in the place of its own, as an older version may have accepted it. */
+static void
+trust_instead(struct context *c, X509 *ca)
+{
+	struct fault f = FAULT_INIT;
+	sqlite3_stmt *q;
+	char *pem;
+
+	sql(c, "DELETE FROM registry_cas");
+	assert_ok(cert_pem(ca, &pem, &f), &f);
+	sqlite3_prepare_v2(
+		c->db, "INSERT INTO registry_cas (registry, pem) VALUES (1, ?)", -1, &q, NULL);
+	sqlite3_bind_text(q, 1, pem, -1, SQLITE_TRANSIENT);
+	assert_int_equal(sqlite3_step(q), SQLITE_DONE);
+	sqlite3_finalize(q);
+	free(pem);
+}
+
+static void
+a_ca_vouches_within_its_constraints_only(void **state)
+{
+	static const struct {
+		const char *names, *reason;
+	} rows[] = {
+		{"DNS:dev", "name constraints do not permit"},
+		{"DNS:dev.example.com", NULL},
+	};
+	struct context *c = *state;
+	const struct soft_cert constrained = {.cn = "CA",
+		.extension = "nameConstraints",
+		.value = "critical,permitted;DNS:example.com",
+		.key = c->ca_key,
+		.is_ca = true,
+		.serial = 1,
+		.from = NOW - SOFT_DAY,
+		.days = 1000};
+	X509 *ca = soft_cert(&constrained);
+
+	trust_instead(c, ca);
+	sql(c, "UPDATE registries SET jit = 'cn'");
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct soft_cert what = ordinary(c, "dev");
+
+		what.names = rows[i].names;
+		if (rows[i].reason)
+			assert_refused(c, "dev", header_with(&what), c->key, rows[i].reason);
+		else
+			assert_admitted(c, "dev", header_with(&what), c->key);
+	}
+	X509_free(ca);
+}
+
 /* The CA's own name may be one that a device can have. */
 static void
 the_CA_is_no_device(void **state)
@@ -271,20 +355,10 @@ the_CA_is_no_device(void **state)
 	what.ca_key = NULL;
 	what.is_ca = true;
 	cert = soft_cert(&what);
-	sql(c, "DELETE FROM registry_cas; UPDATE registries SET jit = 'cn'");
-	struct fault f = FAULT_INIT;
-	sqlite3_stmt *q;
-	char *pem;
-
-	assert_ok(cert_pem(cert, &pem, &f), &f);
-	sqlite3_prepare_v2(
-		c->db, "INSERT INTO registry_cas (registry, pem) VALUES (1, ?)", -1, &q, NULL);
-	sqlite3_bind_text(q, 1, pem, -1, SQLITE_TRANSIENT);
-	assert_int_equal(sqlite3_step(q), SQLITE_DONE);
-	sqlite3_finalize(q);
+	trust_instead(c, cert);
+	sql(c, "UPDATE registries SET jit = 'cn'");
 	assert_refused(
 		c, "dev", header_of(json_pack("[o]", entry(cert, false))), c->key, "the CA's own");
-	free(pem);
 	X509_free(cert);
 }
 
@@ -502,6 +576,8 @@ main(void)
 		TEST(each_rule_asks_for_its_name),
 		TEST(names_that_hide_something_are_refused),
 		TEST(only_the_registrys_CA_vouches),
+		TEST(a_certificate_is_verified_as_openssl_does),
+		TEST(a_ca_vouches_within_its_constraints_only),
 		TEST(the_CA_is_no_device),
 		TEST(x5c_is_read_strictly),
 		TEST(the_token_is_judged_as_ever),

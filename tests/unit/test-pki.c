@@ -7,12 +7,14 @@
 
 #include <jansson.h>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 
 #include "pki/cert.h"
 #include "pki/describe.h"
 #include "pki/key.h"
 #include "pki/name.h"
+#include "pki/verify.h"
 #include "soft-key.h"
 
 #define DAY 86400
@@ -272,8 +274,22 @@ issue(EVP_PKEY *subject_key, X509 *issuer, EVP_PKEY *issuer_key, const char *con
 #define CA "critical,CA:TRUE", "critical,keyCertSign,cRLSign"
 #define EE "critical,CA:FALSE", "critical,digitalSignature"
 
+/* Verifies with one or two CAs; the second may be NULL. */
+static int
+verify(X509 *cert, X509 *ca, X509 *second, time_t at, struct fault *f)
+{
+	STACK_OF(X509) *cas = sk_X509_new_null();
+	int rc;
+
+	assert_true(sk_X509_push(cas, ca) && (!second || sk_X509_push(cas, second)));
+	rc = verify_device(cert, cas, at, f);
+	sk_X509_free(cas);
+	assert_int_equal(ERR_peek_error(), 0);
+	return rc;
+}
+
 static void
-only_what_the_ca_itself_issued_is_its(void **state)
+only_what_a_ca_itself_issued_is_a_devices(void **state)
 {
 	AUTO(auto_pkey) EVP_PKEY *stranger_key = soft_key("P-256");
 	AUTO(auto_x509) X509 *ca = issue(p384, NULL, p384, CA, EVP_sha256(), -DAY, DAY);
@@ -289,12 +305,14 @@ only_what_the_ca_itself_issued_is_its(void **state)
 	struct fault f = FAULT_INIT;
 
 	(void)state;
-	assert_ok(cert_check_issued(good, ca, now, &f), &f);
-	assert_fault(cert_check_issued(good, stranger, now, &f), &f, FAULT_INVALID);
-	assert_fault(cert_check_issued(good, good, now, &f), &f, FAULT_INVALID);
-	assert_fault(cert_check_issued(good, ca, now + 2 * DAY, &f), &f, FAULT_INVALID);
+	assert_ok(verify(good, ca, NULL, now, &f), &f);
+	assert_ok(verify(good, stranger, ca, now, &f), &f);
+	assert_ok(verify(good, ca, stranger, now, &f), &f);
+	assert_fault(verify(good, stranger, NULL, now, &f), &f, FAULT_INVALID);
+	assert_fault(verify(good, good, NULL, now, &f), &f, FAULT_INVALID);
+	assert_fault(verify(good, ca, NULL, now + 2 * DAY, &f), &f, FAULT_INVALID);
 	for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
-		if (cert_check_issued(bad[i], ca, now, &f) == 0)
+		if (verify(bad[i], ca, NULL, now, &f) == 0)
 			fail_msg("accepted certificate %zu", i);
 		assert_int_equal(f.code, FAULT_INVALID);
 	}
@@ -316,11 +334,29 @@ a_ca_must_be_one(void **state)
 	struct fault f = FAULT_INIT;
 
 	(void)state;
-	assert_ok(cert_check_ca(good, now, &f), &f);
+	assert_ok(verify_ca(good, now, &f), &f);
 	for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
-		if (cert_check_ca(bad[i], now, &f) == 0)
+		if (verify_ca(bad[i], now, &f) == 0)
 			fail_msg("accepted CA %zu", i);
+		assert_int_equal(f.code, FAULT_INVALID);
+		assert_int_equal(ERR_peek_error(), 0);
 	}
+}
+
+static void
+a_hostile_subject_is_shown_as_printable_ascii(void **state)
+{
+	AUTO(auto_x509_name) X509_NAME *name = NULL;
+	AUTO(auto_x509) X509 *cert = NULL;
+	struct fault f = FAULT_INIT;
+	char shown[64], cut[16];
+
+	(void)state;
+	assert_ok(name_parse("/CN=a\xe2\x80\xae/O=a name longer than fits", &name, &f), &f);
+	assert_ok(cert_selfsign(p256, name, NULL, 30, now, &cert, &f), &f);
+	assert_string_equal(verify_subject(cert, shown, sizeof(shown)),
+		"CN = a\\E2\\80\\AE, O = a name longer than fits");
+	assert_string_equal(verify_subject(cert, cut, sizeof(cut)), "CN = a\\E...");
 }
 
 static void
@@ -452,8 +488,9 @@ main(void)
 		cmocka_unit_test(public_key_survives_pem),
 		cmocka_unit_test(what_is_no_public_key_is_refused),
 		cmocka_unit_test(thumbprint_is_the_rfcs),
-		cmocka_unit_test(only_what_the_ca_itself_issued_is_its),
+		cmocka_unit_test(only_what_a_ca_itself_issued_is_a_devices),
 		cmocka_unit_test(a_ca_must_be_one),
+		cmocka_unit_test(a_hostile_subject_is_shown_as_printable_ascii),
 		cmocka_unit_test(request_carries_names_and_named_curve),
 		cmocka_unit_test(selfsigned_is_an_end_entity),
 		cmocka_unit_test(certificate_is_read_in_pem_and_der),
