@@ -131,14 +131,15 @@ request_check_key()
 	return 0
 }
 
-# Sets $san_hex from --san, else from the request; says what else the request wanted.
+# Sets $san_hex and work/sans from --san, else from the request; says what else the request wanted.
 request_extensions()
 {
 	san_hex=
+	: >work/sans
 	sans=$(grep -c '^extension [0-9]* X509v3 Subject Alternative Name$' work/fields) || :
 	if [ -n "$san_options" ]; then
 		while IFS= read -r item; do
-			san_item "${item%%:*}" "${item#*:}"
+			san_add "${item%%:*}" "${item#*:}"
 		done <<END
 $san_options
 END

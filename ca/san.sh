@@ -37,8 +37,8 @@ san_dns_ok()
 	}'
 }
 
-# san_item TYPE VALUE: adds to $san_hex, or says what is wrong with it.
-san_item()
+# san_encode TYPE VALUE: sets $encoded, in hexadecimal, or says what is wrong with the name.
+san_encode()
 {
 	case $2 in
 	'' | *[!!-~]*) die "alternative name $1: empty, or characters other than visible ASCII" ;;
@@ -48,12 +48,12 @@ san_item()
 	dns)
 		san_dns_ok "$2" ||
 			die "alternative name dns:$2: no host name that profile '$profile' allows"
-		item=$(der 82 "$(to_hex "$2")")
+		encoded=$(der 82 "$(to_hex "$2")")
 		;;
 	uri)
 		printf '%s\n' "$2" | grep -Eq "^[A-Za-z][-A-Za-z0-9+.]*:([-A-Za-z0-9._~:/?#@!\$&'()*+,;=]|\[|\]|%[0-9A-Fa-f]{2})+\$" ||
 			die "alternative name uri:$2: no URI (RFC 3986)"
-		item=$(der 86 "$(to_hex "$2")")
+		encoded=$(der 86 "$(to_hex "$2")")
 		;;
 	email)
 		printf '%s\n' "$2" | grep -Eq "^[-A-Za-z0-9._+=~!#\$%&'*/?^{}|]{1,64}@[^@]+\$" ||
@@ -62,16 +62,23 @@ san_item()
 		\**) die "alternative name email:$2: no mail address" ;;
 		esac
 		san_dns_ok "${2#*@}" || die "alternative name email:$2: no mail address"
-		item=$(der 81 "$(to_hex "$2")")
+		encoded=$(der 81 "$(to_hex "$2")")
 		;;
 	ip)
 		hex=$(ip_hex "$2") || die "alternative name ip:$2: no IP address"
-		item=$(der 87 "$hex")
+		encoded=$(der 87 "$hex")
 		;;
 	*) die "alternative name $1:...: give dns:NAME, ip:ADDRESS, uri:URI or email:ADDRESS" ;;
 	esac
+}
+
+# san_add TYPE VALUE: adds a name to $san_hex and to work/sans.
+san_add()
+{
+	san_encode "$1" "$2"
 	[ "${#san_hex}" -le 32768 ] || die "too many alternative names"
-	san_hex=$san_hex$item
+	san_hex=$san_hex$encoded
+	printf '%s %s:%s\n' "$encoded" "$1" "$2" >>work/sans
 }
 
 ip_hex()
@@ -112,6 +119,16 @@ ip_hex()
 	}'
 }
 
+# ip_text HEX: an address as san_encode reads it.
+ip_text()
+{
+	case ${#1} in
+	8) printf '%s' "$1" | sed 's/../0x& /g' | xargs printf '%d.%d.%d.%d' ;;
+	32) printf '%s' "$1" | sed 's/..../0x& /g' | xargs printf '%x:%x:%x:%x:%x:%x:%x:%x' ;;
+	*) return 1 ;;
+	esac
+}
+
 # The names a request asks for, from its extension's bytes in work/san.der.
 san_from_request()
 {
@@ -137,17 +154,16 @@ san_from_request()
 		*) die "$request_name: an alternative name of type $type, which profile '$profile' does not take" \
 			"from a CSR: leave it out, or replace them all with --san" ;;
 		esac
+		tail -c "+$((offset + 1))" work/san.der | head -c "$length" >work/name
 		if [ "$type" = ip ]; then
-			[ "$length" -eq 4 ] || [ "$length" -eq 16 ] ||
+			address=$(ip_text "$(od -An -v -tx1 work/name | tr -d ' \n')") ||
 				die "$request_name: alternative name ip: wrong length"
-			san_hex=$san_hex$(der 87 "$(tail -c "+$((offset + 1))" work/san.der |
-				head -c "$length" | od -An -v -tx1 | tr -d ' \n')")
+			san_add ip "$address"
 			continue
 		fi
 		# Looked at as bytes: a shell variable would lose some.
-		tail -c "+$((offset + 1))" work/san.der | head -c "$length" >work/name
 		[ "$(tr -d '!-~' <work/name | wc -c)" -eq 0 ] ||
 			die "$request_name: alternative name $type: characters other than visible ASCII"
-		san_item "$type" "$(cat work/name)"
+		san_add "$type" "$(cat work/name)"
 	done <work/san.list
 }
