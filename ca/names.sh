@@ -29,13 +29,14 @@ sans_missing()
 	awk -v other="$2" 'FILENAME == other { has[$1] = 1; next } !($1 in has) { print $2 }' "$2" "$1"
 }
 
-# With --expect-cn the names must be the expected ones, all of them and no others.
+# The common name must be that of --expect-cn, if it is given. With --expect-cn or --expect-san the
+# alternative names must be those of --expect-san, all of them and no others.
 names_expected()
 {
-	[ -n "$expect_cn" ] || return 0
+	[ -n "$expect_cn$expect_sans" ] || return 0
 	differ=
 	subject_lines '' | sed -n 's/^CN=//p' >work/cn
-	printf '%s\n' "$expect_cn" | cmp -s - work/cn || {
+	[ -z "$expect_cn" ] || printf '%s\n' "$expect_cn" | cmp -s - work/cn || {
 		differ=1
 		say "the common name is '$(subject_lines ,esc_ctrl,esc_msb | sed -n 's/^CN=//p')'," \
 			"not '$expect_cn'"
