@@ -6,6 +6,7 @@ src_base_libbase_la_SOURCES = \
 	src/base/command.c src/base/command.h \
 	src/base/fault.c src/base/fault.h \
 	src/base/file.c src/base/file.h \
+	src/base/hash.c src/base/hash.h \
 	src/base/list.c src/base/list.h \
 	src/base/log.c src/base/log.h \
 	src/base/notify.c src/base/notify.h \
@@ -16,4 +17,5 @@ src_base_libbase_la_SOURCES = \
 	src/base/text.c src/base/text.h \
 	src/base/thread.c src/base/thread.h \
 	src/base/times.c src/base/times.h
+src_base_libbase_la_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
 src_base_libbase_la_LIBADD = $(CRYPTO_LIBS)

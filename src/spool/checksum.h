@@ -1,4 +1,4 @@
-/* checksum: of what is in the spool's files: the lower half of XXH3. */
+/* checksum: the checksum in the spool's files: the lower 32 bits of hash_stable(). */
 #ifndef SPOOL_CHECKSUM_H
 #define SPOOL_CHECKSUM_H
 

@@ -1,4 +1,4 @@
-# spool: the log between a site's broker and the cloud; the only room that knows xxhash
+# spool: the log between a site's broker and the cloud
 noinst_LTLIBRARIES += src/spool/libspool.la
 src_spool_libspool_la_SOURCES = \
 	src/spool/aside.c src/spool/aside.h \
@@ -14,4 +14,3 @@ src_spool_libspool_la_SOURCES = \
 	src/spool/timely.c src/spool/timely.h \
 	src/spool/walk.c src/spool/walk.h \
 	src/spool/writer.c src/spool/writer.h
-src_spool_libspool_la_CFLAGS = $(AM_CFLAGS) $(XXHASH_CFLAGS)
