@@ -13,4 +13,12 @@
  */
 uint64_t hash_stable(const void *bytes, size_t len);
 
+/*
+ * The hash for tables: XXH3 with a random secret of this process. Others cannot choose bytes whose
+ * hashes collide, as long as they do not see the hashes: never show or store one.
+ *
+ * Ends the process if the kernel has no random numbers.  Threads: any.
+ */
+uint64_t hash_secret(const void *bytes, size_t len);
+
 #endif

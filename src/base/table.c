@@ -3,6 +3,9 @@
 #include "base/table.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
 
 #define SLOTS_MIN 64
 
@@ -110,24 +113,17 @@ table_any(const struct table *table)
 uint64_t
 table_hash_number(uint64_t number)
 {
-	uint64_t hash = number * UINT64_C(0x9e3779b97f4a7c15);
-
-	/* The slot is taken from the low bits, where a product of aligned addresses is poor. */
-	return hash ^ hash >> 32;
+	return hash_secret(&number, sizeof(number));
 }
 
 uint64_t
 table_hash_pointer(const void *pointer)
 {
-	return table_hash_number((uint64_t)(uintptr_t)pointer);
+	return hash_secret(&pointer, sizeof(pointer));
 }
 
 uint64_t
 table_hash_text(const char *text)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return hash ^ hash >> 32;
+	return hash_secret(text, strlen(text));
 }

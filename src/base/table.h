@@ -40,7 +40,10 @@ struct table_link *table_next(const struct table_link *link);
 /* Any link of the table, or NULL when it is empty; slow in a table that was far larger. */
 struct table_link *table_any(const struct table *table);
 
-/* Hashes for keys that nobody can choose at will. */
+/*
+ * The hashes of keys, with a random secret of this process: whoever chooses the keys cannot make
+ * them meet in one slot, so each chain stays short. The order of a table differs between processes.
+ */
 uint64_t table_hash_pointer(const void *pointer);
 uint64_t table_hash_number(uint64_t number);
 uint64_t table_hash_text(const char *text);

@@ -40,3 +40,7 @@ tests_unit_test_setting_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS
 UNIT_TESTS += tests/unit/test-text
 tests_unit_test_text_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_text_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+UNIT_TESTS += tests/unit/test-table
+tests_unit_test_table_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_table_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
