@@ -156,14 +156,15 @@ check_ca_rules(X509 *ca, struct fault *f)
 
 	if (X509_get_version(ca) != X509_VERSION_3)
 		return fault_set(f, FAULT_INVALID,
-			"it is not of X.509 version 3; issue it with basicConstraints CA:TRUE");
+			"it is not an X.509 version 3 certificate; issue it with basicConstraints "
+			"CA:TRUE");
 	if (!(X509_get_extension_flags(ca) & EXFLAG_CA))
 		return fault_set(f, FAULT_INVALID,
-			"it is no CA's certificate; issue it with basicConstraints CA:TRUE");
+			"it is not a CA certificate; issue it with basicConstraints CA:TRUE");
 	/* Without the extension every usage is allowed, and this returns all bits. */
 	if (!(X509_get_key_usage(ca) & KU_KEY_CERT_SIGN))
 		return fault_set(f, FAULT_INVALID,
-			"its key usage does not allow to sign certificates; issue it with keyUsage "
+			"its key usage does not allow signing certificates; issue it with keyUsage "
 			"keyCertSign");
 	if (!key)
 		return fault_openssl(f, FAULT_INVALID, "its key cannot be read");
@@ -190,10 +191,11 @@ check_device_rules(X509 *cert, struct fault *f)
 {
 	if (X509_check_ca(cert))
 		return fault_set(f, FAULT_INVALID,
-			"it is a CA's, not a device's; issue it with basicConstraints CA:FALSE");
+			"it is a CA certificate; issue the device's with basicConstraints "
+			"CA:FALSE");
 	if (!(X509_get_key_usage(cert) & KU_DIGITAL_SIGNATURE))
 		return fault_set(f, FAULT_INVALID,
-			"its key usage does not allow to sign tokens; issue it with keyUsage "
+			"its key usage does not allow signing tokens; issue it with keyUsage "
 			"digitalSignature");
 	return 0;
 }

@@ -246,7 +246,7 @@ only_the_registrys_CA_vouches(void **state)
 		c, "dev", header_with(&what), c->key, "not issued by any of the registry's 1 CAs");
 	what = ordinary(c, "dev");
 	what.is_ca = true;
-	assert_refused(c, "dev", header_with(&what), c->key, "a CA's, not a device's");
+	assert_refused(c, "dev", header_with(&what), c->key, "it is a CA certificate");
 	what = ordinary(c, "dev");
 	what.from = NOW + 60;
 	assert_refused(c, "dev", header_with(&what), c->key, "not valid before");
@@ -269,7 +269,7 @@ a_certificate_is_verified_as_openssl_does(void **state)
 		{"1.2.3.4", "critical,ASN1:UTF8String:x", "critical extension 1.2.3.4 is unknown"},
 		{"extendedKeyUsage", "serverAuth", "issue it with keyUsage digitalSignature"},
 		{"keyUsage", "critical,keyEncipherment", "issue it with keyUsage digitalSignature"},
-		{"keyUsage", "critical,keyAgreement", "does not allow to sign tokens"},
+		{"keyUsage", "critical,keyAgreement", "does not allow signing tokens"},
 		{"1.2.3.4", "ASN1:UTF8String:x", NULL},
 		{"extendedKeyUsage", "critical,clientAuth", NULL},
 		{"keyUsage", "critical,digitalSignature", NULL},
