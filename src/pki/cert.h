@@ -1,4 +1,4 @@
-/* cert: certificate requests and certificates: made with any EVP_PKEY, read, and compared with a key and a time. */
+/* cert: certificate requests and certificates: made, read, and compared with a key and a time. */
 #ifndef PKI_CERT_H
 #define PKI_CERT_H
 
