@@ -734,7 +734,7 @@ a_front_is_in_memory_and_our_own(void **state)
 	assert_non_null(strstr(f.text, "another user's"));
 }
 
-/* A gateway may write to the spool's directory: what it puts in a segment's place holds up nobody. */
+/* A gateway may write to the spool's directory and put anything in the place of a segment. */
 static void
 a_pipe_in_a_segments_place_is_not_waited_for(void **state)
 {
