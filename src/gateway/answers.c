@@ -11,21 +11,22 @@
 /* The spool is told how far we are after so many messages; the rest each second. */
 #define ACKNOWLEDGE_EACH 64
 
-/* A message that the cloud refused so often is given up. */
-#define REFUSED_MAX 3
+/* Reason codes of a PUBACK (MQTT 5 section 3.4.2.1) that are not about the message's topic. */
+#define PACKET_ID_IN_USE 0x91
+#define TOO_LARGE	 0x95
+#define QUOTA_EXCEEDED	 0x97
+#define BAD_PAYLOAD	 0x99
+#define BAD_QOS		 0x9b
 
-/* MQTT 5's reasons that say not much against the message, and how long they are heeded. */
-#define UNSPECIFIED    0x80
-#define IMPLEMENTATION 0x83
-#define QUOTA	       0x97
-#define PASSING_MS     5000
+/* How long nothing is sent after a quota was exceeded. */
+#define QUOTA_MS 5000
 
 /* Messages that are dropped may be many: it is said once, and then so often. */
 #define COMPLAIN_MS 60000
 
-/* No device has a back-off of its own for this: everything waits. */
+/* A quota is the connection's: everything waits. */
 static void
-wait_for_it_to_pass(struct gateway *g, const struct flight *flight, const struct fault *why)
+wait_for_quota(struct gateway *g, const struct flight *flight, const struct fault *why)
 {
 	struct pump *p = &g->pump;
 
@@ -33,22 +34,7 @@ wait_for_it_to_pass(struct gateway *g, const struct flight *flight, const struct
 		log_warn("messages wait: %s", why->text);
 	ledger_return(p->ledger, flight->seq);
 	p->is_passing = p->again = p->stuck = true;
-	p->passed_ms = gateway_now_ms(g) + PASSING_MS;
-}
-
-/*
- * Counts the refusals of the first message that is refused: those behind it may be refused for its
- * sake. Returns whether that is the one, and it was refused often enough.
- */
-static bool
-is_hopeless(const struct pump *p, struct stubborn *stubborn, uint64_t seq)
-{
-	/* Its number is not in the ledger just while it waits to be sent again. */
-	if (stubborn->seq == seq)
-		stubborn->times++;
-	else if (!stubborn->seq || ledger_has(p->ledger, stubborn->seq))
-		*stubborn = (struct stubborn){seq, 1};
-	return stubborn->seq == seq && stubborn->times >= REFUSED_MAX;
+	p->passed_ms = gateway_now_ms(g) + QUOTA_MS;
 }
 
 static void
@@ -67,33 +53,61 @@ drop_refused(struct gateway *g, const struct flight *flight, const struct device
 		device ? device->name : "", p->refused);
 }
 
+/* Logs a topic that is blocked when it becomes so, not at each attempt. */
+static void
+report(struct gateway *g, const struct poison_topic *topic)
+{
+	if (!topic || topic->failures > 1)
+		return;
+	log_error("the cloud refuses a topic: %s device=%s topic=%s; its messages and the "
+		  "device's later ones are held for %ld s",
+		topic->reason, topic->device, *topic->topic ? topic->topic : "#",
+		g->settings.site.refused_hold_s);
+	attach_blocked(g, topic);
+}
+
 /* The gateway's own, and all where devices are not attached: the cloud means the message alone. */
 static void
-message_refused(struct gateway *g, const struct flight *flight, const struct device *device,
-	const struct fault *why)
+message_refused(struct gateway *g, uint64_t tag, const struct flight *flight,
+	const struct device *device, const struct fault *why)
 {
-	bool passes = why->native == UNSPECIFIED || why->native == IMPLEMENTATION;
+	struct poison *poison = g->pump.poison;
 
-	if (why->native == QUOTA ||
-		(passes && !is_hopeless(&g->pump, &g->pump.stubborn, flight->seq)))
-		wait_for_it_to_pass(g, flight, why);
-	else
+	switch (why->native) {
+	case QUOTA_EXCEEDED:
+		poison_forget(poison, tag);
+		wait_for_quota(g, flight, why);
+		break;
+	case PACKET_ID_IN_USE:
+	case TOO_LARGE:
+	case BAD_PAYLOAD:
+	case BAD_QOS:
+		poison_forget(poison, tag);
 		drop_refused(g, flight, device, why);
+		break;
+	default:
+		ledger_return(g->pump.ledger, flight->seq);
+		report(g, poison_refused(poison, tag, why, gateway_now_ms(g)));
+		break;
+	}
 }
 
 /* The cloud says no to one message, and the connection stays. */
 static void
-refused(struct gateway *g, const struct flight *flight, const struct fault *why)
+refused(struct gateway *g, uint64_t tag, const struct flight *flight, const struct fault *why)
 {
 	struct pump *p = &g->pump;
 	struct device *device = devices_by_id(g->devices, flight->device);
 
 	if (!device || !gateway_settings_attaches(&g->settings) ||
 		!strcmp(device->name, g->settings.uplink.device)) {
-		message_refused(g, flight, device, why);
+		message_refused(g, tag, flight, device, why);
 		return;
 	}
-	if (why->native != QUOTA && is_hopeless(p, &device->stubborn, flight->seq)) {
+	poison_forget(p->poison, tag);
+	/* Its number is not in the ledger just while it waits to be sent again. */
+	if (why->native != QUOTA_EXCEEDED && poison_strike(&device->strikes, flight->seq,
+						     ledger_has(p->ledger, device->strikes.seq))) {
 		drop_refused(g, flight, device, why);
 		return;
 	}
@@ -105,13 +119,34 @@ refused(struct gateway *g, const struct flight *flight, const struct fault *why)
 	}
 }
 
-/* What the connection took with it. */
+/* Takes what the connection took with it back, to be sent again; answers_end() learns from it. */
 static void
-note_unanswered(struct pump *p, const struct flight *flight)
+lose(struct pump *p, const struct flight *flight)
 {
-	p->unanswered++;
-	if (flight->kind == FLIGHT_MESSAGE)
-		p->unanswered_seq = flight->seq;
+	if (flight->kind == FLIGHT_MESSAGE) {
+		ledger_return(p->ledger, flight->seq);
+		p->again = true;
+	}
+}
+
+static void
+arrive(struct gateway *g, uint64_t tag, const struct flight *flight)
+{
+	struct pump *p = &g->pump;
+	NOT_ZEROED struct poison_topic ended;
+
+	if (poison_arrived(p->poison, tag, gateway_now_ms(g), &ended)) {
+		log_info("the cloud accepts a topic again device=%s topic=%s", ended.device,
+			*ended.topic ? ended.topic : "#");
+		p->again = true;
+	}
+	if (flight->kind != FLIGHT_MESSAGE)
+		return;
+	p->arrived++;
+	p->is_passing = false;
+	ledger_done(p->ledger, flight->seq);
+	if (ledger_first(p->ledger) - p->acked >= ACKNOWLEDGE_EACH)
+		pump_acknowledge(g);
 }
 
 void
@@ -121,57 +156,26 @@ answers_take(struct gateway *g, uint64_t tag, const struct fault *failed)
 	struct flight flight = p->flights[tag];
 
 	p->flights[tag].kind = FLIGHT_FREE;
-	if (failed && !failed->native)
-		note_unanswered(p, &flight);
-	if (flight.kind == FLIGHT_ATTACH) {
+	if (!failed)
+		arrive(g, tag, &flight);
+	else if (!failed->native)
+		lose(p, &flight);
+	else if (flight.kind == FLIGHT_MESSAGE)
+		refused(g, tag, &flight, failed);
+	else
+		poison_forget(p->poison, tag);
+	if (flight.kind == FLIGHT_ATTACH)
 		attach_answered(g, flight.device, failed);
-	} else if (flight.kind == FLIGHT_MESSAGE && !failed) {
-		p->arrived++;
-		p->is_passing = false;
-		suspects_clear(&p->suspects, flight.seq);
-		ledger_done(p->ledger, flight.seq);
-		if (ledger_first(p->ledger) - p->acked >= ACKNOWLEDGE_EACH)
-			pump_acknowledge(g);
-	} else if (flight.kind == FLIGHT_MESSAGE && failed->native) {
-		refused(g, &flight, failed);
-	} else if (flight.kind == FLIGHT_MESSAGE) {
-		ledger_return(p->ledger, flight.seq);
-		p->again = true;
-	}
 }
 
-void
-answers_begin(struct gateway *g)
+bool
+answers_end(struct gateway *g, enum poison_end end, const struct fault *why)
 {
-	g->pump.arrived_before = g->pump.arrived;
-	g->pump.unanswered = g->pump.unanswered_seq = 0;
-}
+	const struct poison_topic *topic;
+	bool explained = poison_closed(g->pump.poison, end, why, gateway_now_ms(g), &topic);
 
-/* Whether it went because of what was in flight. */
-static void
-suspect(struct gateway *g)
-{
-	struct pump *p = &g->pump;
-	int64_t wait_ms;
-
-	for (int i = 0; i < FLIGHTS; i++) {
-		if (p->flights[i].kind != FLIGHT_FREE)
-			note_unanswered(p, &p->flights[i]);
-	}
-	wait_ms = suspects_lost(&p->suspects, p->arrived != p->arrived_before, p->unanswered,
-		p->unanswered_seq, gateway_now_ms(g));
-	if (wait_ms)
-		log_error("the cloud ends the connection whenever message %" PRIu64
-			  " is sent: it is left out for %" PRId64
-			  " s (`p11-gateway spool list` shows it)",
-			p->unanswered_seq, wait_ms / 1000);
-}
-
-void
-answers_end(struct gateway *g, bool by_itself)
-{
-	if (by_itself)
-		suspect(g);
 	for (int i = 0; i < FLIGHTS; i++)
 		g->pump.flights[i].kind = FLIGHT_FREE;
+	report(g, topic);
+	return explained;
 }

@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "gateway/template.h"
 #include "jwt/jwt.h"
+#include "registry/rules.h"
 #include "registry/topic.h"
 
 /* Configs that are asked for again at once: attaches are to find room beside them. */
@@ -56,11 +57,14 @@ ask(struct gateway *g, struct device *device, const void *body, size_t len)
 	char topic[TOPIC_SIZE];
 	struct fault f = FAULT_INIT;
 	int flight = pump_take_flight(g, FLIGHT_ATTACH, 0, device->id);
+	const bool alone = poison_attaches_alone(g->pump.poison);
 
 	devices_asked(device, gateway_now_ms(g));
 	topic_of(device->name, "attach", topic);
 	if (flight >= 0 &&
 		mqtt_send(g->cloud.mqtt, topic, body, len, 1, (uint64_t)flight, &f) == 0) {
+		poison_sent(g->pump.poison, (size_t)flight,
+			&(struct poison_sent){device->name, topic, 0, 1, alone});
 		if (attach_subscribe(g, device->name, TAG_DEVICE | device->id, &f) == 0)
 			return;
 	} else if (flight >= 0) {
@@ -89,6 +93,9 @@ detach(struct gateway *g, const struct device *device)
 	mqtt_unsubscribe(g->cloud.mqtt, filters, 2, TAG_OWN, NULL);
 	if (flight >= 0 && mqtt_send(g->cloud.mqtt, topic, "{}", 2, 1, (uint64_t)flight, NULL) != 0)
 		g->pump.flights[flight].kind = FLIGHT_FREE;
+	else if (flight >= 0)
+		poison_sent(g->pump.poison, (size_t)flight,
+			&(struct poison_sent){device->name, topic, 0, 1, false});
 }
 
 /* The site's broker came anew and knows no configs: each is asked for again. */
@@ -108,6 +115,17 @@ renew_configs(struct gateway *g)
 	}
 }
 
+/* Whether another device may be attached now: one that may end the connection is alone. */
+static bool
+may_attach(const struct gateway *g)
+{
+	const struct poison *poison = g->pump.poison;
+
+	if (g->pump.waits || poison_is_alone(poison))
+		return false;
+	return !poison_attaches_alone(poison) || mqtt_is_idle(g->cloud.mqtt);
+}
+
 void
 attach_work(struct gateway *g)
 {
@@ -117,7 +135,7 @@ attach_work(struct gateway *g)
 
 	if (g->cloud.state != CLOUD_UP)
 		return;
-	while (mqtt_room(g->cloud.mqtt) > 0 && signer_has_room(g) &&
+	while (mqtt_room(g->cloud.mqtt) > 0 && signer_has_room(g) && may_attach(g) &&
 		(device = devices_take_attach(g->devices, now_ms))) {
 		if (is_signed_for(g, device))
 			signer_sign_for(g, device->id);
@@ -136,7 +154,8 @@ attach_tick(struct gateway *g)
 	struct device *device;
 
 	devices_tick(g->devices, now_ms, gateway_random());
-	if (g->cloud.state != CLOUD_UP || !gateway_settings_attaches(&g->settings))
+	if (g->cloud.state != CLOUD_UP || !gateway_settings_attaches(&g->settings) ||
+		poison_is_alone(g->pump.poison))
 		return;
 	while (mqtt_room(g->cloud.mqtt) > 0 && (device = devices_take_detach(g->devices, now_ms)))
 		detach(g, device);
@@ -184,6 +203,37 @@ attach_answered(struct gateway *g, uint32_t id, const struct fault *failed)
 		log_info("attached device=%s", device->name);
 		pump_run(g);
 	}
+}
+
+/* The device's errors topic at the site has it as the cloud's own errors are. */
+static void
+tell_device(struct gateway *g, const struct poison_topic *blocked)
+{
+	char topic[TOPIC_SIZE];
+	AUTO(auto_free) char *text = NULL;
+	json_t *error;
+
+	if (!rules_is_device(blocked->device, strlen(blocked->device)))
+		return;
+	error = json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "error_type", "PUBLISH_REFUSED",
+		"description", blocked->reason, "device_id", blocked->device, "mqtt_message_info",
+		"message_type", "PUBLISH", "topic", *blocked->topic ? blocked->topic : "#");
+	text = error ? json_dumps(error, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+	json_decref(error);
+	topic_of(blocked->device, "errors", topic);
+	if (text)
+		local_deliver(g, blocked->device, topic, text, strlen(text), 0, false);
+}
+
+void
+attach_blocked(struct gateway *g, const struct poison_topic *topic)
+{
+	struct device *device = devices_find(g->devices, topic->device);
+
+	if (topic->attaches && device)
+		refuse(g, device, topic->reason);
+	else
+		tell_device(g, topic);
 }
 
 void

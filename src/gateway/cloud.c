@@ -118,6 +118,8 @@ fail(struct gateway *g, const struct fault *why)
 	struct cloud *c = &g->cloud;
 	int64_t wait_ms;
 
+	if (c->explained_end)
+		backoff_reset(&c->retries[CLOUD_RETRY_NETWORK]);
 	/* The next broker has its turn at once; each round of them counts as one failure. */
 	if (c->state != CLOUD_SIGNING)
 		c->url = (c->url + 1) % g->settings.uplink.url.n;
@@ -357,16 +359,18 @@ forget_failures(struct cloud *c)
 /*
  * The connection has ended: by itself, or as we wanted. That there was none, for reasons that are
  * not known, is looked into now and then; what was found holds until it is looked into again.
+ *
+ * end  whether the broker may have closed it for what was sent
  */
 static void
-lost(struct gateway *g, const struct fault *why)
+lost(struct gateway *g, const struct fault *why, enum poison_end end)
 {
 	struct cloud *c = &g->cloud;
 
 	uv_timer_stop(&c->timer);
 	if (!g->leaving)
 		devices_cloud_lost(g->devices);
-	pump_cloud_lost(g, why->code != FAULT_NONE);
+	c->explained_end = pump_cloud_lost(g, end, why);
 	signer_forget_devices(g); /* who waited there is attached anew */
 	if (c->state >= CLOUD_UP && gateway_now_ms(g) - c->since_ms >= STEADY_MS)
 		forget_failures(c);
@@ -403,7 +407,7 @@ come_up(struct gateway *g)
 	log_info("connected url=%s after_ms=%" PRId64, g->settings.uplink.url.items[c->url],
 		c->ended_ms ? c->since_ms - c->ended_ms : 0);
 	signer_plan_renewal(g);
-	pump_cloud_up(g);
+	pump_run(g);
 }
 
 static int
@@ -471,7 +475,10 @@ poll_now(struct gateway *g)
 		return;
 	switch (mqtt_poll(g->cloud.mqtt, &why)) {
 	case MQTT_DOWN:
-		lost(g, &why);
+		lost(g, &why,
+			g->cloud.state == CLOUD_UP && why.code != FAULT_NONE
+				? poison_end_of(why.native)
+				: POISON_END_INNOCENT);
 		break;
 	case MQTT_UP:
 		move_on(g);
@@ -538,7 +545,7 @@ watch_progress(struct gateway *g)
 		return;
 	fault_set(&f, FAULT_NET, "the broker acknowledged nothing within %ld s", timeout_s);
 	mqtt_stop(c->mqtt);
-	lost(g, &f);
+	lost(g, &f, POISON_END_INNOCENT);
 }
 
 void

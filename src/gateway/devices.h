@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/table.h"
 #include "gateway/backoff.h"
+#include "gateway/poison.h"
 
 #define DEVICE_NAME_MAX	  255
 #define DEVICE_REASON_MAX 160
@@ -49,12 +50,6 @@ enum device_state {
 	DEVICE_ATTACHED,
 };
 
-/* The first message that the cloud refuses, and how often it did so; 0: there is none. */
-struct stubborn {
-	uint64_t seq;
-	unsigned times;
-};
-
 /*
  * present       connected to the site's broker
  * asked         it asked to be attached itself, with body, a secret of body_len bytes
@@ -64,6 +59,7 @@ struct stubborn {
  * dropping      its messages are given up because it is refused, which was said
  * used_ms       when something of it, or for it, passed last
  * sent, received, dropped  messages to the cloud, from it, and given up because it was refused
+ * strikes       of its messages that the cloud refused
  * the rest is private to devices.c
  */
 struct device {
@@ -76,7 +72,7 @@ struct device {
 	char reason[DEVICE_REASON_MAX];
 	int64_t refused_ms, used_ms;
 	uint64_t sent, received, dropped;
-	struct stubborn stubborn;
+	struct poison_strikes strikes;
 
 	struct backoff backoff;
 	int64_t retry_ms, asked_ms, state_ms, resume_ms, waits_ms;

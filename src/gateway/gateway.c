@@ -187,6 +187,7 @@ apply(struct gateway *g, struct gateway_settings *newer)
 	*newer = (struct gateway_settings){0};
 	options = devices_options(&g->settings);
 	devices_configure(g->devices, &options);
+	poison_configure(g->pump.poison, options.hold_ms);
 	set_level(g->settings.log.level);
 	if (who) {
 		signer_forget(g);
@@ -301,6 +302,7 @@ open_all(struct gateway *g, struct fault *f)
 	if (read_routes(g, &g->settings, f) || devices_new(&options, &g->devices, f) ||
 		pump_open(g, f) || status_open(g, f) || scrape_open(g, f) || local_open(g, f))
 		return -1;
+	poison_configure(g->pump.poison, options.hold_ms);
 	cloud_open(g);
 	watch_signal(g, &g->hup, SIGHUP);
 	watch_signal(g, &g->term, SIGTERM);

@@ -10,9 +10,9 @@
 #include "gateway/gateway.h"
 #include "gateway/ledger.h"
 #include "gateway/metrics.h"
+#include "gateway/poison.h"
 #include "gateway/route.h"
 #include "gateway/settings.h"
-#include "gateway/suspects.h"
 #include "gateway/tally.h"
 #include "mqtt/mqtt.h"
 #include "site/channel.h"
@@ -53,6 +53,7 @@ struct mishap {
  * unexplained why does not say much, explain: the worker is to find out more, into `explained`, of
  *             the broker explained_url
  * was_up      what ended was a connection
+ * explained_end  it ended for what was sent: the next one need not wait
  * renewing    it ends to begin again with a newer token
  * expires     when the JWT that it was begun with ends, by the wall clock
  * progress_ms when the broker last answered something, or nothing was asked
@@ -64,7 +65,7 @@ struct cloud {
 	uv_prepare_t prepare;
 	uv_timer_t timer;
 	uv_work_t clear_work;
-	bool clearing, renewing, unexplained, explain, was_up;
+	bool clearing, renewing, unexplained, explain, was_up, explained_end;
 	struct fault explained;
 	struct mqtt *cleared;
 	struct backoff retries[CLOUD_RETRIES];
@@ -123,6 +124,7 @@ struct flight {
 
 /* Twice the window: while answers are told, what they made room for is sent already. */
 #define FLIGHTS (2 * MQTT_WINDOW_MAX)
+_Static_assert(FLIGHTS <= POISON_FLIGHTS_MAX, "each flight has a place among poison's");
 
 /*
  * What takes messages from the spool to the cloud.
@@ -137,9 +139,8 @@ struct flight {
  * acked       what the spool was told
  * unreadable  the spool is, and unwritable the cursor, which was said
  * is_passing  the cloud takes nothing for now, which was said
- * arrived_before  what had arrived when the connection came up
- * unanswered  what was in flight when it went, and the number of one that is a message
- * stubborn    of the messages that are no attached device's
+ * poison      what the cloud refuses, and what is sent alone to find it out
+ * waits       `next` was read, and is to be sent when nothing else is in flight
  * complained_ms  when it was last said that the cloud refuses messages; 0: never
  * replaced    states that newer ones took the place of
  */
@@ -153,9 +154,9 @@ struct pump {
 	struct flight flights[FLIGHTS];
 	uint64_t expected, acked;
 	bool again, stuck, unreadable, unwritable, said, is_passing, at_end;
-	struct stubborn stubborn;
-	struct suspects suspects;
-	uint64_t arrived_before, unanswered, unanswered_seq;
+	struct poison *poison;
+	struct spool_message next;
+	bool waits;
 	int64_t passed_ms, complained_ms;
 	int64_t tokens_ms, tokens;
 	uint64_t sent, arrived, refused, unrouted, dropped, replaced, lost;
@@ -256,12 +257,14 @@ void signer_forget_devices(struct gateway *g);
 void signer_tick(struct gateway *g);
 void signer_close(struct gateway *g);
 
-/* attach: devices to the cloud and from it; also what came of it. */
+/* attach: devices to the cloud and from it; also what came of it. Reports go to the site. */
 void attach_work(struct gateway *g);
 void attach_tick(struct gateway *g);
 void attach_answered(struct gateway *g, uint32_t device, const struct fault *failed);
 void attach_signed(struct gateway *g, uint32_t device, const char *jwt, const struct fault *failed);
 void attach_errors(struct gateway *g, const struct mqtt_message *message);
+/* The cloud refuses a topic of a device, or to attach it: the device is told. */
+void attach_blocked(struct gateway *g, const struct poison_topic *topic);
 
 /* The text of what was subscribed to for a device; sends one SUBSCRIBE. */
 int attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct fault *f);
@@ -277,17 +280,23 @@ int pump_tick(struct gateway *g, struct fault *f);
 void pump_run(struct gateway *g);
 /* A flight for a message or an attach; -1 when there is none. */
 int pump_take_flight(struct gateway *g, enum flight_kind kind, uint64_t seq, uint32_t device);
-/* The cloud is there; and gone, by itself or as we wanted: what is under way is sent again. */
-void pump_cloud_up(struct gateway *g);
-void pump_cloud_lost(struct gateway *g, bool by_itself);
+/*
+ * The connection to the cloud is gone: what was in flight is sent again.
+ *
+ * Returns whether what was sent explains it.
+ */
+bool pump_cloud_lost(struct gateway *g, enum poison_end end, const struct fault *why);
 void pump_acknowledge(struct gateway *g);
 void pump_close(struct gateway *g);
 
-/* answers: to what is in flight, with its tag; and of a connection, from when it is up. */
+/* answers: to what is in flight, with its tag. */
 void answers_take(struct gateway *g, uint64_t tag, const struct fault *failed);
-void answers_begin(struct gateway *g);
-/* It is gone: nothing is in flight any more. */
-void answers_end(struct gateway *g, bool by_itself);
+/*
+ * The connection is gone, and nothing is in flight any more.
+ *
+ * Returns whether what was sent explains it.
+ */
+bool answers_end(struct gateway *g, enum poison_end end, const struct fault *why);
 
 /* local */
 int local_open(struct gateway *g, struct fault *f);

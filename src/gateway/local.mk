@@ -6,9 +6,11 @@ src_gateway_libdecide_la_SOURCES = \
 	src/gateway/ledger.c src/gateway/ledger.h \
 	src/gateway/listen.c src/gateway/listen.h \
 	src/gateway/metrics.c src/gateway/metrics.h \
+	src/gateway/poison.c src/gateway/poison.h \
+	src/gateway/poison_flight.c \
+	src/gateway/poison_topic.c src/gateway/poison_topic.h \
 	src/gateway/route.c src/gateway/route.h \
 	src/gateway/settings.c src/gateway/settings.h \
-	src/gateway/suspects.c src/gateway/suspects.h \
 	src/gateway/tally.c src/gateway/tally.h \
 	src/gateway/template.c src/gateway/template.h
 src_gateway_libdecide_la_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)

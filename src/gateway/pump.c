@@ -113,7 +113,7 @@ pump_tick(struct gateway *g, struct fault *f)
 	if (g->pump.reader && spool_is_gone(g->pump.reader))
 		return fault_set(f, FAULT_IO, "the spool %s was removed, and maybe made anew",
 			g->settings.spool.path);
-	g->pump.again |= suspects_due(&g->pump.suspects, gateway_now_ms(g));
+	g->pump.again |= poison_tick(g->pump.poison, gateway_now_ms(g));
 	g->pump.at_end = false; /* not every file system tells of what came */
 	pump_run(g);
 	pump_acknowledge(g);
@@ -125,7 +125,7 @@ pump_open(struct gateway *g, struct fault *f)
 {
 	struct pump *p = &g->pump;
 
-	if (ledger_new(0, &p->ledger, f) || find_spool(g, f))
+	if (ledger_new(0, &p->ledger, f) || poison_new(&p->poison, f) || find_spool(g, f))
 		return -1;
 	uv_idle_init(&g->loop, &p->more);
 	uv_timer_init(&g->loop, &p->pace);
@@ -188,9 +188,10 @@ begin_pass(struct gateway *g, int64_t now_ms)
 	pump_acknowledge(g);
 	spool_rewind(p->reader);
 	p->expected = ledger_first(p->ledger);
-	p->again = p->stuck = p->at_end = false;
+	p->again = p->stuck = p->at_end = p->waits = false;
 	p->passed_ms = now_ms;
 	devices_begin_pass(g->devices);
+	poison_begin_pass(p->poison);
 }
 
 /* How long after the last pass the next one may begin. */
@@ -208,6 +209,9 @@ consider_pass(struct gateway *g)
 {
 	int64_t now_ms = gateway_now_ms(g);
 
+	/* A message that is sent alone has waited long enough. */
+	if (g->pump.waits)
+		return;
 	if ((g->pump.again || devices_ready(g->devices, now_ms)) &&
 		now_ms - g->pump.passed_ms >= pass_interval_ms(&g->pump))
 		begin_pass(g, now_ms);
@@ -221,6 +225,11 @@ plan(struct gateway *g, bool starved)
 	int64_t now_ms = gateway_now_ms(g), at_ms = devices_next_ms(g->devices);
 	int64_t pass_ms = p->passed_ms + pass_interval_ms(p);
 
+	/* The answer has the loop come back. */
+	if (p->waits || poison_is_alone(p->poison)) {
+		uv_timer_stop(&p->pace);
+		return;
+	}
 	if (p->again || devices_ready(g->devices, now_ms))
 		at_ms = now_ms;
 	if (at_ms < pass_ms)
@@ -265,11 +274,17 @@ give_up(struct gateway *g, uint64_t seq, struct fault *f)
 	return 0;
 }
 
-/* What a message is to the cloud: `topic` is what it has there, NULL when it has none. */
+/*
+ * What a message is to the cloud.
+ *
+ * topic  what it has there; NULL: none
+ * alone  it is to be sent when nothing else is in flight
+ */
 struct outgoing {
 	struct device *device;
 	bool is_state;
 	int qos;
+	bool alone;
 	const char *topic;
 	char mapped[TOPIC_SIZE_MAX];
 };
@@ -298,6 +313,7 @@ prepare(struct gateway *g, const struct spool_message *m, struct outgoing *out)
 	int qos;
 
 	out->device = NULL;
+	out->alone = false;
 	topic_parse(m->topic, &topic);
 	out->is_state = topic.kind == TOPIC_STATE;
 	out->qos = m->qos ? 1 : 0;
@@ -330,6 +346,8 @@ send_one(struct gateway *g, const struct spool_message *m, const struct outgoing
 			p->flights[flight].kind = FLIGHT_FREE;
 		return flight < 0 ? fault_set(f, FAULT_PRECONDITION, "no flight") : -1;
 	}
+	poison_sent(p->poison, (size_t)flight,
+		&(struct poison_sent){m->device, out->topic, m->seq, out->qos, out->alone});
 	p->sent++;
 	p->tokens -= 1000;
 	if (out->device)
@@ -358,7 +376,25 @@ replace_state(struct gateway *g, struct device *device, uint64_t seq, struct fau
 	return give_up(g, older, f);
 }
 
-/* Returns 0 when the next one may be looked at. */
+/* What the cloud closes the connection for is found out with QoS 1, which it has to answer. */
+static void
+prepare_alone(struct gateway *g, struct outgoing *out)
+{
+	out->alone = true;
+	out->qos = 1;
+	g->pump.waits = !mqtt_is_idle(g->cloud.mqtt);
+}
+
+static int
+drop_blocked(struct gateway *g, struct device *device, uint64_t seq, struct fault *f)
+{
+	if (device)
+		device->dropped++;
+	g->pump.dropped++;
+	return give_up(g, seq, f);
+}
+
+/* Returns 0 when the next one may be looked at, but for one that waits. */
 static int
 take(struct gateway *g, const struct spool_message *m, struct fault *f)
 {
@@ -368,7 +404,7 @@ take(struct gateway *g, const struct spool_message *m, struct fault *f)
 	if (m->seq > p->expected && ledger_lose(p->ledger, p->expected, m->seq, f))
 		return -1;
 	p->expected = m->seq + 1;
-	if (ledger_has(p->ledger, m->seq) || suspects_has(&p->suspects, m->seq, gateway_now_ms(g)))
+	if (ledger_has(p->ledger, m->seq))
 		return 0;
 	prepare(g, m, &out);
 	if (!out.topic) {
@@ -391,7 +427,18 @@ take(struct gateway *g, const struct spool_message *m, struct fault *f)
 			break;
 		}
 	}
-	if (!send_one(g, m, &out, f))
+	switch (poison_judge(p->poison, m->device, out.topic, m->seq, gateway_now_ms(g))) {
+	case POISON_HOLD:
+		return 0;
+	case POISON_DROP:
+		return drop_blocked(g, out.device, m->seq, f);
+	case POISON_ALONE:
+		prepare_alone(g, &out);
+		break;
+	case POISON_SEND:
+		break;
+	}
+	if (p->waits || !send_one(g, m, &out, f))
 		return 0;
 	if (f->code != FAULT_USAGE)
 		return -1;
@@ -405,24 +452,24 @@ static bool
 look(struct gateway *g)
 {
 	struct pump *p = &g->pump;
-	struct spool_message message;
 	struct fault f = FAULT_INIT;
-	bool any;
+	bool any = true;
 
-	if (next(p, &message, &any))
+	if (!p->waits && next(p, &p->next, &any))
 		return !p->unreadable;
+	p->waits = false;
 	if (!any) {
 		p->at_end = true;
 		if (!uv_is_active((uv_handle_t *)&p->readable))
 			uv_poll_start(&p->readable, UV_READABLE, on_readable);
 		return false;
 	}
-	if (take(g, &message, &f)) {
-		log_debug("message %" PRIu64 " waits: %s", message.seq, f.text);
+	if (take(g, &p->next, &f)) {
+		log_debug("message %" PRIu64 " waits: %s", p->next.seq, f.text);
 		p->again = p->stuck = true;
 		return false;
 	}
-	return true;
+	return !p->waits;
 }
 
 /* Fills the window up when a quarter of it is empty: what goes in bursts costs less. */
@@ -443,7 +490,7 @@ pump_run(struct gateway *g)
 		return;
 	consider_pass(g);
 	while (mqtt_room(g->cloud.mqtt) * 4 >= mqtt_window(g->cloud.mqtt) || n) {
-		if (suspects_alone(&p->suspects) && mqtt_in_flight(g->cloud.mqtt))
+		if (poison_is_alone(p->poison))
 			break;
 		if (n == AT_ONCE || p->stuck || p->at_end || mqtt_room(g->cloud.mqtt) == 0)
 			break;
@@ -460,22 +507,16 @@ pump_run(struct gateway *g)
 	plan(g, starved);
 }
 
-void
-pump_cloud_up(struct gateway *g)
-{
-	answers_begin(g);
-	pump_run(g);
-}
-
-void
-pump_cloud_lost(struct gateway *g, bool by_itself)
+bool
+pump_cloud_lost(struct gateway *g, enum poison_end end, const struct fault *why)
 {
 	struct pump *p = &g->pump;
+	bool explained = answers_end(g, end, why);
 
-	answers_end(g, by_itself);
 	ledger_return_all(p->ledger);
 	set_more(p, false);
 	begin_pass(g, gateway_now_ms(g));
+	return explained;
 }
 
 void
@@ -487,6 +528,7 @@ pump_close(struct gateway *g)
 		pump_acknowledge(g);
 	spool_reader_close(p->reader);
 	ledger_free(p->ledger);
+	poison_free(TAKE(p->poison));
 	p->reader = NULL;
 	p->ledger = NULL;
 }

@@ -146,6 +146,9 @@ int mqtt_room(const struct mqtt *mqtt);
 int mqtt_window(const struct mqtt *mqtt);
 int mqtt_in_flight(const struct mqtt *mqtt);
 
+/* Whether neither a message nor a subscription waits for the broker's answer. */
+bool mqtt_is_idle(const struct mqtt *mqtt);
+
 /*
  * As mqtt_publish(), but neither waits nor writes: mqtt_flush() does, or the next mqtt_poll().
  *

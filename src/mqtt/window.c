@@ -105,6 +105,12 @@ mqtt_in_flight(const struct mqtt *m)
 	return MQTT_WINDOW_MAX - m->idle_messages.n;
 }
 
+bool
+mqtt_is_idle(const struct mqtt *mqtt)
+{
+	return !mqtt_in_flight(mqtt) && mqtt->idle_subscriptions.n == MQTT_SUBSCRIBING_MAX;
+}
+
 void
 mqtt_on_done(struct mqtt *mqtt, mqtt_done *done, void *with)
 {

@@ -8,9 +8,9 @@ UNIT_TESTS += tests/unit/test-devices
 tests_unit_test_devices_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_devices_LDADD = src/gateway/libdecide.la src/base/libbase.la $(CMOCKA_LIBS)
 
-UNIT_TESTS += tests/unit/test-suspects
-tests_unit_test_suspects_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_suspects_LDADD = src/gateway/libdecide.la src/base/libbase.la $(CMOCKA_LIBS)
+UNIT_TESTS += tests/unit/test-poison
+tests_unit_test_poison_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_poison_LDADD = src/gateway/libdecide.la src/base/libbase.la $(CMOCKA_LIBS)
 
 UNIT_TESTS += tests/unit/test-metrics
 tests_unit_test_metrics_CFLAGS = $(UNIT_CFLAGS)
