@@ -77,6 +77,8 @@ static const struct row about_site[] = {
 		"Devices attached to the cloud."},
 	{"p11_gateway_devices_refused", "", "gauge", AT(refused_devices),
 		"Devices that the cloud refused last."},
+	{"p11_gateway_blocked_topics", "", "gauge", AT(blocked),
+		"Topics of devices that the broker refuses."},
 	{"p11_gateway_site_connected", "", "gauge", AT(site_connected),
 		"Whether the gateway is connected to the site's broker."},
 	{"process_start_time_seconds", "", "gauge", AT(started_at_s),
@@ -209,6 +211,25 @@ put_spool_drops(FILE *out, const struct metrics *m)
 			m->spool_drops[i].n);
 }
 
+static void
+put_blocked(FILE *out, const struct metrics *m)
+{
+	static const char name[] = "p11_gateway_blocked_topic";
+
+	head(out, name, "gauge", "A topic of a device that the broker refuses: 1.");
+	for (size_t i = 0; i < m->n_blocked_topics; i++) {
+		const struct metrics_blocked *blocked = &m->blocked_topics[i];
+
+		fprintf(out, "%s{device=", name);
+		put_quoted(out, blocked->device);
+		fputs(",topic=", out);
+		put_quoted(out, blocked->topic);
+		fputs(",reason=", out);
+		put_quoted(out, blocked->reason);
+		fputs("} 1\n", out);
+	}
+}
+
 int
 metrics_text(const struct metrics *m, char **ret_text, size_t *ret_len, struct fault *f)
 {
@@ -232,6 +253,7 @@ metrics_text(const struct metrics *m, char **ret_text, size_t *ret_len, struct f
 	put_rows(out, about_messages, m);
 	put_spool_drops(out, m);
 	put_rows(out, about_site, m);
+	put_blocked(out, m);
 	failed = ferror(out);
 	if (fclose(out) || failed)
 		return fault_nomem(f);

@@ -14,6 +14,9 @@
 #define METRICS_REASONS_MAX 8
 #define METRICS_REASON_LEN  15
 
+/* Blocked topics that are named; all are counted. */
+#define METRICS_BLOCKED_MAX 20
+
 /*
  * The numbers; one that is not known is NAN, and left out. The rest is borrowed.
  *
@@ -23,6 +26,7 @@
  * refused, unrouted, held_out, replaced  dropped on the way up: by the cloud, without a rule for
  *                 their topic, because their device was refused for too long, by a newer state
  * damages         times that part of the spool could not be read
+ * blocked         topics that the broker refuses, of which some are named
  * spool_drops     what the site's broker dropped since the spool was made
  */
 struct metrics {
@@ -43,6 +47,11 @@ struct metrics {
 	} spool_drops[METRICS_REASONS_MAX];
 	size_t n_spool_drops;
 	double known, attached, refused_devices;
+	double blocked;
+	struct metrics_blocked {
+		const char *device, *topic, *reason;
+	} blocked_topics[METRICS_BLOCKED_MAX];
+	size_t n_blocked_topics;
 	double site_connected;
 	double cpu_s, rss_bytes, fds, fds_max;
 };

@@ -181,6 +181,16 @@ look_at_messages(struct gateway *g, struct metrics *m)
 	m->n_spool_drops = o->n_drops;
 }
 
+static void
+look_at_blocked(const struct poison *poison, struct metrics *m)
+{
+	m->blocked = (double)poison_blocked(poison);
+	for (const struct poison_topic *t = NULL;
+		(t = poison_next(poison, t)) && m->n_blocked_topics < METRICS_BLOCKED_MAX;)
+		m->blocked_topics[m->n_blocked_topics++] =
+			(struct metrics_blocked){t->device, *t->topic ? t->topic : "#", t->reason};
+}
+
 void
 observe_metrics(struct gateway *g, struct metrics *ret)
 {
@@ -195,6 +205,7 @@ observe_metrics(struct gateway *g, struct metrics *ret)
 	};
 	for (struct device *d = NULL; (d = devices_next(g->devices, d));)
 		ret->refused_devices += d->refused;
+	look_at_blocked(g->pump.poison, ret);
 	look_at_signer(&g->signer, ret);
 	look_at_cloud(g, ret);
 	look_at_messages(g, ret);

@@ -139,7 +139,8 @@ bool poison_arrived(
  *
  * why  with the reason code in `native`
  *
- * Returns the topic, valid until the next call; NULL when memory ran out.
+ * Returns the topic, valid until the next call; NULL when it was sent before its topic was blocked, or
+ * memory ran out.
  */
 const struct poison_topic *poison_refused(
 	struct poison *poison, size_t flight, const struct fault *why, int64_t now_ms);

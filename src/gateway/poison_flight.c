@@ -121,7 +121,7 @@ poison_refused(struct poison *poison, size_t flight, const struct fault *why, in
 		return NULL;
 	/* One that was under way when the topic was blocked adds nothing. */
 	if (t->blocked && sent.number <= t->sent_before)
-		return t;
+		return NULL;
 	t->used_ms = now_ms;
 	t->closing = false;
 	poison_block(poison, t, &sent, why->text, why->native, now_ms);

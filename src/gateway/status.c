@@ -15,6 +15,9 @@
 /* Devices that are listed; all are counted. */
 #define LISTED_MAX 2000
 
+/* Blocked topics that are listed; all are counted. */
+#define BLOCKED_MAX 100
+
 /* The spool is looked at so often at most, whoever asks. */
 #define LOOK_MS 100
 
@@ -197,6 +200,32 @@ about_spool(struct gateway *g)
 }
 
 static json_t *
+about_blocked_topic(const struct gateway *g, const struct poison_topic *t)
+{
+	int64_t left_ms = t->due_ms - gateway_now_ms(g);
+
+	return json_pack("{s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:I}", "device", t->device, "topic",
+		*t->topic ? t->topic : "#", "reason", t->reason, "code", (json_int_t)t->code,
+		"since_s", seconds_since(g, true, t->since_ms), "attempts", (json_int_t)t->failures,
+		"next_attempt_s", (json_int_t)(left_ms > 0 ? (left_ms + 999) / 1000 : 0), "dropped",
+		(json_int_t)t->dropped);
+}
+
+/* What the broker refuses of a device, so that it is not sent. */
+static json_t *
+about_blocked(const struct gateway *g)
+{
+	const struct poison *poison = g->pump.poison;
+	json_t *list = json_array();
+
+	for (const struct poison_topic *t = NULL;
+		(t = poison_next(poison, t)) && json_array_size(list) < BLOCKED_MAX;)
+		json_array_append_new(list, about_blocked_topic(g, t));
+	return json_pack("{s:I, s:I, s:o}", "topics", (json_int_t)poison_blocked(poison), "listed",
+		(json_int_t)json_array_size(list), "list", list);
+}
+
+static json_t *
 about_device(const struct gateway *g, const struct device *d, const struct dropped *dropped)
 {
 	static const char *const states[] = {"detached", "attaching", "attached"};
@@ -231,10 +260,11 @@ about_devices(const struct gateway *g)
 static char *
 make_text(struct gateway *g)
 {
-	json_t *all = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+	json_t *all = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
 		PACKAGE_VERSION, "uptime_s", (json_int_t)(time(NULL) - g->started), "uplink",
 		about_uplink(g), "token", about_token(g), "rates", about_rates(g), "site",
-		about_site(g), "spool", about_spool(g), "devices", about_devices(g));
+		about_site(g), "spool", about_spool(g), "blocked", about_blocked(g), "devices",
+		about_devices(g));
 	char *text = json_dumps(all, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
 
 	json_decref(all);

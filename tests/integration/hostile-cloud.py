@@ -38,6 +38,7 @@ class Served:
         self.stream = wire.Stream(connection)
         self.version = 4
         self.taken = 0
+        self.ends = False
 
     @property
     def code(self):
@@ -104,6 +105,8 @@ class Served:
                 self.stop_reading()
                 return
             self.take(got[0], got[1])
+            if self.ends:
+                return
 
     def stop_reading(self):
         """Until something else is wanted; its system takes as little as it can."""
@@ -198,6 +201,17 @@ class Served:
         self.publish(b"/devices/gw1/errors", b"[" * 100000, 91)
         self.publish(b"/devices/gw1/commands/last", b"the last", 92)
 
+    def forbid(self, number):
+        """As the mode's argument says: close, goodbye=CODE in a DISCONNECT, or puback=CODE."""
+        how, _, code = self.argument.partition("=")
+        self.server.note("forbidden")
+        if how == "puback":
+            self.answer(wire.PUBACK, number, int(code, 0))
+            return
+        if how == "goodbye":
+            self.send(wire.packet(wire.DISCONNECT, bytes([int(code, 0), 0])))
+        self.ends = True
+
     def take_publish(self, first, body):
         qos = first >> 1 & 3
         size = struct.unpack(">H", body[:2])[0]
@@ -208,7 +222,12 @@ class Served:
             at += 1 + body[at]
         topic, payload = body[2 : 2 + size].decode(), body[at:]
         self.server.note(f"publish {topic}")
+        if not qos and self.mode == "forbids" and "forbidden" in topic:
+            self.ends = True
         if self.mode == "no-puback" or not qos:
+            return
+        if self.mode == "forbids" and "forbidden" in topic:
+            self.forbid(number)
             return
         if self.mode == "puback":
             self.answer(wire.PUBACK, number, self.code)

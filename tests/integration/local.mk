@@ -1,7 +1,7 @@
 # tests/integration
 scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh \
 	tests/integration/gateway.sh tests/integration/hostile-cloud.sh tests/integration/site-lib.sh \
-	tests/integration/load-lib.sh tests/integration/device-keys.sh
+	tests/integration/load-lib.sh tests/integration/device-keys.sh tests/integration/poison.sh
 EXTRA_DIST += $(scenario_helpers) tests/integration/hostile-cloud.py tests/lsan.supp tests/tsan.supp
 
 # a scenario x a token (x a kind of key)
@@ -18,7 +18,9 @@ SCENARIOS = \
 	tests/integration/device-keys-swtpm.test \
 	tests/integration/hostile-cloud-3.test \
 	tests/integration/hostile-cloud-5.test \
-	tests/integration/hostile-cloud-tls.test
+	tests/integration/hostile-cloud-tls.test \
+	tests/integration/poison-3.test \
+	tests/integration/poison-5.test
 dist_check_SCRIPTS += $(SCENARIOS)
 TESTS += $(SCENARIOS)
 

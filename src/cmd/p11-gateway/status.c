@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/text.h"
 
 #define ANSWER_MAX (4 * 1024 * 1024)
 
@@ -222,6 +223,32 @@ print_spool(const json_t *spool)
 }
 
 static void
+print_blocked(const json_t *blocked)
+{
+	long long more = number_of(blocked, "topics") - number_of(blocked, "listed");
+	char device[256], topic[512], reason[512], since[SPAN_SIZE], next[SPAN_SIZE];
+	const json_t *t;
+	size_t i;
+
+	if (number_of(blocked, "topics"))
+		printf("blocked   WARNING: the broker refuses %lld topics\n",
+			number_of(blocked, "topics"));
+	json_array_foreach(json_object_get(blocked, "list"), i, t)
+	{
+		text_show(text_of(t, "device"), device, sizeof(device));
+		text_show(text_of(t, "topic"), topic, sizeof(topic));
+		text_show(text_of(t, "reason"), reason, sizeof(reason));
+		printf("  device %s, topic %s, dropped %lld\n", device, topic,
+			number_of(t, "dropped"));
+		printf("    refused for %s, next attempt in %s: %s\n",
+			span(number_of(t, "since_s"), since),
+			span(number_of(t, "next_attempt_s"), next), reason);
+	}
+	if (more > 0)
+		printf("  and %lld more\n", more);
+}
+
+static void
 print_device(const json_t *device)
 {
 	long long dropped = number_of(device, "dropped") + number_of(device, "spool_dropped");
@@ -272,6 +299,7 @@ print_text(const json_t *all)
 	printf("site      %s, delivered %lld, not delivered %lld\n",
 		json_is_true(json_object_get(site, "connected")) ? "connected" : "not connected",
 		number_of(site, "delivered"), number_of(site, "undelivered"));
+	print_blocked(json_object_get(all, "blocked"));
 	print_devices(json_object_get(all, "devices"));
 }
 
