@@ -58,13 +58,14 @@ ask(struct gateway *g, struct device *device, const void *body, size_t len)
 	struct fault f = FAULT_INIT;
 	int flight = pump_take_flight(g, FLIGHT_ATTACH, 0, device->id);
 	const bool alone = poison_attaches_alone(g->pump.poison);
+	const int qos = (int)g->settings.uplink.max_qos;
 
 	devices_asked(device, gateway_now_ms(g));
 	topic_of(device->name, "attach", topic);
 	if (flight >= 0 &&
-		mqtt_send(g->cloud.mqtt, topic, body, len, 1, (uint64_t)flight, &f) == 0) {
+		mqtt_send(g->cloud.mqtt, topic, body, len, qos, (uint64_t)flight, &f) == 0) {
 		poison_sent(g->pump.poison, (size_t)flight,
-			&(struct poison_sent){device->name, topic, 0, 1, alone});
+			&(struct poison_sent){device->name, topic, 0, qos, alone});
 		if (attach_subscribe(g, device->name, TAG_DEVICE | device->id, &f) == 0)
 			return;
 	} else if (flight >= 0) {
@@ -85,17 +86,19 @@ detach(struct gateway *g, const struct device *device)
 	char topic[TOPIC_SIZE], config[TOPIC_SIZE], commands[TOPIC_SIZE];
 	const char *const filters[] = {config, commands};
 	int flight = pump_take_flight(g, FLIGHT_DETACH, 0, device->id);
+	const int qos = (int)g->settings.uplink.max_qos;
 
 	topic_of(device->name, "config", config);
 	topic_of(device->name, "commands/#", commands);
 	topic_of(device->name, "detach", topic);
 	log_info("detached device=%s", device->name);
 	mqtt_unsubscribe(g->cloud.mqtt, filters, 2, TAG_OWN, NULL);
-	if (flight >= 0 && mqtt_send(g->cloud.mqtt, topic, "{}", 2, 1, (uint64_t)flight, NULL) != 0)
+	if (flight >= 0 &&
+		mqtt_send(g->cloud.mqtt, topic, "{}", 2, qos, (uint64_t)flight, NULL) != 0)
 		g->pump.flights[flight].kind = FLIGHT_FREE;
 	else if (flight >= 0)
 		poison_sent(g->pump.poison, (size_t)flight,
-			&(struct poison_sent){device->name, topic, 0, 1, false});
+			&(struct poison_sent){device->name, topic, 0, qos, false});
 }
 
 /* The site's broker came anew and knows no configs: each is asked for again. */
@@ -103,7 +106,8 @@ static void
 renew_configs(struct gateway *g)
 {
 	if (g->local.own_due)
-		g->local.own_due = attach_subscribe(g, g->settings.uplink.device, TAG_OWN, NULL);
+		g->local.own_due = attach_subscribe(
+			g, g->settings.uplink.device, TAG_GREETING(GREETING_CONFIG), NULL);
 	for (struct device *d = NULL; (d = devices_next(g->devices, d));) {
 		if (!d->config_due || d->state != DEVICE_ATTACHED)
 			continue;

@@ -166,6 +166,36 @@ cloud_signed(struct gateway *g, const struct fault *failed)
 
 /* --- the connection -------------------------------------------------------------------------- */
 
+/* What one of the gateway's own subscriptions is for. */
+static void
+name_greeting(const struct gateway *g, uint64_t tag, char *ret, size_t size)
+{
+	const char *device = g->settings.uplink.device;
+	size_t i = (uint32_t)tag;
+
+	if (i == GREETING_ERRORS)
+		snprintf(ret, size, "/devices/%s/errors", device);
+	else if (i == GREETING_CONFIG)
+		snprintf(ret, size, "/devices/%s/config and commands", device);
+	else if (i - GREETING_IN < g->in.n)
+		route_filter(&g->in.items[i - GREETING_IN], ROUTE_IN, ret, size);
+	else
+		*ret = '\0';
+}
+
+static void
+subscription_refused(struct gateway *g, uint64_t tag, const struct fault *why)
+{
+	struct cloud *c = &g->cloud;
+	char filter[2 * ROUTE_TEXT_MAX] = "config of a device";
+
+	if (tag != TAG_RENEWAL)
+		name_greeting(g, tag, filter, sizeof(filter));
+	log_warn("cannot subscribe filter=%s: %s", filter, why->text);
+	c->refused++;
+	snprintf(c->refusal, sizeof(c->refusal), "%.200s: %s", filter, why->text);
+}
+
 static void
 on_done(void *with, uint64_t tag, const struct fault *failed)
 {
@@ -177,7 +207,7 @@ on_done(void *with, uint64_t tag, const struct fault *failed)
 		attach_answered(g, (uint32_t)tag, failed);
 	} else if (tag & TAG_OWN) {
 		if (failed && failed->native)
-			log_warn("a subscription of the gateway's own: %s", failed->text);
+			subscription_refused(g, tag, failed);
 		if (tag == TAG_RENEWAL)
 			c->renewals--;
 		else if (c->greetings)
@@ -202,12 +232,13 @@ make_password(struct gateway *g, char **ret_secret, struct fault *f)
 	return *ret_secret ? 0 : fault_nomem(f);
 }
 
-static int
-start(struct gateway *g, struct fault *f)
+/* All but the password. */
+static struct mqtt_options
+options_of(const struct gateway *g)
 {
 	const struct gateway_settings *s = &g->settings;
-	AUTO(auto_secret) char *password = NULL;
-	struct mqtt_options options = {
+
+	return (struct mqtt_options){
 		.url = s->uplink.url.items[g->cloud.url],
 		.client_id = s->uplink.client_id,
 		.username = s->uplink.username,
@@ -217,6 +248,13 @@ start(struct gateway *g, struct fault *f)
 		.keep_alive_s = (int)s->uplink.keep_alive_s,
 		.timeout_s = (int)s->uplink.timeout_s,
 	};
+}
+
+static int
+start(struct gateway *g, struct fault *f)
+{
+	AUTO(auto_secret) char *password = NULL;
+	struct mqtt_options options = options_of(g);
 
 	if (make_password(g, &password, f))
 		return -1;
@@ -322,14 +360,15 @@ clear(uv_work_t *work)
 {
 	struct gateway *g = work->data;
 	struct cloud *c = &g->cloud;
+	struct mqtt_options options;
 
 	mqtt_free(TAKE(c->cleared));
 	if (!c->explain)
 		return;
+	options = options_of(g);
 	c->explained = (struct fault)FAULT_INIT;
 	c->explained_url = c->url;
-	mqtt_explain(g->settings.uplink.url.items[c->url], g->settings.uplink.ca_file,
-		(int)g->settings.uplink.timeout_s, &c->explained);
+	mqtt_explain(&options, &c->explained);
 }
 
 static void
@@ -411,9 +450,9 @@ come_up(struct gateway *g)
 }
 
 static int
-subscribe(struct gateway *g, const char *filter, int qos, struct fault *f)
+subscribe(struct gateway *g, const char *filter, int qos, uint64_t tag, struct fault *f)
 {
-	if (mqtt_subscribe(g->cloud.mqtt, &filter, 1, qos, TAG_OWN, f))
+	if (mqtt_subscribe(g->cloud.mqtt, &filter, 1, qos, tag, f))
 		return -1;
 	g->cloud.greetings++;
 	return 0;
@@ -425,19 +464,38 @@ greet(struct gateway *g, struct fault *f)
 	const char *device = g->settings.uplink.device;
 	char filter[2 * ROUTE_TEXT_MAX];
 
-	g->cloud.greetings = g->cloud.renewals = 0;
+	g->cloud.greetings = g->cloud.renewals = g->cloud.refused = 0;
+	g->cloud.refusal[0] = '\0';
 	if (gateway_settings_attaches(&g->settings)) {
 		snprintf(filter, sizeof(filter), "/devices/%s/errors", device);
-		if (subscribe(g, filter, 0, f) || attach_subscribe(g, device, TAG_OWN, f))
+		if (subscribe(g, filter, 0, TAG_GREETING(GREETING_ERRORS), f) ||
+			attach_subscribe(g, device, TAG_GREETING(GREETING_CONFIG), f))
 			return -1;
 		g->cloud.greetings++;
 	}
 	for (size_t i = 0; i < g->in.n; i++) {
 		route_filter(&g->in.items[i], ROUTE_IN, filter, sizeof(filter));
-		if (subscribe(g, filter, g->in.items[i].qos, f))
+		if (subscribe(g, filter, g->in.items[i].qos, TAG_GREETING(GREETING_IN + i), f))
 			return -1;
 	}
 	return 0;
+}
+
+/* A broker that acknowledges nothing is used only by who has chosen that. */
+static bool
+is_too_poor(struct gateway *g)
+{
+	struct cloud *c = &g->cloud;
+	struct fault f = FAULT_INIT;
+
+	if (c->state != CLOUD_CONNECTING || mqtt_max_qos(c->mqtt) >= g->settings.uplink.max_qos)
+		return false;
+	fault_set(&f, FAULT_CONFIG,
+		"the broker accepts only QoS 0 (Maximum QoS in its CONNACK), with which messages "
+		"are lost unnoticed: use a broker that accepts QoS 1, or set max-qos = 0");
+	mqtt_stop(c->mqtt);
+	lost(g, &f, POISON_END_INNOCENT);
+	return true;
 }
 
 static void
@@ -446,6 +504,8 @@ move_on(struct gateway *g)
 	struct cloud *c = &g->cloud;
 	struct fault f = FAULT_INIT;
 
+	if (is_too_poor(g))
+		return;
 	if (c->state == CLOUD_CONNECTING) {
 		c->progress_ms = gateway_now_ms(g);
 		set_state(g, CLOUD_GREETING);

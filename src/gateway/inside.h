@@ -50,6 +50,8 @@ struct mishap {
  * retries     how often each kind of failure came since a connection was steady
  * why         why it ended, or could not begin; said_why was logged already
  * ended_ms    when the one before ended; 0 before the first
+ * refused     subscriptions of the gateway's own that the broker refused on this connection, of which
+ *             refusal has the last and why
  * unexplained why does not say much, explain: the worker is to find out more, into `explained`, of
  *             the broker explained_url
  * was_up      what ended was a connection
@@ -78,6 +80,8 @@ struct cloud {
 	uint64_t connects;
 	struct tally_codes disconnects, failures;
 	struct mishap error;
+	unsigned refused;
+	char refusal[512];
 };
 
 /* Devices' own keys sign one at a time; while one waits for it, so does its attach. */
@@ -273,6 +277,11 @@ int attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct
 #define TAG_DEVICE  (UINT64_C(1) << 62)
 #define TAG_OWN	    (UINT64_C(1) << 63)
 #define TAG_RENEWAL (TAG_OWN | 1) /* of a device's config */
+/* The gateway's own when it connects: errors, config and commands, then those of [site] in. */
+#define TAG_GREETING(i) (TAG_OWN | (UINT64_C(1) << 32) | (i))
+#define GREETING_ERRORS 0
+#define GREETING_CONFIG 1
+#define GREETING_IN	2
 
 /* pump: a spool that is not there yet is no failure: it is looked for each second. */
 int pump_open(struct gateway *g, struct fault *f);

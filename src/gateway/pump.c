@@ -316,7 +316,7 @@ prepare(struct gateway *g, const struct spool_message *m, struct outgoing *out)
 	out->alone = false;
 	topic_parse(m->topic, &topic);
 	out->is_state = topic.kind == TOPIC_STATE;
-	out->qos = m->qos ? 1 : 0;
+	out->qos = m->qos ? (int)g->settings.uplink.max_qos : 0;
 	if (topic.kind != TOPIC_OTHER) {
 		out->topic = m->topic;
 		if (*m->device)
@@ -381,7 +381,7 @@ static void
 prepare_alone(struct gateway *g, struct outgoing *out)
 {
 	out->alone = true;
-	out->qos = 1;
+	out->qos = (int)g->settings.uplink.max_qos;
 	g->pump.waits = !mqtt_is_idle(g->cloud.mqtt);
 }
 

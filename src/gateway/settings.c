@@ -83,6 +83,10 @@ const struct setting gateway_settings_table[] = {
 	{"uplink.drain-rate", 0, SETTING_NUMBER, AT(uplink.drain_rate), .preset = "0", .min = 0,
 		.max = 1000000, .value = "N",
 		.help = "messages a second to the cloud at most; 0 is no limit"},
+	{"uplink.max-qos", 0, SETTING_NUMBER, AT(uplink.max_qos), .preset = "1", .min = 0, .max = 1,
+		.value = "QOS",
+		.help = "the highest QoS of messages to the cloud; with 0 nothing is acknowledged, "
+			"and messages are lost unnoticed"},
 	{"site.socket", 0, SETTING_TEXT, AT(site.socket), .preset = "/run/p11-gateway/site.sock",
 		.value = "FILE", .help = "where p11_site.so listens; empty for no site"},
 	{"site.attach", 0, SETTING_CHOICE, AT(site.attach), .preset = "first-message",
@@ -327,6 +331,17 @@ check_ids(const struct gateway_settings *v, struct fault *f)
 	return 0;
 }
 
+/* MQTT 3.1.1 section 3.1.2.9: without a user name there is no password. */
+static int
+check_username(const struct gateway_settings *v, struct fault *f)
+{
+	if (v->uplink.username || !*v->uplink.password || strcmp(v->uplink.mqtt_version, "3.1.1"))
+		return 0;
+	return fault_set(f, FAULT_CONFIG,
+		"uplink.username is missing: MQTT 3.1.1 sends no password without a user name; set "
+		"username, or mqtt-version = 5 where the broker accepts it");
+}
+
 static int
 check_routes(const struct setting_list *rules, const char *name, struct fault *f)
 {
@@ -358,7 +373,7 @@ check(const struct gateway_settings *v, struct fault *f)
 	if (name_len < 1 || name_len > SPOOL_NAME_MAX)
 		return fault_set(f, FAULT_CONFIG, "uplink.name must have 1 to %d characters",
 			SPOOL_NAME_MAX);
-	if (check_ids(v, f))
+	if (check_ids(v, f) || check_username(v, f))
 		return -1;
 	if (check_listen(v->status.metrics_listen, f))
 		return -1;

@@ -36,6 +36,7 @@ struct gateway_settings {
 		long timeout_s;
 		long retry_max_s;
 		long drain_rate;
+		long max_qos;
 	} uplink;
 	struct {
 		char *socket;

@@ -123,8 +123,8 @@ about_uplink(const struct gateway *g)
 	const struct pump *p = &g->pump;
 	bool up = c->state == CLOUD_UP;
 
-	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:I, s:s, s:o, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:o, s:I, s:i, s:I, s:I, s:I, s:I, s:I, "
+			 "s:I, s:I, s:s}",
 		"name", g->settings.uplink.name, "profile", g->settings.uplink.profile, "url",
 		g->settings.uplink.url.items[c->url], "state", cloud_state_name(c->state), "up_s",
 		(json_int_t)(up ? (gateway_now_ms(g) - c->since_ms) / 1000 : 0), "last_error",
@@ -133,7 +133,8 @@ about_uplink(const struct gateway *g)
 		c->mqtt ? mqtt_in_flight(c->mqtt) : 0, "sent", (json_int_t)p->sent, "acknowledged",
 		(json_int_t)p->arrived, "refused", (json_int_t)p->refused, "unrouted",
 		(json_int_t)p->unrouted, "held_out", (json_int_t)p->dropped, "replaced",
-		(json_int_t)p->replaced);
+		(json_int_t)p->replaced, "subscriptions_refused", (json_int_t)c->refused,
+		"subscription_error", c->refusal);
 }
 
 static json_t *

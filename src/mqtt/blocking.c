@@ -10,7 +10,7 @@
 static int
 explain(const struct mqtt *m, const struct mqtt_options *o, struct fault *f)
 {
-	mqtt_explain(o->url, o->ca_file, o->timeout_s, f);
+	mqtt_explain(o, f);
 	mqtt_check_cancelled(m, f);
 	return -1;
 }

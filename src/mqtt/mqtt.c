@@ -287,14 +287,15 @@ mqtt_check_url(const char *url, struct fault *f)
 }
 
 int
-mqtt_explain(const char *url, const char *ca_file, int timeout_s, struct fault *f)
+mqtt_explain(const struct mqtt_options *options, struct fault *f)
 {
+	int timeout_s = options->timeout_s;
 	struct mqtt_url parsed;
 
-	if (mqtt_url_parse(url, &parsed, f))
+	if (mqtt_url_parse(options->url, &parsed, f))
 		return -1;
-	return mqtt_diagnose(
-		&parsed, ca_file, timeout_s < DIAGNOSE_MAX_S ? timeout_s : DIAGNOSE_MAX_S, f);
+	return mqtt_diagnose(&parsed, options->ca_file, options->version,
+		timeout_s < DIAGNOSE_MAX_S ? timeout_s : DIAGNOSE_MAX_S, f);
 }
 
 static void

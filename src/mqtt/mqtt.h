@@ -146,6 +146,9 @@ int mqtt_room(const struct mqtt *mqtt);
 int mqtt_window(const struct mqtt *mqtt);
 int mqtt_in_flight(const struct mqtt *mqtt);
 
+/* The highest QoS that the broker accepts, once there is a connection: 0 or 1. */
+int mqtt_max_qos(const struct mqtt *mqtt);
+
 /* Whether neither a message nor a subscription waits for the broker's answer. */
 bool mqtt_is_idle(const struct mqtt *mqtt);
 
@@ -203,12 +206,15 @@ void mqtt_stop(struct mqtt *mqtt);
 int mqtt_check_url(const char *url, struct fault *f);
 
 /*
- * Says why a broker cannot be reached, which paho does not tell: connects once more, up to TLS.
+ * Says why a broker cannot be reached, which paho does not tell: connects once more, without
+ * credentials, and asks which version of MQTT it speaks.
+ *
+ * options  as for mqtt_start(), of which url, ca_file, version and timeout_s count
  *
  * Returns -1, always: FAULT_NET, FAULT_CONFIG when the CA file cannot be used, FAULT_USAGE for a
- * bad URL.  Blocks: up to twice timeout_s, and while the system looks for the name.
+ * bad URL.  Blocks: up to five times timeout_s, and while the system looks for the name.
  */
-int mqtt_explain(const char *url, const char *ca_file, int timeout_s, struct fault *f);
+int mqtt_explain(const struct mqtt_options *options, struct fault *f);
 
 /*
  * Disconnects politely when connected, and frees; what is in flight is forgotten, and `done` not

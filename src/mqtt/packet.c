@@ -235,7 +235,9 @@ packet_check(int version, unsigned char first, const void *body, size_t len,
 	switch (type) {
 	case PACKET_CONNACK:
 		if (version == 5 && len == 2)
-			return "a CONNACK of MQTT 3.1.1: it does not speak MQTT 5";
+			return "a CONNACK of MQTT 3.1.1: it does not speak MQTT 5: set "
+			       "mqtt-version = "
+			       "3.1.1";
 		check_connack(version, &rest);
 		break;
 	case PACKET_PUBLISH:

@@ -105,6 +105,12 @@ mqtt_in_flight(const struct mqtt *m)
 	return MQTT_WINDOW_MAX - m->idle_messages.n;
 }
 
+int
+mqtt_max_qos(const struct mqtt *mqtt)
+{
+	return mqtt->qos_max < 1 ? 0 : 1;
+}
+
 bool
 mqtt_is_idle(const struct mqtt *mqtt)
 {

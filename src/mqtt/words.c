@@ -15,7 +15,7 @@ struct words {
 	"are project, region and registry right, is the clock right?"
 
 static const struct words connack_v4[] = {
-	{1, FAULT_NET, "it does not speak MQTT 3.1.1"},
+	{1, FAULT_NET, "it does not speak MQTT 3.1.1: set mqtt-version = 5"},
 	{2, FAULT_AUTH, "it does not take this client id"},
 	{3, FAULT_NET, "it is not available now"},
 	{4, FAULT_AUTH, "bad user name or password"},
@@ -28,7 +28,7 @@ static const struct words connack_v5[] = {
 	{0x81, FAULT_NET, "a malformed packet"},
 	{0x82, FAULT_NET, "a protocol error"},
 	{0x83, FAULT_NET, "its own reason"},
-	{0x84, FAULT_NET, "it does not speak MQTT 5"},
+	{0x84, FAULT_NET, "it does not speak MQTT 5: set mqtt-version = 3.1.1"},
 	{0x85, FAULT_AUTH, "it does not take this client id"},
 	{0x86, FAULT_AUTH, "bad user name or password"},
 	{0x87, FAULT_AUTH, NOT_AUTHORISED},

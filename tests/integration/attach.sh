@@ -141,20 +141,24 @@ gives_up_what_is_refused()
 	stop_gateway TERM
 }
 
-# The cloud ends the connection for the gateway's own: it is left out for a while, and not lost.
-leaves_out_what_ends_it()
+# The cloud ends the connection for the gateway's own: that is held, and what is behind it, and dropped
+# in the end; others' messages pass meanwhile.
+holds_what_ends_it()
 {
 	note "a message that ends the connection"
 	: >gateway.log
-	write_gateway_settings 'retry-max = 1s'
+	write_gateway_settings 'retry-max = 1s' '[site]' 'refused-hold = 8s'
 	sends gw1 -t /devices/gw1/events -f large
 	sends gw1 -t /devices/gw1/events -m behind
 	sends lamp -t /devices/lamp/events -m "behind it"
 	begin_gateway
-	check "it is found out" wait_for 60 says 'ends the connection whenever message' gateway.log
-	check "what is behind it arrives" wait_for 20 has gw1 behind
-	check "others' too" wait_for 20 has lamp "behind it"
-	check "it is still there" status '.spool.waiting >= 1 and .uplink.state == "up"'
+	check "it is found out" wait_for 60 says \
+		'refuses a topic: .* device=gw1 topic=/devices/gw1/events' gateway.log
+	check "others' messages arrive" wait_for 20 has lamp "behind it"
+	check "what is behind it arrives" wait_for 60 has gw1 behind
+	check "nothing is blocked any more" wait_for 20 status '.blocked.topics == 0'
+	check "it was dropped and counted" status \
+		'.uplink.held_out == 1 and .spool.waiting == 0 and .uplink.state == "up"'
 	stop_gateway TERM
 	check "SIGTERM ends it with status 0" same "$ended" 0
 }
@@ -174,7 +178,7 @@ acl_file $work/acl"
 	is_given_up
 	is_not_led_astray
 	gives_up_what_is_refused
-	leaves_out_what_ends_it
+	holds_what_ends_it
 	end
 }
 

@@ -98,23 +98,22 @@ hears_errors()
 	wait_for 20 grep -q 'Sending SUBACK to reader$' site.log || die "the reader cannot subscribe"
 }
 
-# A cloud that stops, is gone, and comes back: the only message in flight is not to blame.
+# A cloud that stops while nothing was acknowledged, is gone, and comes back: the only message in flight
+# is not to blame.
 blameless()
 {
 	note "a cloud that stops with one message in flight"
 	start_cloud good
 	start_here
-	check "a message arrives" numbered thermo x 1 1
-	check "so it does" wait_for 20 arrived thermo-1
 	kill -STOP "$cloud_pid"
-	check "one is taken" numbered thermo x 2 2
+	check "one is taken" numbered thermo x 1 1
 	check "it is sent" wait_for 20 status '.uplink.in_flight == 1'
 	: >gateway.log
 	check "connections are tried in vain" wait_for 60 attempts 6
 	stop_cloud KILL
 	: >gateway.log
 	check "and again, at nothing" wait_for 60 attempts 6
-	check "more are taken" numbered thermo x 3 20
+	check "more are taken" numbered thermo x 2 20
 	check "others' too" numbered pump x 1 20
 	start_cloud good
 	check "when it is back all of them arrive, in their order" wait_for 20 complete thermo 1 20

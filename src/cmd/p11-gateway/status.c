@@ -143,7 +143,7 @@ print_error(const json_t *of)
 static void
 print_uplink(const json_t *uplink, const json_t *rates)
 {
-	char up[SPAN_SIZE];
+	char up[SPAN_SIZE], refusal[1024];
 
 	printf("uplink    %s, %s", text_of(uplink, "name"), text_of(uplink, "state"));
 	if (!strcmp(text_of(uplink, "state"), "up"))
@@ -158,6 +158,11 @@ print_uplink(const json_t *uplink, const json_t *rates)
 	       "down\n",
 		real_of(rates, "up_10s"), real_of(rates, "down_10s"), real_of(rates, "up_60s"),
 		real_of(rates, "down_60s"));
+	if (number_of(uplink, "subscriptions_refused")) {
+		text_show(text_of(uplink, "subscription_error"), refusal, sizeof(refusal));
+		printf("          WARNING: the broker refused %lld subscriptions, the last: %s\n",
+			number_of(uplink, "subscriptions_refused"), refusal);
+	}
 	print_error(uplink);
 }
 
