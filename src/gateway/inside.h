@@ -172,6 +172,7 @@ struct pump {
  * said     that it is not there was logged; foreign: that it is of another version
  * own_due  the gateway's own config is to be asked for once more
  * complained_ms  when it was last said that messages are dropped; 0: never
+ * refusal  why the site's broker accepts no messages, and when it said so last; no text: it does
  */
 struct local {
 	struct channel *channel;
@@ -179,6 +180,7 @@ struct local {
 	bool said, foreign, own_due;
 	uint64_t delivered, undelivered;
 	int64_t complained_ms;
+	struct mishap refusal;
 };
 
 /*

@@ -26,6 +26,7 @@ local_drop(struct gateway *g)
 	uv_close((uv_handle_t *)TAKE(local->poll), gateway_free_handle);
 	channel_close(local->channel);
 	local->channel = NULL;
+	local->refusal.text[0] = '\0';
 	devices_site_lost(g->devices);
 }
 
@@ -37,11 +38,30 @@ lose(struct gateway *g, const struct fault *f)
 	local_drop(g);
 }
 
+/* Its log says it too; here those see it who ask the gateway. */
+static void
+note_refusal(struct gateway *g, const struct frame *frame)
+{
+	struct fault why = FAULT_INIT;
+
+	if (frame->len)
+		fault_set(&why, FAULT_IO, "%.*s", (int)frame->len, (const char *)frame->payload);
+	if (frame->len && !*g->local.refusal.text)
+		log_warn("the site's broker accepts no messages: %s", why.text);
+	else if (!frame->len)
+		log_info("the site's broker accepts messages again");
+	gateway_note(g, &g->local.refusal, &why);
+}
+
 static void
 hear(struct gateway *g, const struct frame *frame)
 {
 	int64_t now_ms = gateway_now_ms(g);
 
+	if (frame->kind == FRAME_REFUSING) {
+		note_refusal(g, frame);
+		return;
+	}
 	/* The cloud ends the connection of a gateway that attaches what cannot be a device. */
 	if (!rules_is_device(frame->device, strlen(frame->device)))
 		return;

@@ -167,8 +167,12 @@ about_token(const struct gateway *g)
 static json_t *
 about_site(const struct gateway *g)
 {
-	return json_pack("{s:b, s:I, s:I}", "connected", g->local.channel != NULL, "delivered",
-		(json_int_t)g->local.delivered, "undelivered", (json_int_t)g->local.undelivered);
+	const struct mishap *refusal = &g->local.refusal;
+
+	return json_pack("{s:b, s:I, s:I, s:s, s:o}", "connected", g->local.channel != NULL,
+		"delivered", (json_int_t)g->local.delivered, "undelivered",
+		(json_int_t)g->local.undelivered, "refusing", refusal->text, "refusing_s",
+		seconds_since(g, *refusal->text, refusal->at_ms));
 }
 
 /* Messages a second that arrived, over the last ten seconds and the last minute. */

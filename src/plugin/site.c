@@ -171,10 +171,10 @@ refuse_because(struct site *site, const struct mosquitto *client, int qos, const
 	return refuse(client, qos);
 }
 
-/* These refusals may come by the thousand. */
+/* These refusals may come by the thousand. The gateways show the reason in their status. */
 static int
-refuse_for_now(
-	struct complaint *complaint, const struct mosquitto *client, int qos, const char *why)
+refuse_for_now(struct site *site, struct complaint *complaint, const struct mosquitto *client,
+	int qos, const char *why)
 {
 	int64_t now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
 
@@ -183,6 +183,7 @@ refuse_for_now(
 		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": messages are not taken: %s refused=%lu",
 			why, complaint->refused);
 		complaint->since_ms = now_ms;
+		door_tell(site->door, FRAME_REFUSING, "", why, strlen(why));
 	}
 	return refuse(client, qos);
 }
@@ -193,6 +194,7 @@ say_taken_again(struct site *site)
 	mosquitto_log_printf(
 		MOSQ_LOG_NOTICE, NAME ": messages are taken again refused=%lu", site->full.refused);
 	site->full = (struct complaint){0, 0};
+	door_tell(site->door, FRAME_REFUSING, "", NULL, 0);
 }
 
 static size_t
@@ -278,7 +280,7 @@ append(struct site *site, const struct mosquitto_evt_message *message, const cha
 	struct fault f = FAULT_INIT;
 
 	if (timely_append(site->spool, &record, &f))
-		return refuse_for_now(&site->full, message->client, message->qos, f.text);
+		return refuse_for_now(site, &site->full, message->client, message->qos, f.text);
 	if (site->full.since_ms)
 		say_taken_again(site);
 	return MOSQ_ERR_SUCCESS;
@@ -299,7 +301,7 @@ take_wish(struct site *site, struct mosquitto_evt_message *message, struct speak
 	if (own && attach &&
 		speakers_note_attach(
 			site->speakers, speaker->device, message->payload, message->payloadlen, &f))
-		return refuse_for_now(&site->wishes, message->client, message->qos, f.text);
+		return refuse_for_now(site, &site->wishes, message->client, message->qos, f.text);
 	if (own && !attach)
 		speakers_note_detach(site->speakers, speaker->device);
 	door_tell(site->door, attach ? FRAME_ATTACH : FRAME_DETACH, device, message->payload,

@@ -82,7 +82,7 @@ frame_read(const uint8_t *data, size_t len, struct frame *ret, size_t *ret_used,
 	payload_at = FRAME_HEAD + device_len + 1 + topic_len + 1;
 	if (size > FRAME_MAX || size < payload_at || device_len > FRAME_DEVICE_MAX ||
 		size - payload_at > FRAME_PAYLOAD_MAX || data[4] < FRAME_HELLO ||
-		data[4] > FRAME_DELIVER || data[5] & ~FLAGS || get(data + 10, 2))
+		data[4] > FRAME_REFUSING || data[5] & ~FLAGS || get(data + 10, 2))
 		return fault_set(f, FAULT_INVALID,
 			"what came over the site's socket is nothing that this version knows");
 	if (len < size)

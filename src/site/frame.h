@@ -9,7 +9,7 @@
 #include "base/fault.h"
 
 /* What both ends must agree on. */
-#define FRAME_VERSION 1
+#define FRAME_VERSION 2
 
 /* Bytes that its parts may have. */
 #define FRAME_DEVICE_MAX  255
@@ -27,6 +27,7 @@ enum frame_kind {
 	FRAME_ATTACH,	 /* broker: a device asks to be attached, with this body */
 	FRAME_DETACH,	 /* broker: it asks not to be */
 	FRAME_DELIVER,	 /* gateway: publish this at the site */
+	FRAME_REFUSING,	 /* broker: it accepts no messages, for this reason; none: it does again */
 };
 
 /*

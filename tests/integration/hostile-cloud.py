@@ -89,7 +89,12 @@ class Served:
             self.send(self.bytes if self.argument else b"\x20\xff\xff\xff\xff\xff\xff\x00")
             self.wait()
             return
-        self.send(wire.packet(wire.CONNACK, bytes([0, code]) + (OK5 if self.version == 5 else b"")))
+        if self.mode == "only-3.1.1" and self.version == 5:
+            if self.argument == "connack":
+                self.send(wire.packet(wire.CONNACK, b"\0\1"))
+            return
+        properties = b"\x02\x24\x00" if self.mode == "qos0" else OK5
+        self.send(wire.packet(wire.CONNACK, bytes([0, code]) + (properties if self.version == 5 else b"")))
         if self.mode in ("connack", "close-at-once"):
             return
         if self.mode == "half-close":
@@ -135,6 +140,8 @@ class Served:
         if self.mode == "no-suback":
             return
         code = 0x80 if self.mode == "suback-fails" else 1
+        if self.mode == "suback":
+            code = self.code
         answer = struct.pack(">H", number) + (OK5 if self.version == 5 else b"")
         if self.mode == "suback-few" and n > 1:
             n -= 1
@@ -222,6 +229,10 @@ class Served:
             at += 1 + body[at]
         topic, payload = body[2 : 2 + size].decode(), body[at:]
         self.server.note(f"publish {topic}")
+        if self.mode == "qos0":
+            self.ends = qos > 0
+            self.server.keep(payload)
+            return
         if not qos and self.mode == "forbids" and "forbidden" in topic:
             self.ends = True
         if self.mode == "no-puback" or not qos:

@@ -36,6 +36,10 @@ EXTRA_DIST += tests/integration/hang-up.py
 dist_check_SCRIPTS += tests/integration/uplinks.sh tests/integration/two-users.sh
 TESTS += tests/integration/uplinks.sh tests/integration/two-users.sh
 
+# brokers that a gateway cannot use, or not as it is set
+dist_check_SCRIPTS += tests/integration/other-brokers.sh
+TESTS += tests/integration/other-brokers.sh
+
 # a token that fails on demand
 dist_check_SCRIPTS += tests/integration/token-faults.sh
 TESTS += tests/integration/token-faults.sh

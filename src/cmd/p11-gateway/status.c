@@ -293,6 +293,7 @@ static void
 print_text(const json_t *all)
 {
 	const json_t *site = json_object_get(all, "site");
+	char refusing[512];
 
 	if (json_object_get(all, "error")) {
 		puts(text_of(all, "error"));
@@ -304,6 +305,10 @@ print_text(const json_t *all)
 	printf("site      %s, delivered %lld, not delivered %lld\n",
 		json_is_true(json_object_get(site, "connected")) ? "connected" : "not connected",
 		number_of(site, "delivered"), number_of(site, "undelivered"));
+	if (*text_of(site, "refusing")) {
+		text_show(text_of(site, "refusing"), refusing, sizeof(refusing));
+		printf("          WARNING: the site's broker accepts no messages: %s\n", refusing);
+	}
 	print_blocked(json_object_get(all, "blocked"));
 	print_devices(json_object_get(all, "devices"));
 }
