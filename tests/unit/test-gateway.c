@@ -328,6 +328,8 @@ settings_that_are_wrong_are_named(void **state)
 		{WHOLE "[colour]\nred = 1\n", ":11: [colour] has no setting 'red'"},
 		{WHOLE "what is this\n", ":10: neither"},
 		{WHOLE "profile = aws\n", "profile"},
+		{WHOLE "profile = generic\nmqtt-version = 3.1.1\n", "uplink.username is missing"},
+		{WHOLE "max-qos = 2\n", "max-qos"},
 		{"[uplink]\ndevice = gw1\n", "token.key is missing"},
 		{"[token]\nkey = k\n[uplink]\ndevice = gw1\n", "uplink.url is missing"},
 		{"[token]\nkey = k\n[uplink]\ndevice = gw1\nurl = mqtt://h\n",

@@ -66,7 +66,7 @@ frame_that_makes_no_sense_is_refused(void **state)
 		{0, 9},	       /* shorter than its parts */
 		{3, 1},	       /* larger than a frame may be */
 		{4, 0},	       /* no kind */
-		{4, 7},	       /* nor this */
+		{4, 8},	       /* nor this */
 		{5, 4},	       /* no flag */
 		{7, 1},	       /* a device of 256 bytes and more */
 		{10, 1},       /* what must be nothing */
