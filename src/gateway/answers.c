@@ -168,6 +168,18 @@ answers_take(struct gateway *g, uint64_t tag, const struct fault *failed)
 		attach_answered(g, flight.device, failed);
 }
 
+void
+answers_subscription(struct gateway *g, uint32_t device, const struct fault *failed)
+{
+	NOT_ZEROED struct poison_topic ended;
+
+	if (!failed)
+		poison_arrived(
+			g->pump.poison, POISON_SUBSCRIPTION(device), gateway_now_ms(g), &ended);
+	else if (failed->native)
+		poison_forget(g->pump.poison, POISON_SUBSCRIPTION(device));
+}
+
 bool
 answers_end(struct gateway *g, enum poison_end end, const struct fault *why)
 {

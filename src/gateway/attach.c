@@ -66,8 +66,12 @@ ask(struct gateway *g, struct device *device, const void *body, size_t len)
 		mqtt_send(g->cloud.mqtt, topic, body, len, qos, (uint64_t)flight, &f) == 0) {
 		poison_sent(g->pump.poison, (size_t)flight,
 			&(struct poison_sent){device->name, topic, 0, qos, alone});
-		if (attach_subscribe(g, device->name, TAG_DEVICE | device->id, &f) == 0)
+		if (attach_subscribe(g, device->name, TAG_DEVICE | device->id, &f) == 0) {
+			topic_of(device->name, "config", topic);
+			poison_sent(g->pump.poison, POISON_SUBSCRIPTION(device->id),
+				&(struct poison_sent){device->name, topic, 0, 1, false});
 			return;
+		}
 	} else if (flight >= 0) {
 		g->pump.flights[flight].kind = FLIGHT_FREE;
 	}
@@ -127,7 +131,7 @@ may_attach(const struct gateway *g)
 
 	if (g->pump.waits || poison_is_alone(poison))
 		return false;
-	return !poison_attaches_alone(poison) || mqtt_is_idle(g->cloud.mqtt);
+	return !poison_attaches_alone(poison) || !mqtt_in_flight(g->cloud.mqtt);
 }
 
 void

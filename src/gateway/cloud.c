@@ -204,6 +204,7 @@ on_done(void *with, uint64_t tag, const struct fault *failed)
 
 	c->progress_ms = gateway_now_ms(g);
 	if (tag & TAG_DEVICE) {
+		answers_subscription(g, (uint32_t)tag, failed);
 		attach_answered(g, (uint32_t)tag, failed);
 	} else if (tag & TAG_OWN) {
 		if (failed && failed->native)

@@ -128,7 +128,10 @@ struct flight {
 
 /* Twice the window: while answers are told, what they made room for is sent already. */
 #define FLIGHTS (2 * MQTT_WINDOW_MAX)
-_Static_assert(FLIGHTS <= POISON_FLIGHTS_MAX, "each flight has a place among poison's");
+
+/* Where poison has a device's subscription; two devices may share a place. */
+#define POISON_SUBSCRIPTION(id) (FLIGHTS + (id) % MQTT_SUBSCRIBING_MAX)
+_Static_assert(FLIGHTS + MQTT_SUBSCRIBING_MAX <= POISON_FLIGHTS_MAX, "each has a place in poison");
 
 /*
  * What takes messages from the spool to the cloud.
@@ -144,7 +147,7 @@ _Static_assert(FLIGHTS <= POISON_FLIGHTS_MAX, "each flight has a place among poi
  * unreadable  the spool is, and unwritable the cursor, which was said
  * is_passing  the cloud takes nothing for now, which was said
  * poison      what the cloud refuses, and what is sent alone to find it out
- * waits       `next` was read, and is to be sent when nothing else is in flight
+ * waits       `next` was read, and is to be sent when nothing else is in flight; waits_ms since when
  * complained_ms  when it was last said that the cloud refuses messages; 0: never
  * replaced    states that newer ones took the place of
  */
@@ -161,7 +164,7 @@ struct pump {
 	struct poison *poison;
 	struct spool_message next;
 	bool waits;
-	int64_t passed_ms, complained_ms;
+	int64_t passed_ms, complained_ms, waits_ms;
 	int64_t tokens_ms, tokens;
 	uint64_t sent, arrived, refused, unrouted, dropped, replaced, lost;
 };
@@ -302,6 +305,8 @@ void pump_close(struct gateway *g);
 
 /* answers: to what is in flight, with its tag. */
 void answers_take(struct gateway *g, uint64_t tag, const struct fault *failed);
+/* The same for the subscription that belongs to the attach of a device. */
+void answers_subscription(struct gateway *g, uint32_t device, const struct fault *failed);
 /*
  * The connection is gone, and nothing is in flight any more.
  *

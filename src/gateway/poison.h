@@ -28,7 +28,7 @@
 #define POISON_REASON_MAX 200
 
 /* Numbers of what may be in flight: 0 up to this. */
-#define POISON_FLIGHTS_MAX 200
+#define POISON_FLIGHTS_MAX 264
 
 /* Topics that are remembered, those under suspicion included. */
 #define POISON_TOPICS_MAX 1024
@@ -105,7 +105,7 @@ enum poison_verdict poison_judge(
  * What was sent.
  *
  * flight  its number until it is answered, 0 up to POISON_FLIGHTS_MAX
- * seq     0 for an attach, of which topic is the one that it was published to
+ * seq     0 for an attach: its message, and the subscription that belongs to it
  * qos     0: it is not answered
  * alone   nothing else was in flight, and nothing is to be sent before the answer
  */
@@ -117,6 +117,9 @@ struct poison_sent {
 };
 
 void poison_sent(struct poison *poison, size_t flight, const struct poison_sent *sent);
+
+/* How much is in flight, attaches and subscriptions counted. */
+size_t poison_in_flight(const struct poison *poison);
 
 /* Whether nothing may be sent: what was sent alone is in flight. */
 bool poison_is_alone(const struct poison *poison);

@@ -3,6 +3,8 @@
 
 #include "gateway/poison.h"
 
+#include <string.h>
+
 #include "base/text.h"
 #include "gateway/poison_topic.h"
 
@@ -32,11 +34,18 @@ poison_sent(struct poison *poison, size_t flight, const struct poison_sent *sent
 		note(poison, &poison->unanswered[at], sent);
 		return;
 	}
+	poison->n_in_flight += !poison->flights[flight].number;
 	note(poison, &poison->flights[flight], sent);
 	if (sent->alone)
 		poison->alone = flight + 1;
 	if (t && t->blocked)
 		t->tried = true;
+}
+
+size_t
+poison_in_flight(const struct poison *poison)
+{
+	return poison->n_in_flight;
 }
 
 bool
@@ -64,6 +73,7 @@ land(struct poison *poison, size_t flight)
 {
 	struct poison_item sent = poison->flights[flight];
 
+	poison->n_in_flight -= sent.number != 0;
 	poison->flights[flight].number = 0;
 	if (poison->alone == flight + 1)
 		poison->alone = 0;
@@ -165,17 +175,32 @@ poison_end_of(unsigned long code)
 }
 
 static size_t
-count(const struct poison_item *sent, size_t n, const struct poison_item **ret_any)
+count_unanswered(const struct poison *poison)
 {
-	size_t found = 0;
+	size_t n = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		if (!sent[i].number)
+	for (size_t i = 0; i < POISON_UNANSWERED_MAX; i++)
+		n += poison->unanswered[i].number != 0;
+	return n;
+}
+
+/* What was alone in flight; an attach is its message and its subscription. NULL: several were. */
+static const struct poison_item *
+find_only(const struct poison *poison)
+{
+	const struct poison_item *first = NULL;
+
+	for (size_t i = 0; i < POISON_FLIGHTS_MAX; i++) {
+		const struct poison_item *item = &poison->flights[i];
+
+		if (!item->number)
 			continue;
-		*ret_any = &sent[i];
-		found++;
+		if (first && (item->seq || first->seq || strcmp(item->device, first->device)))
+			return NULL;
+		if (!first || item->number < first->number)
+			first = item;
 	}
-	return found;
+	return first;
 }
 
 static void
@@ -219,6 +244,7 @@ land_all(struct poison *poison)
 {
 	for (size_t i = 0; i < POISON_FLIGHTS_MAX; i++)
 		poison->flights[i].number = 0;
+	poison->n_in_flight = 0;
 	for (size_t i = 0; i < POISON_UNANSWERED_MAX; i++)
 		poison->unanswered[i].number = 0;
 	for (struct list_link *l = poison->topics.head; l; l = l->next)
@@ -230,18 +256,17 @@ bool
 poison_closed(struct poison *poison, enum poison_end end, const struct fault *why, int64_t now_ms,
 	const struct poison_topic **ret_topic)
 {
-	const struct poison_item *any = NULL, *only = NULL;
-	size_t unanswered = count(poison->unanswered, POISON_UNANSWERED_MAX, &any);
-	size_t in_flight = count(poison->flights, POISON_FLIGHTS_MAX, &only);
+	size_t unanswered = count_unanswered(poison);
+	const struct poison_item *only = unanswered ? NULL : find_only(poison);
 	bool blamed = end == POISON_END_BLAMES;
 
 	*ret_topic = NULL;
 	poison->ends++;
-	if (end == POISON_END_INNOCENT || !(in_flight + unanswered)) {
+	if (end == POISON_END_INNOCENT || !(poison->n_in_flight + unanswered)) {
 		land_all(poison);
 		return false;
 	}
-	if (in_flight == 1 && !unanswered) {
+	if (only) {
 		*ret_topic = accuse(poison, only, blamed, why, now_ms);
 	} else {
 		const unsigned weight = blamed ? POISON_CLOSED_WITH_MAX : 1;

@@ -40,7 +40,7 @@ struct poison_item {
 struct poison {
 	struct table by_device;
 	struct list topics;
-	size_t n_blocked, n_attaches;
+	size_t n_blocked, n_attaches, n_in_flight;
 	int64_t hold_ms, gap_ms;
 	uint64_t pass, sent, ends;
 	struct poison_item flights[POISON_FLIGHTS_MAX];

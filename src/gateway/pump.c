@@ -189,6 +189,7 @@ begin_pass(struct gateway *g, int64_t now_ms)
 	spool_rewind(p->reader);
 	p->expected = ledger_first(p->ledger);
 	p->again = p->stuck = p->at_end = p->waits = false;
+	p->waits_ms = 0;
 	p->passed_ms = now_ms;
 	devices_begin_pass(g->devices);
 	poison_begin_pass(p->poison);
@@ -380,9 +381,19 @@ replace_state(struct gateway *g, struct device *device, uint64_t seq, struct fau
 static void
 prepare_alone(struct gateway *g, struct outgoing *out)
 {
+	struct pump *p = &g->pump;
+	int64_t now_ms = gateway_now_ms(g);
+
 	out->alone = true;
 	out->qos = (int)g->settings.uplink.max_qos;
-	g->pump.waits = !mqtt_is_idle(g->cloud.mqtt);
+	if (!p->waits_ms)
+		p->waits_ms = now_ms;
+	/* A subscription that is never answered holds it up no longer than an attach. */
+	p->waits = mqtt_in_flight(g->cloud.mqtt) ||
+		   (poison_in_flight(p->poison) &&
+			   now_ms - p->waits_ms < g->settings.uplink.timeout_s * 1000);
+	if (!p->waits)
+		p->waits_ms = 0;
 }
 
 static int

@@ -149,9 +149,6 @@ int mqtt_in_flight(const struct mqtt *mqtt);
 /* The highest QoS that the broker accepts, once there is a connection: 0 or 1. */
 int mqtt_max_qos(const struct mqtt *mqtt);
 
-/* Whether neither a message nor a subscription waits for the broker's answer. */
-bool mqtt_is_idle(const struct mqtt *mqtt);
-
 /*
  * As mqtt_publish(), but neither waits nor writes: mqtt_flush() does, or the next mqtt_poll().
  *

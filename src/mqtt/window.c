@@ -111,12 +111,6 @@ mqtt_max_qos(const struct mqtt *mqtt)
 	return mqtt->qos_max < 1 ? 0 : 1;
 }
 
-bool
-mqtt_is_idle(const struct mqtt *mqtt)
-{
-	return !mqtt_in_flight(mqtt) && mqtt->idle_subscriptions.n == MQTT_SUBSCRIBING_MAX;
-}
-
 void
 mqtt_on_done(struct mqtt *mqtt, mqtt_done *done, void *with)
 {

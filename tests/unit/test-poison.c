@@ -409,6 +409,37 @@ attach_that_closes_connections_is_found_out(void **state)
 	assert_false(poison_attaches_alone(poison));
 }
 
+/* Its message and its subscription are in flight together, and beside another's message. */
+static void
+subscription_of_an_attach_is_found_out_too(void **state)
+{
+	const struct poison_sent publish = {"bad", "/devices/bad/attach", 0, 1, false};
+	const struct poison_sent subscribe = {"bad", "/devices/bad/config", 0, 1, false};
+	const struct poison_topic *blocked = NULL;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		poison_sent(poison, 1, &publish);
+		poison_sent(poison, 2, &subscribe);
+		assert_false(arrives(1, 0));
+		assert_int_equal(poison_in_flight(poison), 1);
+		send_one("good", "fine", 3, 0);
+		assert_null(closes(0));
+		assert_int_equal(poison_in_flight(poison), 0);
+	}
+	assert_true(poison_attaches_alone(poison));
+	for (int i = 0; i < 3; i++) {
+		assert_null(blocked);
+		poison_sent(poison, 1, &publish);
+		poison_sent(poison, 2, &subscribe);
+		blocked = closes(0);
+	}
+	assert_non_null(blocked);
+	assert_true(blocked->attaches);
+	assert_string_equal(blocked->device, "bad");
+	assert_int_equal(poison_blocked(poison), 1);
+}
+
 static void
 what_is_remembered_is_bounded_and_forgotten(void **state)
 {
@@ -488,6 +519,7 @@ main(void)
 		TEST(trouble_of_the_broker_is_not_held_against_topics),
 		TEST(many_ends_in_vain_let_the_back_off_grow),
 		TEST(attach_that_closes_connections_is_found_out),
+		TEST(subscription_of_an_attach_is_found_out_too),
 		TEST(what_is_remembered_is_bounded_and_forgotten),
 		TEST(long_topics_are_told_apart_by_their_beginning),
 		TEST(message_that_is_refused_three_times_is_struck_out),
