@@ -50,8 +50,8 @@ struct mishap {
  * retries     how often each kind of failure came since a connection was steady
  * why         why it ended, or could not begin; said_why was logged already
  * ended_ms    when the one before ended; 0 before the first
- * refused     subscriptions of the gateway's own that the broker refused on this connection, of which
- *             refusal has the last and why
+ * refused     the gateway's own subscriptions that the broker refused on this connection; refusal has
+ *             the last of them and why
  * unexplained why does not say much, explain: the worker is to find out more, into `explained`, of
  *             the broker explained_url
  * was_up      what ended was a connection
@@ -147,7 +147,8 @@ _Static_assert(FLIGHTS + MQTT_SUBSCRIBING_MAX <= POISON_FLIGHTS_MAX, "each has a
  * unreadable  the spool is, and unwritable the cursor, which was said
  * is_passing  the cloud takes nothing for now, which was said
  * poison      what the cloud refuses, and what is sent alone to find it out
- * waits       `next` was read, and is to be sent when nothing else is in flight; waits_ms since when
+ * waits       the message `next` is to be sent when nothing else is in flight
+ * waits_ms    when it began to wait, by the loop's clock; 0: it does not
  * complained_ms  when it was last said that the cloud refuses messages; 0: never
  * replaced    states that newer ones took the place of
  */

@@ -55,8 +55,8 @@ expires(const struct poison *poison, const struct poison_topic *t, int64_t now_m
 }
 
 /*
- * Once the time is over, the message that was refused is dropped and the next one is tried. When that
- * is refused too, the topic is what the broker means, and all of it is dropped.
+ * Once the time is over, the message that was refused is dropped and the next one is tried. When
+ * that is refused too, the topic is what the broker means, and all of it is dropped.
  */
 static enum poison_verdict
 judge_blocked(struct poison *poison, struct poison_topic *t, uint64_t seq, int64_t now_ms)

@@ -4,9 +4,9 @@
  *
  * A broker before MQTT 5 can only close the connection to refuse a message, and closes the next one
  * when the message is sent again. This module finds the topic of the device that is refused, by
- * sending the messages under suspicion alone. Such a topic is blocked: its messages, and to keep the
- * order all that follow of the same device, stay in the spool, and other devices' messages pass. Now
- * and then one of them is sent, alone, to see whether the broker accepts it.
+ * sending the messages under suspicion alone. Such a topic is blocked. Its messages stay in the
+ * spool, and to keep the order so do all later messages of the device; other devices' messages pass.
+ * Now and then one of them is sent, alone, to see whether the broker accepts it.
  *
  * Evidence is only what happens to a connection that was up, and to what was sent on it.
  */
@@ -142,8 +142,8 @@ bool poison_arrived(
  *
  * why  with the reason code in `native`
  *
- * Returns the topic, valid until the next call; NULL when it was sent before its topic was blocked, or
- * memory ran out.
+ * Returns the topic, valid until the next call; NULL when it was sent before its topic was blocked,
+ * or memory ran out.
  */
 const struct poison_topic *poison_refused(
 	struct poison *poison, size_t flight, const struct fault *why, int64_t now_ms);
@@ -174,9 +174,9 @@ bool poison_closed(struct poison *poison, enum poison_end end, const struct faul
 	int64_t now_ms, const struct poison_topic **ret_topic);
 
 /*
- * Whether messages that were held may be sent or dropped now, so that another pass over the spool is
- * worthwhile; true once for each time. To be called once a second: topics are forgotten here when
- * nothing was heard of them for long.
+ * Whether messages that were held may be sent or dropped now, so that another pass over the spool
+ * is worthwhile; true once for each time. To be called once a second: topics are forgotten here
+ * when nothing was heard of them for long.
  */
 bool poison_tick(struct poison *poison, int64_t now_ms);
 

@@ -6,8 +6,8 @@
 #include "mqtt/url.h"
 
 /*
- * Connects once more and says where it ends: the name, the address, the certificates, the version of
- * MQTT. The broker is sent a CONNECT without client ID, user name and password.
+ * Connects once more and says where it ends: the name, the address, the certificates, the version
+ * of MQTT. The broker is sent a CONNECT without client ID, user name and password.
  *
  * ca_file    as in mqtt_options
  * version    4 (3.1.1) or 5

@@ -42,8 +42,8 @@ AUTO_DEFINE(door, struct door, door_free);
 void door_poll(struct door *door);
 
 /*
- * Tells every gateway of a device: FRAME_PRESENT, FRAME_GONE, FRAME_ATTACH or FRAME_DETACH; or, with
- * "" for the device, FRAME_REFUSING.
+ * Tells every gateway of a device: FRAME_PRESENT, FRAME_GONE, FRAME_ATTACH or FRAME_DETACH. With ""
+ * for the device: FRAME_REFUSING.
  */
 void door_tell(
 	struct door *door, enum frame_kind kind, const char *device, const void *body, size_t len);
