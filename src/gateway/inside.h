@@ -50,8 +50,8 @@ struct mishap {
  * retries     how often each kind of failure came since a connection was steady
  * why         why it ended, or could not begin; said_why was logged already
  * ended_ms    when the one before ended; 0 before the first
- * refused     the gateway's own subscriptions that the broker refused on this connection; refusal has
- *             the last of them and why
+ * refused     how many of the gateway's own subscriptions the broker refused on this connection;
+ *             refusal has the last of them and why
  * unexplained why does not say much, explain: the worker is to find out more, into `explained`, of
  *             the broker explained_url
  * was_up      what ended was a connection

@@ -5,8 +5,8 @@
  * A broker before MQTT 5 can only close the connection to refuse a message, and closes the next one
  * when the message is sent again. This module finds the topic of the device that is refused, by
  * sending the messages under suspicion alone. Such a topic is blocked. Its messages stay in the
- * spool, and to keep the order so do all later messages of the device; other devices' messages pass.
- * Now and then one of them is sent, alone, to see whether the broker accepts it.
+ * spool, and to keep the order so do all later messages of the device. Messages of other devices
+ * pass. Now and then one of them is sent, alone, to see whether the broker accepts it.
  *
  * Evidence is only what happens to a connection that was up, and to what was sent on it.
  */
