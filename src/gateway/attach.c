@@ -127,11 +127,9 @@ renew_configs(struct gateway *g)
 static bool
 may_attach(const struct gateway *g)
 {
-	const struct poison *poison = g->pump.poison;
-
-	if (g->pump.waits || poison_is_alone(poison))
+	if (g->pump.waits || pump_is_alone(g))
 		return false;
-	return !poison_attaches_alone(poison) || !mqtt_in_flight(g->cloud.mqtt);
+	return !poison_attaches_alone(g->pump.poison) || !mqtt_in_flight(g->cloud.mqtt);
 }
 
 void
@@ -163,7 +161,7 @@ attach_tick(struct gateway *g)
 
 	devices_tick(g->devices, now_ms, gateway_random());
 	if (g->cloud.state != CLOUD_UP || !gateway_settings_attaches(&g->settings) ||
-		poison_is_alone(g->pump.poison))
+		pump_is_alone(g))
 		return;
 	while (mqtt_room(g->cloud.mqtt) > 0 && (device = devices_take_detach(g->devices, now_ms)))
 		detach(g, device);

@@ -293,6 +293,8 @@ int attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct
 int pump_open(struct gateway *g, struct fault *f);
 int pump_tick(struct gateway *g, struct fault *f);
 void pump_run(struct gateway *g);
+/* Whether something is in flight that is to be alone: nothing else may be sent. */
+bool pump_is_alone(const struct gateway *g);
 /* A flight for a message or an attach; -1 when there is none. */
 int pump_take_flight(struct gateway *g, enum flight_kind kind, uint64_t seq, uint32_t device);
 /*

@@ -146,6 +146,12 @@ set_more(struct pump *p, bool more)
 		uv_idle_stop(&p->more);
 }
 
+bool
+pump_is_alone(const struct gateway *g)
+{
+	return poison_is_alone(g->pump.poison) && mqtt_in_flight(g->cloud.mqtt);
+}
+
 int
 pump_take_flight(struct gateway *g, enum flight_kind kind, uint64_t seq, uint32_t device)
 {
@@ -227,7 +233,7 @@ plan(struct gateway *g, bool starved)
 	int64_t pass_ms = p->passed_ms + pass_interval_ms(p);
 
 	/* The answer has the loop come back. */
-	if (p->waits || poison_is_alone(p->poison)) {
+	if (p->waits || pump_is_alone(g)) {
 		uv_timer_stop(&p->pace);
 		return;
 	}
@@ -501,7 +507,7 @@ pump_run(struct gateway *g)
 		return;
 	consider_pass(g);
 	while (mqtt_room(g->cloud.mqtt) * 4 >= mqtt_window(g->cloud.mqtt) || n) {
-		if (poison_is_alone(p->poison))
+		if (pump_is_alone(g))
 			break;
 		if (n == AT_ONCE || p->stuck || p->at_end || mqtt_room(g->cloud.mqtt) == 0)
 			break;
