@@ -362,6 +362,18 @@ make_mark(struct plugin *plugin, struct fault *f)
 	return 0;
 }
 
+static void
+set_retention(struct plugin *plugin)
+{
+	const struct registry_options *o = &plugin->options;
+	const struct registry_retention retention = {.messages = o->max_subscription_messages,
+		.bytes = o->max_subscription_bytes,
+		.device_bytes = o->max_device_bytes,
+		.age_s = o->message_retention_s};
+
+	registry_set_retention(plugin->registry, &retention);
+}
+
 static int
 start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct fault *f)
 {
@@ -371,6 +383,7 @@ start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct 
 		return -1;
 	registry_set_patience(plugin->registry, PATIENCE_MS);
 	registry_set_skew(plugin->registry, plugin->options.clock_skew_s);
+	set_retention(plugin);
 	for (size_t i = 0; i < plugin->options.crl_file.n; i++) {
 		if (registry_set_crl_file(plugin->registry, plugin->options.crl_file.items[i], f))
 			return -1;

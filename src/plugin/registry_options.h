@@ -14,6 +14,10 @@ struct registry_options {
 	long max_messages_per_s;
 	long max_bytes_per_s;
 	long max_states_per_s;
+	long max_subscription_messages;
+	long max_subscription_bytes;
+	long max_device_bytes;
+	long message_retention_s;
 	long idle_s;
 	long clock_skew_s;
 	bool attributes;

@@ -10,7 +10,7 @@
 #include "registry/look.h"
 #include "registry/note.h"
 
-/* Rows that a killed sender left behind go when they have been of no use for this long. */
+/* Rows that a killed sender left go after this long, a few each time that one is added. */
 #define STALE_S 60
 
 /* What may stand in a topic that the broker delivers: UTF-8, without wildcards and empty parts. */
@@ -48,8 +48,10 @@ store_command_put(struct registry *r, const struct rules_client *at,
 		return fault_set(f, FAULT_USAGE, "a command has at most %d bytes, not %zu",
 			RULES_COMMAND_MAX, command->len);
 	if (db_begin(r, f) || look_device(r, at, at->device, &device, f) ||
-		db_run(r, "DELETE FROM commands WHERE expires < ?", f, "i",
-			(int64_t)now - STALE_S) ||
+		db_run(r,
+			"DELETE FROM commands WHERE id IN"
+			" (SELECT id FROM commands WHERE expires < ? ORDER BY id LIMIT 4)",
+			f, "i", (int64_t)now - STALE_S) ||
 		db_run(r,
 			"INSERT INTO commands (device, subfolder, data, expires)"
 			" VALUES (?, ?, ?, ?)",

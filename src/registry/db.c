@@ -7,7 +7,10 @@
 #include <time.h>
 
 /* How long a file that was locked is not waited for again. */
-#define LOCKED_FOR_MS 1000
+#define LOCKED_FOR_US 1000000
+
+/* How often a locked file is tried: less than the pause between two transactions of a batch. */
+#define LOCK_POLL_US 250
 
 int
 db_fault(struct registry *r, const char *what, struct fault *f)
@@ -148,13 +151,37 @@ db_run(struct registry *r, const char *sql, struct fault *f, const char *kinds, 
 	return rc;
 }
 
-static int64_t
-now_ms(void)
+int64_t
+db_now_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+/*
+ * SQLite's own handler sleeps for longer and longer: it would sleep through the pauses that a batch
+ * of another process leaves.
+ */
+static int
+wait_for_lock(void *with, int tries)
+{
+	static const struct timespec pause = {.tv_nsec = LOCK_POLL_US * 1000};
+	struct registry *r = with;
+
+	if (tries == 0)
+		r->lock_wait_us = db_now_us();
+	if (db_now_us() - r->lock_wait_us >= r->patience_ms * INT64_C(1000))
+		return 0;
+	nanosleep(&pause, NULL);
+	return 1;
+}
+
+void
+db_wait_for_locks(struct registry *r)
+{
+	sqlite3_busy_handler(r->db, wait_for_lock, r);
 }
 
 /*
@@ -164,16 +191,17 @@ now_ms(void)
 int
 db_begin(struct registry *r, struct fault *f)
 {
-	bool again = r->locked_ms && now_ms() - r->locked_ms < LOCKED_FOR_MS;
-	int rc;
+	bool again = r->locked_us && db_now_us() - r->locked_us < LOCKED_FOR_US;
+	int patience_ms = r->patience_ms, rc;
 
-	sqlite3_busy_timeout(r->db, again ? 0 : r->patience_ms);
+	if (again)
+		r->patience_ms = 0;
 	rc = db_run(r, "BEGIN IMMEDIATE", f, "");
-	sqlite3_busy_timeout(r->db, r->patience_ms);
+	r->patience_ms = patience_ms;
 	if (!rc)
-		r->locked_ms = 0;
+		r->locked_us = 0;
 	else if (!again && (sqlite3_errcode(r->db) & 0xff) == SQLITE_BUSY)
-		r->locked_ms = now_ms();
+		r->locked_us = db_now_us();
 	return rc;
 }
 

@@ -35,16 +35,17 @@ struct registry {
 		sqlite3_stmt *statement;
 	} statements[DB_STATEMENTS_MAX];
 	int64_t data_version;
-	int patience_ms;   /* how long to wait for another program's transaction */
-	int64_t locked_ms; /* when that was last in vain; 0 never */
-	long skew_s;	   /* how far clocks may differ */
+	int patience_ms;      /* how long to wait for another program's transaction */
+	int64_t lock_wait_us; /* when the wait for a lock began that is going on */
+	int64_t locked_us;    /* when that was last in vain; 0 never */
+	long skew_s;	      /* how far clocks may differ */
+	struct registry_retention retention;
 	struct known_key keys[KEYS_MAX];
 	struct key_reader *reader;
 	struct route *routes;
 	struct revoked *revoked; /* NULL without lists */
 	int64_t last_change;	 /* the newest row of `changes` that was seen; -1 at first */
 	int64_t last_message;	 /* the newest id that this process gave */
-	int until_prune; /* messages until the next look at what subscriptions hold too long */
 };
 
 /* FAULT_IO with SQLite's reason (FAULT_EXISTS for a name that is there already). Returns -1. */
@@ -65,6 +66,12 @@ int db_step(struct registry *r, sqlite3_stmt *statement, bool *ret_row, struct f
 
 /* Prepares, steps to the end and resets. */
 int db_run(struct registry *r, const char *sql, struct fault *f, const char *kinds, ...);
+
+/* The monotonic clock, in microseconds. */
+int64_t db_now_us(void);
+
+/* Has SQLite wait for locks of other processes, for patience_ms. */
+void db_wait_for_locks(struct registry *r);
 
 /* A transaction that takes the write lock at once; db_rollback() after db_commit() does nothing. */
 int db_begin(struct registry *r, struct fault *f);

@@ -1,10 +1,11 @@
 #include "config.h"
 
-#include "registry/store.h"
+#include "registry/gateways.h"
 
 #include "jwt/jwt.h"
 #include "registry/look.h"
 #include "registry/note.h"
+#include "registry/store.h"
 
 #define GATEWAYS_OF_A_DEVICE_MAX 10
 #define DEVICES_OF_A_GATEWAY_MAX 10000
@@ -44,14 +45,12 @@ look_pair(struct registry *r, const struct rules_client *at, const char *gateway
 }
 
 int
-store_gateway_bind(struct registry *r, const struct rules_client *at, const char *gateway,
+gateways_bind(struct registry *r, const struct rules_client *at, const char *gateway,
 	const char *device, struct fault *f)
 {
-	AUTO(db_auto) struct registry *open = r;
 	int64_t gateway_row, device_row, gateways, devices;
 
-	(void)open;
-	if (db_begin(r, f) || look_pair(r, at, gateway, device, &gateway_row, &device_row, f) ||
+	if (look_pair(r, at, gateway, device, &gateway_row, &device_row, f) ||
 		count(r, "SELECT count(*) FROM bindings WHERE device = ?", device_row, &gateways,
 			f) ||
 		count(r, "SELECT count(*) FROM bindings WHERE gateway = ?", gateway_row, &devices,
@@ -65,7 +64,17 @@ store_gateway_bind(struct registry *r, const struct rules_client *at, const char
 	if (db_run(r, "INSERT INTO bindings (gateway, device) VALUES (?, ?)", f, "ii", gateway_row,
 		    device_row))
 		return fault_prefix(f, "device '%s' and gateway '%s'", device, gateway);
-	if (note(r, at, device_row, "bound", f, "gateway=%s", gateway))
+	return note(r, at, device_row, "bound", f, "gateway=%s", gateway);
+}
+
+int
+store_gateway_bind(struct registry *r, const struct rules_client *at, const char *gateway,
+	const char *device, struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = r;
+
+	(void)open;
+	if (db_begin(r, f) || gateways_bind(r, at, gateway, device, f))
 		return -1;
 	return db_commit(r, f);
 }

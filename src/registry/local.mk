@@ -12,6 +12,7 @@ src_registry_libregistry_la_SOURCES = \
 	src/registry/activity.c \
 	src/registry/attached.c \
 	src/registry/audit.c src/registry/audit.h \
+	src/registry/batch.c src/registry/batch.h \
 	src/registry/cas.c src/registry/cas.h \
 	src/registry/changes.c \
 	src/registry/commands.c \
@@ -23,7 +24,7 @@ src_registry_libregistry_la_SOURCES = \
 	src/registry/device_list.c \
 	src/registry/devices.c src/registry/devices.h \
 	src/registry/downlink.c \
-	src/registry/gateways.c \
+	src/registry/gateways.c src/registry/gateways.h \
 	src/registry/jit.c src/registry/jit.h \
 	src/registry/logs.c \
 	src/registry/look.c src/registry/look.h \
@@ -38,6 +39,7 @@ src_registry_libregistry_la_SOURCES = \
 	src/registry/pubsub.c \
 	src/registry/registries.c \
 	src/registry/registry.c src/registry/registry.h \
+	src/registry/retention.c src/registry/retention.h \
 	src/registry/revoked.c src/registry/revoked.h \
 	src/registry/route.c src/registry/route.h \
 	src/registry/schema.c \

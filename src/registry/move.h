@@ -14,14 +14,15 @@
  * move.
  */
 
-/* How many devices are read or written between two looks at anything else. */
+/* How many devices move_out_devices() returns at most. */
 #define MOVE_BATCH 200
 
 int move_out_registry(
 	struct registry *r, const struct rules_client *at, json_t **ret, struct fault *f);
 
 /*
- * The registry's devices behind an id, in the order of ids, MOVE_BATCH at most.
+ * The registry's devices after an id, in the order of ids, MOVE_BATCH at most, and fewer when they
+ * take long to read; none at the end.
  *
  * after  the id; "" from the start
  */
@@ -36,8 +37,8 @@ enum move_existing { MOVE_REFUSE, MOVE_SKIP, MOVE_UPDATE };
 enum move_result { MOVE_CREATED, MOVE_UPDATED, MOVE_SKIPPED };
 
 /*
- * Takes one device in, within a transaction of the caller's (registry_begin()); when it fails,
- * nothing of it is there.
+ * Takes one device in, within a transaction of the caller's, as batch_run() has one; when it
+ * fails, nothing of it is there.
  *
  * existing     what to do with a device that is there: states and numbers are never changed
  * ret_expired  how many of its credentials have expired: these are left out
@@ -49,9 +50,15 @@ int move_in_device(struct registry *r, const struct rules_client *at, const json
 	enum move_existing existing, time_t now, enum move_result *ret_result, int *ret_expired,
 	struct fault *f);
 
-/* Binds what a gateway's `boundDevices` names; those that are not there are counted. */
-int move_in_bindings(struct registry *r, const struct rules_client *at, const json_t *device,
-	int *ret_missing, struct fault *f);
+/*
+ * Binds a device to a gateway, within a transaction of the caller's.
+ *
+ * ret_bound  false when one of them does not exist or may not be bound
+ *
+ * Returns 0; else FAULT_IO or FAULT_NOMEM.
+ */
+int move_in_binding(struct registry *r, const struct rules_client *at, const char *gateway,
+	const char *device, bool *ret_bound, struct fault *f);
 
 /*
  * EMQX's gcp_device authenticator: {deviceid, project, location, registry, keys: [{key, key_type,

@@ -8,6 +8,7 @@
 #include "registry/configs.h"
 #include "registry/credentials.h"
 #include "registry/devices.h"
+#include "registry/gateways.h"
 #include "registry/look.h"
 #include "registry/metadata.h"
 #include "registry/move_read.h"
@@ -259,27 +260,13 @@ move_in_device(struct registry *r, const struct rules_client *at, const json_t *
 }
 
 int
-move_in_bindings(struct registry *r, const struct rules_client *at, const json_t *device,
-	int *ret_missing, struct fault *f)
+move_in_binding(struct registry *r, const struct rules_client *at, const char *gateway,
+	const char *device, bool *ret_bound, struct fault *f)
 {
-	const char *gateway = json_string_value(json_object_get(device, "id"));
-	const json_t *list = json_object_get(device, "boundDevices"), *one;
-	int missing = 0;
-	size_t i;
+	struct fault why = FAULT_INIT;
 
-	json_array_foreach(list, i, one)
-	{
-		const char *id = json_string_value(one);
-		struct fault why = FAULT_INIT;
-
-		if (!gateway || !id ||
-			(store_gateway_bind(r, at, gateway, id, &why) &&
-				why.code != FAULT_EXISTS)) {
-			if (why.code == FAULT_IO || why.code == FAULT_NOMEM)
-				return fault_set(f, why.code, "%s", why.text);
-			missing++;
-		}
-	}
-	*ret_missing = missing;
+	*ret_bound = gateways_bind(r, at, gateway, device, &why) == 0 || why.code == FAULT_EXISTS;
+	if (why.code == FAULT_IO || why.code == FAULT_NOMEM)
+		return fault_set(f, why.code, "%s", why.text);
 	return 0;
 }

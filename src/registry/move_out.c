@@ -8,6 +8,9 @@
 #include "registry/metadata.h"
 #include "registry/states.h"
 
+/* How long one call reads. */
+#define READING_US 50000
+
 int
 move_out_registry(struct registry *r, const struct rules_client *at, json_t **ret, struct fault *f)
 {
@@ -163,7 +166,7 @@ move_out_devices(struct registry *r, const struct rules_client *at, const char *
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	AUTO(auto_json) json_t *list = json_array();
-	int64_t registry;
+	int64_t registry, began_us = db_now_us();
 	bool row;
 
 	if (!list)
@@ -174,7 +177,8 @@ move_out_devices(struct registry *r, const struct rules_client *at, const char *
 			" WHERE registry = ? AND name > ? ORDER BY name LIMIT ?",
 			&q, f, "iti", registry, after, (int64_t)MOVE_BATCH))
 		return -1;
-	for (;;) {
+	/* While it is read the write-ahead log is not written back, and grows. */
+	while (json_array_size(list) == 0 || db_now_us() - began_us < READING_US) {
 		if (db_step(r, q, &row, f))
 			return -1;
 		if (!row)

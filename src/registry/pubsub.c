@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "jwt/jwt.h"
+#include "registry/batch.h"
 #include "registry/look.h"
 
 int
@@ -24,7 +25,20 @@ store_topic_create(struct registry *r, const char *project, const char *topic, s
 	return db_commit(r, f);
 }
 
-/* Lists rows of a project: a name; a subscription's have a topic and two numbers behind it. */
+/* The columns after the name that store_subscription_list() asks for. */
+static int
+add_subscription(sqlite3_stmt *q, json_t *entry, struct fault *f)
+{
+	json_t *more = json_pack("{s:s, s:s, s:I, s:I, s:I}", "topic", db_text(q, 1), "state",
+		sqlite3_column_int(q, 2) ? "DELETING" : "ACTIVE", "numUndeliveredMessages",
+		(json_int_t)sqlite3_column_int64(q, 3), "numUndeliveredBytes",
+		(json_int_t)sqlite3_column_int64(q, 4), "numDroppedMessages",
+		(json_int_t)sqlite3_column_int64(q, 5));
+
+	return json_object_update_new(entry, more) ? fault_nomem(f) : 0;
+}
+
+/* Lists rows of a project: topics, whose only column is the name, or subscriptions. */
 static int
 list(struct registry *r, const char *sql, const char *project, const char *kind, json_t **ret,
 	struct fault *f)
@@ -46,15 +60,8 @@ list(struct registry *r, const char *sql, const char *project, const char *kind,
 			break;
 		entry = json_pack("{s:s, s:o}", "id", db_text(q, 0), "name",
 			json_sprintf("projects/%s/%s/%s", project, kind, db_text(q, 0)));
-		if (entry && sqlite3_column_count(q) > 1 &&
-			json_object_update_new(
-				entry, json_pack("{s:s, s:I, s:I}", "topic", db_text(q, 1),
-					       "numUndeliveredMessages",
-					       (json_int_t)sqlite3_column_int64(q, 2),
-					       "numDroppedMessages",
-					       (json_int_t)sqlite3_column_int64(q, 3))))
-			return fault_nomem(f);
-		if (look_append(all, entry, f))
+		if (look_append(all, entry, f) ||
+			(sqlite3_column_count(q) > 1 && add_subscription(q, entry, f)))
 			return -1;
 	}
 	*ret = TAKE(all);
@@ -106,6 +113,24 @@ store_topic_delete(struct registry *r, const char *project, const char *topic, s
 	return db_commit(r, f);
 }
 
+static int
+check_not_deleting(struct registry *r, const struct look_path *path, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	bool row;
+
+	if (db_prepare(r, "SELECT 1 FROM subscriptions WHERE project = ? AND name = ? AND deleting",
+		    &q, f, "tt", path->project, path->id) ||
+		db_step(r, q, &row, f))
+		return -1;
+	if (!row)
+		return 0;
+	return fault_set(f, FAULT_EXISTS,
+		"subscription '%s' is being deleted: finish that with 'pubsub subscriptions delete "
+		"%s'",
+		path->id, path->id);
+}
+
 int
 store_subscription_create(struct registry *r, const char *project, const char *subscription,
 	const char *topic, struct fault *f)
@@ -116,7 +141,7 @@ store_subscription_create(struct registry *r, const char *project, const char *s
 
 	(void)open;
 	if (look_path("subscriptions", project, subscription, &path, f) || db_begin(r, f) ||
-		look_topic(r, project, topic, &row, f))
+		look_topic(r, project, topic, &row, f) || check_not_deleting(r, &path, f))
 		return -1;
 	if (db_run(r, "INSERT INTO subscriptions (project, name, topic) VALUES (?, ?, ?)", f, "tti",
 		    path.project, path.id, row))
@@ -128,15 +153,15 @@ int
 store_subscription_list(struct registry *r, const char *project, json_t **ret, struct fault *f)
 {
 	return list(r,
-		"SELECT s.name, t.name,"
-		" (SELECT count(*) FROM deliveries WHERE subscription = s.id), s.dropped"
+		"SELECT s.name, t.name, s.deleting, s.messages, s.bytes, s.dropped"
 		" FROM subscriptions s JOIN topics t ON s.topic = t.id"
 		" WHERE s.project = ? ORDER BY s.name",
 		project, "subscriptions", ret, f);
 }
 
+/* One that is being deleted is found only when `deleting` allows it. */
 static int
-look_subscription(struct registry *r, const char *project, const char *subscription,
+look_subscription(struct registry *r, const char *project, const char *subscription, bool deleting,
 	int64_t *ret_row, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
@@ -144,8 +169,9 @@ look_subscription(struct registry *r, const char *project, const char *subscript
 	bool row;
 
 	if (look_path("subscriptions", project, subscription, &path, f) ||
-		db_prepare(r, "SELECT id FROM subscriptions WHERE project = ? AND name = ?", &q, f,
-			"tt", path.project, path.id) ||
+		db_prepare(r,
+			"SELECT id, deleting FROM subscriptions WHERE project = ? AND name = ?", &q,
+			f, "tt", path.project, path.id) ||
 		db_step(r, q, &row, f))
 		return -1;
 	if (!row)
@@ -153,48 +179,80 @@ look_subscription(struct registry *r, const char *project, const char *subscript
 			"no subscription '%s' in project '%s': create it with 'pubsub "
 			"subscriptions create %s --topic=TOPIC'",
 			path.id, path.project, path.id);
+	if (sqlite3_column_int(q, 1) && !deleting)
+		return fault_set(f, FAULT_NOTFOUND,
+			"subscription '%s' is being deleted: finish that with 'pubsub "
+			"subscriptions delete %s'",
+			path.id, path.id);
 	*ret_row = sqlite3_column_int64(q, 0);
 	return 0;
 }
 
-/* Messages of a subscription that go in one transaction when it is deleted. */
-#define BUNDLE 10000
+/*
+ * What a subscription's deletion works on.
+ *
+ * total  messages that it had
+ * done   those that are deleted
+ */
+struct deletion {
+	int64_t subscription;
+	int64_t total, done;
+	store_progress_fn *progress;
+	void *with;
+};
 
-/* Some of its oldest messages; *ret_n receives how many went. */
+/* The broker adds no more messages from then on; the deletion is resumed when it is interrupted. */
 static int
-drop_messages(struct registry *r, int64_t subscription, int *ret_n, struct fault *f)
+begin_deletion(struct registry *r, const char *project, const char *subscription,
+	struct deletion *d, struct fault *f)
 {
 	AUTO(db_auto) struct registry *open = r;
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	bool row;
 
 	(void)open;
 	if (db_begin(r, f) ||
-		db_run(r,
-			"DELETE FROM deliveries WHERE subscription = ?1 AND number <"
-			" (SELECT min(number) FROM deliveries WHERE subscription = ?1) + ?2",
-			f, "ii", subscription, (int64_t)BUNDLE))
+		look_subscription(r, project, subscription, true, &d->subscription, f) ||
+		db_run(r, "UPDATE subscriptions SET deleting = 1 WHERE id = ?", f, "i",
+			d->subscription) ||
+		db_prepare(r, "SELECT messages FROM subscriptions WHERE id = ?", &q, f, "i",
+			d->subscription) ||
+		db_step(r, q, &row, f))
 		return -1;
-	*ret_n = sqlite3_changes(r->db);
+	d->total = sqlite3_column_int64(q, 0);
+	sqlite3_reset(TAKE(q));
 	return db_commit(r, f);
 }
 
-int
-store_subscription_delete(
-	struct registry *r, const char *project, const char *subscription, struct fault *f)
+/* Its oldest message, or itself when it has none left. */
+static int
+delete_one(struct registry *r, void *with, bool *ret_more, struct fault *f)
 {
-	AUTO(db_auto) struct registry *open = r;
-	int64_t row;
-	int n = 0;
+	struct deletion *d = with;
 
-	(void)open;
-	if (look_subscription(r, project, subscription, &row, f))
+	if (db_run(r,
+		    "DELETE FROM deliveries WHERE subscription = ?1 AND number ="
+		    " (SELECT min(number) FROM deliveries WHERE subscription = ?1)",
+		    f, "i", d->subscription))
 		return -1;
-	do {
-		if (drop_messages(r, row, &n, f))
-			return -1;
-	} while (n >= BUNDLE / 10);
-	if (db_begin(r, f) || db_run(r, "DELETE FROM subscriptions WHERE id = ?", f, "i", row))
+	*ret_more = sqlite3_changes(r->db) > 0;
+	if (!*ret_more)
+		return db_run(r, "DELETE FROM subscriptions WHERE id = ?", f, "i", d->subscription);
+	d->done++;
+	if (d->progress)
+		d->progress(d->with, d->done, d->total);
+	return 0;
+}
+
+int
+store_subscription_delete(struct registry *r, const char *project, const char *subscription,
+	store_progress_fn *progress, void *with, struct fault *f)
+{
+	struct deletion deletion = {.progress = progress, .with = with};
+
+	if (begin_deletion(r, project, subscription, &deletion, f))
 		return -1;
-	return db_commit(r, f);
+	return batch_run(r, BATCH_COMMIT, delete_one, &deletion, f);
 }
 
 /* An ackId names the delivery and its message: the number alone may come again. */
@@ -219,23 +277,25 @@ store_pull(struct registry *r, const char *project, const char *subscription, lo
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	AUTO(auto_json) json_t *all = json_array();
-	int64_t row;
+	int64_t row, bytes = 0;
 	bool there;
 
 	if (!all)
 		return fault_nomem(f);
-	if (look_subscription(r, project, subscription, &row, f) ||
+	if (look_subscription(r, project, subscription, false, &row, f) ||
 		db_prepare(r,
 			"SELECT d.number, m.id, m.published, m.attributes, m.data FROM deliveries d"
 			" JOIN messages m ON d.message = m.id WHERE d.subscription = ?"
 			" ORDER BY d.number LIMIT ?",
 			&q, f, "ii", row, (int64_t)limit))
 		return -1;
-	for (;;) {
+	/* What is read keeps the write-ahead log from being written back, so that it grows. */
+	while (bytes < STORE_PULL_BYTES_MAX) {
 		if (db_step(r, q, &there, f))
 			return -1;
 		if (!there)
 			break;
+		bytes += sqlite3_column_bytes(q, 4);
 		if (look_append(all, message(q), f))
 			return -1;
 	}
@@ -243,30 +303,39 @@ store_pull(struct registry *r, const char *project, const char *subscription, lo
 	return 0;
 }
 
+/* What is acknowledged, and how far that is. */
+struct acknowledgement {
+	int64_t subscription;
+	const json_t *pulled;
+	size_t at;
+};
+
+static int
+acknowledge_one(struct registry *r, void *with, bool *ret_more, struct fault *f)
+{
+	struct acknowledgement *a = with;
+	const json_t *one = json_array_get(a->pulled, a->at);
+	const char *id = json_string_value(json_object_get(one, "ackId"));
+	int64_t number, message;
+
+	*ret_more = one != NULL;
+	if (!one)
+		return 0;
+	a->at++;
+	if (!id || sscanf(id, "%" SCNd64 "-%" SCNd64, &number, &message) != 2)
+		return fault_set(f, FAULT_USAGE, "a message without an ackId");
+	return db_run(r,
+		"DELETE FROM deliveries WHERE subscription = ? AND number = ? AND message = ?", f,
+		"iii", a->subscription, number, message);
+}
+
 int
 store_ack(struct registry *r, const char *project, const char *subscription, const json_t *pulled,
 	struct fault *f)
 {
-	AUTO(db_auto) struct registry *open = r;
-	const json_t *one;
-	int64_t row;
-	size_t i;
+	struct acknowledgement acknowledgement = {.pulled = pulled};
 
-	(void)open;
-	if (db_begin(r, f) || look_subscription(r, project, subscription, &row, f))
+	if (look_subscription(r, project, subscription, false, &acknowledgement.subscription, f))
 		return -1;
-	json_array_foreach(pulled, i, one)
-	{
-		const char *id = json_string_value(json_object_get(one, "ackId"));
-		int64_t number, message;
-
-		if (!id || sscanf(id, "%" SCNd64 "-%" SCNd64, &number, &message) != 2)
-			return fault_set(f, FAULT_USAGE, "a message without an ackId");
-		if (db_run(r,
-			    "DELETE FROM deliveries WHERE subscription = ? AND number = ?"
-			    " AND message = ?",
-			    f, "iii", row, number, message))
-			return -1;
-	}
-	return db_commit(r, f);
+	return batch_run(r, BATCH_COMMIT, acknowledge_one, &acknowledgement, f);
 }

@@ -10,6 +10,7 @@
 
 #include "pki/key.h"
 #include "registry/db.h"
+#include "registry/retention.h"
 #include "registry/revoked.h"
 #include "registry/route.h"
 
@@ -35,7 +36,8 @@ set_up(struct registry *r, struct fault *f)
 	sqlite3_extended_result_codes(r->db, 1);
 	r->patience_ms = PATIENCE_MS;
 	r->skew_s = RULES_SKEW_S;
-	sqlite3_busy_timeout(r->db, r->patience_ms);
+	r->retention = retention_preset;
+	db_wait_for_locks(r);
 	/* SQLite opens what cannot be written for reading, without a word. */
 	if (sqlite3_db_readonly(r->db, "main"))
 		return fault_set(f, FAULT_IO,
@@ -96,13 +98,18 @@ void
 registry_set_patience(struct registry *registry, int ms)
 {
 	registry->patience_ms = ms;
-	sqlite3_busy_timeout(registry->db, ms);
 }
 
 void
 registry_set_skew(struct registry *registry, long skew_s)
 {
 	registry->skew_s = skew_s;
+}
+
+void
+registry_set_retention(struct registry *registry, const struct registry_retention *retention)
+{
+	registry->retention = *retention;
 }
 
 bool

@@ -36,6 +36,27 @@ AUTO_DEFINE(registry, struct registry, registry_close);
  */
 void registry_set_patience(struct registry *registry, int ms);
 
+/*
+ * What each subscription keeps at most. Of a message that count as bytes: its payload, its
+ * attributes, and RETENTION_ROW_BYTES for what the file needs beside them.
+ *
+ * messages      in number
+ * bytes         of all its messages
+ * device_bytes  of one device's messages; at most its own oldest ones are dropped for that
+ * age_s         of a message, in seconds
+ */
+struct registry_retention {
+	int64_t messages;
+	int64_t bytes;
+	int64_t device_bytes;
+	int64_t age_s;
+};
+
+#define RETENTION_ROW_BYTES 128
+
+/* Default: 1,000,000 messages, 1 GiB, 64 MiB a device, 7 days. */
+void registry_set_retention(struct registry *registry, const struct registry_retention *retention);
+
 /* How far devices' clocks may differ from ours: 0 to RULES_SKEW_S, which it is without this. */
 void registry_set_skew(struct registry *registry, long skew_s);
 
@@ -133,7 +154,8 @@ struct registry_message {
 /*
  * Takes a device's telemetry (`/devices/D/events[/SUBFOLDER]`): finds the registry's topic for the
  * subfolder and keeps the message in each of that topic's subscriptions. It is in the file when
- * this returns. Topics and subscriptions are those of the last registry_changed().
+ * this returns. Topics and subscriptions are those of the last registry_changed(). A subscription
+ * that is full drops some of its oldest messages; when it is still too full, it drops this one.
  *
  * ret_backend  receives "projects/P/topics/T/registries/G", what the broker's own subscribers know
  *              the topic by; borrowed until the next call

@@ -78,8 +78,9 @@ load(struct registry *r, struct route *route, const char *registry, struct fault
 	bool row;
 
 	if (load_topic(r, route, registry, &topic, f) ||
-		db_prepare(r, "SELECT id FROM subscriptions WHERE topic = ? ORDER BY id", &q, f,
-			"i", topic))
+		db_prepare(r,
+			"SELECT id FROM subscriptions WHERE topic = ? AND NOT deleting ORDER BY id",
+			&q, f, "i", topic))
 		return -1;
 	while (route->n < ROUTE_SUBSCRIPTIONS_MAX) {
 		if (db_step(r, q, &row, f))

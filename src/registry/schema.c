@@ -17,6 +17,12 @@
  * newest, and a broker that missed some looks at all. A config's version 1 is empty unless a row
  * says otherwise. `done` of a command is 0 while no broker answered, 1 when it was sent, 2 when it
  * could not be; `outcome` says why.
+ *
+ * `bytes` of a delivery is what retention.h counts for its message. `device_bytes` is the sum of
+ * that over all messages of the same device that the subscription ever got, this one included. The
+ * bytes of a device that wait are therefore known from its oldest and its newest delivery. Deliveries
+ * of version 2 have no device and count 0 bytes, so that a large file is migrated quickly. A
+ * subscription that is `deleting` gets no more messages.
  */
 static const char *const migrations[] = {
 	"CREATE TABLE registries ("
@@ -152,6 +158,30 @@ static const char *const migrations[] = {
 	"CREATE TRIGGER registry_changed AFTER UPDATE OF mqtt, log_level ON registries BEGIN"
 	"  INSERT INTO changes (device) VALUES (0);"
 	"END;",
+
+	"ALTER TABLE subscriptions ADD COLUMN deleting INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE subscriptions ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE subscriptions ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE deliveries ADD COLUMN device INTEGER;"
+	"ALTER TABLE deliveries ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE deliveries ADD COLUMN device_bytes INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE subscriptions SET messages ="
+	" (SELECT count(*) FROM deliveries WHERE subscription = id);"
+	"CREATE INDEX deliveries_device ON deliveries"
+	"  (subscription, device, number, message, bytes, device_bytes) WHERE device IS NOT NULL;"
+	"DROP TRIGGER deliveries_done;"
+	"CREATE TRIGGER deliveries_done AFTER DELETE ON deliveries BEGIN"
+	"  DELETE FROM messages WHERE id = old.message AND waiting <= 1;"
+	"  UPDATE messages SET waiting = waiting - 1 WHERE id = old.message;"
+	"  UPDATE subscriptions SET messages = messages - 1, bytes = bytes - old.bytes"
+	"  WHERE id = old.subscription;"
+	"END;"
+	"CREATE TRIGGER deliveries_added AFTER INSERT ON deliveries BEGIN"
+	"  UPDATE subscriptions SET messages = messages + 1, bytes = bytes + new.bytes"
+	"  WHERE id = new.subscription;"
+	"END;"
+	"CREATE INDEX notifications_topic ON notifications (topic);"
+	"CREATE INDEX registries_state_topic ON registries (state_topic);",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
@@ -221,10 +251,15 @@ schema_open(struct registry *r, struct fault *f)
 	/* Before anything is set, so that another program's file stays as it is. */
 	if (check(r, &version, f))
 		return -1;
+	/*
+	 * Debian's SQLite overwrites each deleted message with zeros unless secure_delete is off,
+	 * which takes as long as to write it.
+	 */
 	if (sqlite3_exec(r->db,
 		    "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
 		    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-		    "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536;",
+		    "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 16777216;"
+		    "PRAGMA secure_delete = OFF; PRAGMA cache_size = -65536;",
 		    NULL, NULL, NULL) != SQLITE_OK)
 		return db_fault(r, "cannot open the registry", f);
 	/* Only a file that must change is locked: the broker may be writing to it. */

@@ -15,7 +15,7 @@
  * A registry is named by project, region and its id; a device by these and its own id. What a call
  * returns as JSON has the members of Cloud IoT Core's REST resources; free with json_decref().
  *
- * Every call is one transaction: when it fails, nothing has changed. All return 0; else FAULT_USAGE
+ * Every call is one transaction, unless it says otherwise: when it fails, nothing has changed. All return 0; else FAULT_USAGE
  * for a bad id, FAULT_NOTFOUND naming what is not there, FAULT_EXISTS, FAULT_INVALID for a key or a
  * certificate that may not be used, FAULT_IO, FAULT_NOMEM.  Threads: one.
  */
@@ -268,22 +268,34 @@ int store_subscription_create(struct registry *r, const char *project, const cha
 	const char *topic, struct fault *f);
 int store_subscription_list(struct registry *r, const char *project, json_t **ret, struct fault *f);
 
-/*
- * Deletes a subscription with the messages it holds. These go first, in transactions of their own,
- * so that the broker is never kept waiting for long: when it fails, some may be gone.
- */
-int store_subscription_delete(
-	struct registry *r, const char *project, const char *subscription, struct fault *f);
+/* Called now and then with how much is done. */
+typedef void store_progress_fn(void *with, int64_t done, int64_t total);
 
 /*
- * The oldest messages of a subscription, `limit` at most, each with its ackId and as member
- * "message": messageId, publishTime, attributes and data in base64. They are pulled again until
- * they are acknowledged.
+ * Deletes a subscription with the messages it holds. It gets no more messages from then on. The
+ * messages go in many short transactions, so that the broker never waits long. When it fails or is
+ * interrupted, the same call resumes it.
+ *
+ * progress  may be NULL
+ */
+int store_subscription_delete(struct registry *r, const char *project, const char *subscription,
+	store_progress_fn *progress, void *with, struct fault *f);
+
+/* Payload that one pull returns: the message that reaches this is its last. */
+#define STORE_PULL_BYTES_MAX (32 * 1024 * 1024)
+
+/*
+ * The oldest messages of a subscription, `limit` at most and as many as STORE_PULL_BYTES_MAX allows,
+ * each with its ackId and as member "message": messageId, publishTime, attributes and data in base64.
+ * They are pulled again until they are acknowledged.
  */
 int store_pull(struct registry *r, const char *project, const char *subscription, long limit,
 	json_t **ret, struct fault *f);
 
-/* Forgets messages, as store_pull() gave them; those that are gone already are passed over. */
+/*
+ * Deletes messages, as store_pull() gave them; those that are gone already are skipped. Many short
+ * transactions: when it fails, the oldest may be acknowledged.
+ */
 int store_ack(struct registry *r, const char *project, const char *subscription,
 	const json_t *pulled, struct fault *f);
 

@@ -7,15 +7,8 @@
 #include <string.h>
 
 #include "jwt/jwt.h"
+#include "registry/retention.h"
 #include "registry/route.h"
-
-/* Messages a subscription keeps at most, and how long: what nobody pulls must not fill the disk. */
-#define SUBSCRIPTION_MESSAGES_MAX 1000000
-#define RETENTION_S		  (7 * 86400)
-
-/* How many messages come between two looks at the bounds, and how many of the old go at each. */
-#define PRUNE_EVERY 1024
-#define PRUNE_MAX   4096
 
 /* Pub/Sub's attributes of a device's message. */
 static char *
@@ -48,42 +41,22 @@ next_message(struct registry *r, time_t now, int64_t *ret_id, struct fault *f)
 	return 0;
 }
 
-/* Drops the oldest, too many or too old, and counts them. Nothing is searched for either. */
+/* Which of the route's subscriptions keep the message; each makes room for it first. */
 static int
-prune(struct registry *r, int64_t subscription, time_t now, struct fault *f)
+choose(struct registry *r, const struct route *route, const struct retention_message *m,
+	int64_t *ret_subscriptions, int *ret_n, struct fault *f)
 {
-	int64_t dropped;
+	int n = 0;
 
-	if (db_run(r,
-		    "DELETE FROM deliveries WHERE subscription = ?1 AND number <="
-		    " (SELECT max(number) FROM deliveries WHERE subscription = ?1) - ?2",
-		    f, "ii", subscription, (int64_t)SUBSCRIPTION_MESSAGES_MAX))
-		return -1;
-	dropped = sqlite3_changes(r->db);
-	if (db_run(r,
-		    "DELETE FROM deliveries WHERE subscription = ?1 AND number <"
-		    " (SELECT min(number) FROM deliveries WHERE subscription = ?1) + ?2"
-		    " AND message < ?3",
-		    f, "iii", subscription, (int64_t)PRUNE_MAX,
-		    ((int64_t)now - RETENTION_S) * 1000000))
-		return -1;
-	dropped += sqlite3_changes(r->db);
-	return dropped ? db_run(r, "UPDATE subscriptions SET dropped = dropped + ? WHERE id = ?", f,
-				 "ii", dropped, subscription)
-		       : 0;
-}
-
-/* Looks at the bounds now and then, in the transaction of a message. */
-static int
-prune_all(struct registry *r, const struct route *route, time_t now, struct fault *f)
-{
-	if (r->until_prune-- > 0)
-		return 0;
-	r->until_prune = PRUNE_EVERY;
 	for (int i = 0; i < route->n; i++) {
-		if (prune(r, route->subscriptions[i], now, f))
+		bool room;
+
+		if (retention_make_room(r, route->subscriptions[i], m, &room, f))
 			return -1;
+		if (room)
+			ret_subscriptions[n++] = route->subscriptions[i];
 	}
+	*ret_n = n;
 	return 0;
 }
 
@@ -93,27 +66,32 @@ keep(struct registry *r, const struct route *route, const struct registry_messag
 	struct fault *f)
 {
 	AUTO(auto_free) char *about = attributes(m);
-	int64_t message;
+	int64_t subscriptions[ROUTE_SUBSCRIPTIONS_MAX], id;
+	struct retention_message message;
+	int n;
 
 	if (!about)
 		return fault_nomem(f);
-	if (next_message(r, now, &message, f) ||
+	message = (struct retention_message){.device = m->from->device_row,
+		.bytes = (int64_t)(m->len + strlen(about) + RETENTION_ROW_BYTES),
+		.now = now};
+	if (choose(r, route, &message, subscriptions, &n, f))
+		return -1;
+	if (n == 0)
+		return 0;
+	if (next_message(r, now, &id, f) ||
 		db_run(r,
 			"INSERT INTO messages (id, published, waiting, attributes, data)"
 			" VALUES (?, ?, ?, ?, ?)",
-			f, "iiitb", message, (int64_t)now, (int64_t)route->n, about,
+			f, "iiitb", id, (int64_t)now, (int64_t)n, about,
 			m->payload ? m->payload : "", m->len))
 		return -1;
-	for (int i = 0; i < route->n; i++) {
-		if (db_run(r,
-			    "INSERT INTO deliveries (subscription, number, message) VALUES (?1,"
-			    " (SELECT coalesce(max(number), 0) + 1 FROM deliveries"
-			    "  WHERE subscription = ?1), ?2)",
-			    f, "ii", route->subscriptions[i], message))
+	for (int i = 0; i < n; i++) {
+		if (retention_add(r, subscriptions[i], id, &message, f))
 			return -1;
 	}
-	r->last_message = message;
-	return prune_all(r, route, now, f);
+	r->last_message = id;
+	return 0;
 }
 
 int

@@ -26,6 +26,7 @@ tests_integration_slow_disk_la_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(HARDEN_CFLAG
 tests_integration_slow_disk_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere $(HARDEN_LDFLAGS)
 
 BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.sh \
+	tests/integration/broker-bounds.sh \
 	tests/integration/broker-crowd.sh tests/integration/broker-damage.sh tests/integration/broker-limits.sh \
 	tests/integration/broker-offline.sh tests/integration/broker-per-listener.sh \
 	tests/integration/broker-site.sh \
@@ -34,7 +35,7 @@ BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.s
 	tests/integration/jit.sh \
 	tests/integration/slow-disk.sh \
 	tests/integration/spool.sh
-EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/iot-core.py \
+EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/flood.py tests/integration/iot-core.py \
 	tests/integration/innocent.py tests/integration/ping.py tests/integration/site-attack.py \
 	tests/integration/speak.py tests/integration/wire.py
 dist_check_SCRIPTS += $(BROKER_TESTS)

@@ -54,3 +54,8 @@ tests_unit_test_attached_SOURCES = tests/unit/test-attached.c tests/unit/soft-st
 	tests/unit/soft-key.h
 tests_unit_test_attached_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_attached_LDADD = $(ADMIT_LDADD)
+
+UNIT_TESTS += tests/unit/test-retention
+tests_unit_test_retention_SOURCES = tests/unit/test-retention.c tests/unit/soft-store.h
+tests_unit_test_retention_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_retention_LDADD = $(ADMIT_LDADD)

@@ -20,7 +20,7 @@ a_file_of_the_first_version_is_brought_up_to_date(void **state)
 		fail_msg("%s", error);
 	sqlite3_close(old);
 	open_all(c);
-	assert_int_equal(count(c, "PRAGMA user_version"), 2);
+	assert_int_equal(count(c, "PRAGMA user_version"), 3);
 	assert_string_equal(ask(c, "PRAGMA integrity_check"), "ok");
 	assert_string_equal(ask(c, "PRAGMA foreign_key_check"), "");
 	assert_string_equal(
@@ -46,7 +46,7 @@ a_file_of_the_first_version_is_brought_up_to_date(void **state)
 	assert_ok(store_pull(c->store, "p", "sub", 10, &list, &f), &f);
 	assert_int_equal(json_array_size(list), 1);
 	json_decref(list);
-	assert_ok(store_subscription_delete(c->store, "p", "sub", &f), &f);
+	assert_ok(store_subscription_delete(c->store, "p", "sub", NULL, NULL, &f), &f);
 	assert_int_equal(count(c, "SELECT count(*) FROM messages"), 0);
 }
 

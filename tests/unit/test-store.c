@@ -96,9 +96,11 @@ a_topic_goes_when_nothing_names_it(void **state)
 	assert_fault(store_topic_delete(c->store, "p", "main-topic", &f), &f, FAULT_EXISTS);
 	assert_non_null(strstr(f.text, "'sub'"));
 	sql(c, "INSERT INTO messages VALUES (1, 1, 1, '{}', ''), (2, 2, 2, '{}', '');"
-	       "INSERT INTO deliveries VALUES (1, 1, 1), (1, 2, 2)");
-	assert_ok(store_subscription_delete(c->store, "p", "sub", &f), &f);
-	assert_fault(store_subscription_delete(c->store, "p", "sub", &f), &f, FAULT_NOTFOUND);
+	       "INSERT INTO deliveries (subscription, number, message) VALUES (1, 1, 1), (1, 2, "
+	       "2)");
+	assert_ok(store_subscription_delete(c->store, "p", "sub", NULL, NULL, &f), &f);
+	assert_fault(store_subscription_delete(c->store, "p", "sub", NULL, NULL, &f), &f,
+		FAULT_NOTFOUND);
 	assert_int_equal(count(c, "SELECT count(*) FROM deliveries"), 0);
 	/* Another subscription still holds the second. */
 	assert_int_equal(count(c, "SELECT sum(id) FROM messages"), 2);

@@ -9,6 +9,7 @@
 
 #include "base/auto.h"
 #include "base/log.h"
+#include "registry/batch.h"
 #include "registry/move.h"
 #include "stream.h"
 
@@ -47,7 +48,18 @@ stop(int number)
 	stopped = 1;
 }
 
+/* What is read before it is taken: no more devices, and about so many bytes. */
+#define ENTRIES_MAX	  200
+#define ENTRIES_BYTES_MAX (8 * 1024 * 1024)
+
+/* A device as the input has it, and the line where it ends. */
+struct entry {
+	json_t *value;
+	long line;
+};
+
 /*
+ * entries   that were read; next_entry is the one that is taken next
  * bindings  gateways whose boundDevices are bound when all devices are there
  * shown     when progress was last said, by the monotonic clock
  */
@@ -56,6 +68,8 @@ struct work {
 	struct registry *registry;
 	struct rules_client at;
 	struct stream stream;
+	struct entry entries[ENTRIES_MAX];
+	size_t n_entries, next_entry;
 	json_t *bindings;
 	long results[MOVE_SKIPPED + 1];
 	long refused;
@@ -65,9 +79,18 @@ struct work {
 };
 
 static void
+forget_entries(struct work *w)
+{
+	for (size_t i = 0; i < w->n_entries; i++)
+		json_decref(w->entries[i].value);
+	w->n_entries = w->next_entry = 0;
+}
+
+static void
 work_clear(struct work *w)
 {
 	stream_close(&w->stream);
+	forget_entries(w);
 	json_decref(w->bindings);
 }
 
@@ -125,14 +148,14 @@ remember_bindings(struct work *w, const json_t *device, struct fault *f)
 
 /* One device that is not taken is no reason to give up the others, but a failing file is. */
 static int
-take(struct work *w, json_t *entry, struct fault *f)
+take(struct work *w, const struct entry *entry, struct fault *f)
 {
 	AUTO(auto_json) json_t *device = NULL;
 	struct fault why = FAULT_INIT;
 	enum move_result result;
 	int expired;
 
-	if (read_entry(w, entry, &device, &why) == 0) {
+	if (read_entry(w, entry->value, &device, &why) == 0) {
 		if (!device) {
 			w->folded++;
 			return 0;
@@ -147,67 +170,112 @@ take(struct work *w, json_t *entry, struct fault *f)
 	if (why.code == FAULT_IO || why.code == FAULT_NOMEM || why.code == FAULT_NOTFOUND)
 		return fault_set(f, why.code, "%s", why.text);
 	if (w->refused++ < NAMED_MAX) {
-		const char *id = json_string_value(
-			json_object_get(device ? device : entry, device ? "id" : "deviceid"));
+		const char *id = json_string_value(json_object_get(
+			device ? device : entry->value, device ? "id" : "deviceid"));
 
-		log_error("line %ld, device '%.80s' is not taken: %s", w->stream.line, id ? id : "",
+		log_error("line %ld, device '%.80s' is not taken: %s", entry->line, id ? id : "",
 			why.text);
 	}
 	return 0;
 }
 
-/* A batch at a time, so that a running broker never waits for long. */
+/* Appends the next value of the input. *ret_value is NULL at its end; the entry owns it. */
 static int
-take_batch(struct work *w, bool *ret_more, struct fault *f)
+read_value(struct work *w, json_t **ret_value, struct fault *f)
 {
-	bool more = true;
-
-	if (registry_begin(w->registry, f))
+	if (stream_next(&w->stream, ret_value, f))
 		return -1;
-	for (int i = 0; i < MOVE_BATCH && more && !stopped; i++) {
-		AUTO(auto_json) json_t *entry = NULL;
+	if (*ret_value)
+		w->entries[w->n_entries++] = (struct entry){*ret_value, w->stream.line};
+	return 0;
+}
 
-		if (stream_next(&w->stream, &entry, f)) {
-			/* What was read well before it stays. */
-			if (!w->v->dry_run)
-				registry_commit(w->registry, NULL);
-			registry_rollback(w->registry);
+/*
+ * Reads some devices. No transaction is open meanwhile: the input may be a pipe that waits.
+ *
+ * ret_more  false at the end
+ *
+ * Returns 0; else FAULT_INVALID; what was read before it stands in w->entries.
+ */
+static int
+read_entries(struct work *w, bool *ret_more, struct fault *f)
+{
+	json_t *value;
+
+	for (size_t bytes = 0; bytes < ENTRIES_BYTES_MAX && w->n_entries < ENTRIES_MAX && !stopped;
+		bytes += w->stream.size) {
+		if (read_value(w, &value, f))
 			return -1;
-		}
-		more = entry != NULL;
-		if (entry && take(w, entry, f)) {
-			registry_rollback(w->registry);
-			return -1;
-		}
+		*ret_more = value != NULL;
+		if (!value)
+			return 0;
 	}
-	*ret_more = more;
-	if (w->v->dry_run) {
-		registry_rollback(w->registry);
+	*ret_more = true;
+	return 0;
+}
+
+static int
+take_next(struct registry *r, void *with, bool *ret_more, struct fault *f)
+{
+	struct work *w = with;
+
+	(void)r;
+	*ret_more = w->next_entry < w->n_entries && !stopped;
+	return *ret_more ? take(w, &w->entries[w->next_entry++], f) : 0;
+}
+
+static int
+take_entries(struct work *w, struct fault *f)
+{
+	int rc = batch_run(
+		w->registry, w->v->dry_run ? BATCH_ROLL_BACK : BATCH_COMMIT, take_next, w, f);
+
+	forget_entries(w);
+	return rc;
+}
+
+/* The binding that is made next: of a gateway, one of its devices. */
+struct binding {
+	struct work *w;
+	size_t gateway, device;
+	long missing;
+};
+
+static int
+bind_next(struct registry *r, void *with, bool *ret_more, struct fault *f)
+{
+	struct binding *b = with;
+	const json_t *gateway = json_array_get(b->w->bindings, b->gateway);
+	const json_t *devices = json_object_get(gateway, "boundDevices");
+	const char *id, *device;
+	bool bound = false;
+
+	*ret_more = gateway && !stopped;
+	if (!*ret_more)
+		return 0;
+	if (b->device == json_array_size(devices)) {
+		b->gateway++;
+		b->device = 0;
 		return 0;
 	}
-	return registry_commit(w->registry, f);
+	id = json_string_value(json_object_get(gateway, "id"));
+	device = json_string_value(json_array_get(devices, b->device++));
+	if (id && device && move_in_binding(r, &b->w->at, id, device, &bound, f))
+		return -1;
+	b->missing += !bound;
+	return 0;
 }
 
 static int
 bind_all(struct work *w, struct fault *f)
 {
-	const json_t *gateway;
-	long missing = 0;
-	size_t i;
+	struct binding binding = {.w = w};
 
-	json_array_foreach(w->bindings, i, gateway)
-	{
-		int more;
-
-		if (stopped)
-			break;
-		if (move_in_bindings(w->registry, &w->at, gateway, &more, f))
-			return -1;
-		missing += more;
-	}
-	if (missing)
+	if (batch_run(w->registry, BATCH_COMMIT, bind_next, &binding, f))
+		return -1;
+	if (binding.missing)
 		log_warn("%ld bindings are left out: the device is not there, or is a gateway",
-			missing);
+			binding.missing);
 	return 0;
 }
 
@@ -215,23 +283,17 @@ bind_all(struct work *w, struct fault *f)
 static int
 take_registry(struct work *w, struct fault *f)
 {
-	AUTO(auto_json) json_t *first = NULL;
+	json_t *first;
+	int rc = 0;
 
-	if (stream_next(&w->stream, &first, f))
+	if (read_value(w, &first, f))
 		return -1;
-	if (first && json_object_get(first, "p11-registry"))
-		return w->v->dry_run ? 0
-				     : move_in_registry(w->registry, &w->at, first, time(NULL), f);
-	if (!first || registry_begin(w->registry, f))
-		return first ? -1 : 0;
-	if (take(w, first, f)) {
-		registry_rollback(w->registry);
-		return -1;
-	}
+	if (!first || !json_object_get(first, "p11-registry"))
+		return 0;
 	if (!w->v->dry_run)
-		return registry_commit(w->registry, f);
-	registry_rollback(w->registry);
-	return 0;
+		rc = move_in_registry(w->registry, &w->at, first, time(NULL), f);
+	forget_entries(w);
+	return rc;
 }
 
 static void
@@ -249,15 +311,20 @@ say_result(const struct work *w)
 static int
 take_all(struct work *w, struct fault *f)
 {
+	struct fault unreadable = FAULT_INIT;
 	bool more = true;
 
 	if (take_registry(w, f))
 		return -1;
 	while (more && !stopped) {
-		if (take_batch(w, &more, f))
+		/* What was read before a mistake is taken. */
+		more = !read_entries(w, &more, &unreadable) && more;
+		if (take_entries(w, f))
 			return -1;
 		show_progress(w);
 	}
+	if (unreadable.code)
+		return fault_set(f, unreadable.code, "%s", unreadable.text);
 	return w->v->dry_run ? 0 : bind_all(w, f);
 }
 
@@ -289,7 +356,7 @@ run(void *values, int argc, char **argv, struct fault *f)
 		return -1;
 	if (stopped)
 		return fault_set(f, FAULT_CANCELLED,
-			"stopped: what was read is there; go on with --skip-existing");
+			"stopped: the devices so far are there; continue with --skip-existing");
 	if (w.refused)
 		return fault_set(f, FAULT_NOTFOUND, "%ld devices were not taken", w.refused);
 	return 0;

@@ -2,7 +2,10 @@
 
 #include "commands.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/log.h"
@@ -93,7 +96,8 @@ static int
 list_subscriptions(void *values, int argc, char **argv, struct fault *f)
 {
 	static const struct column columns[] = {{"ID", "id"}, {"TOPIC", "topic"},
-		{"WAITING", "numUndeliveredMessages"}, {"DROPPED", "numDroppedMessages"},
+		{"STATE", "state"}, {"WAITING", "numUndeliveredMessages"},
+		{"BYTES", "numUndeliveredBytes"}, {"DROPPED", "numDroppedMessages"},
 		{"NAME", "name"}, {NULL}};
 	struct place *place = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
@@ -106,15 +110,39 @@ list_subscriptions(void *values, int argc, char **argv, struct fault *f)
 	return put_list(place, all, columns, f);
 }
 
+/* By the monotonic clock. */
+static time_t
+now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+/* Once a second; with: when it was shown last. */
+static void
+show_deleted(void *with, int64_t done, int64_t total)
+{
+	time_t *shown = with, now = now_s();
+
+	if (now == *shown)
+		return;
+	*shown = now;
+	log_info("%" PRId64 " of %" PRId64 " messages are deleted", done, total);
+}
+
 static int
 delete_subscription(void *values, int argc, char **argv, struct fault *f)
 {
 	struct place *place = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
+	time_t shown = now_s();
 
 	(void)argc;
 	if (open_registry(place, &registry, f) ||
-		store_subscription_delete(registry, place->project, argv[0], f))
+		store_subscription_delete(registry, place->project, argv[0],
+			isatty(STDERR_FILENO) ? show_deleted : NULL, &shown, f))
 		return -1;
 	log_info("deleted subscription [%s]", argv[0]);
 	return 0;
@@ -195,8 +223,8 @@ const struct command command_subscriptions_create = {
 	.values_size = sizeof(struct pubsub),
 	.summary = "Keep a topic's messages from now on, to be pulled",
 	.description =
-		"A subscription keeps a million messages and seven days at most; the oldest\n"
-		"are dropped.",
+		"The oldest messages are dropped when there are too many of them, in number or in\n"
+		"bytes, or after seven days; p11_registry.so(8) has the options for that.",
 	.run = create_subscription,
 };
 
@@ -217,6 +245,9 @@ const struct command command_subscriptions_delete = {
 	.settings = project_settings,
 	.values_size = sizeof(struct place),
 	.summary = "Delete a subscription with the messages it holds",
+	.description =
+		"The messages are deleted a few at a time, so that the broker keeps running. When\n"
+		"it is interrupted, run it again.",
 	.run = delete_subscription,
 };
 
@@ -228,5 +259,6 @@ const struct command command_subscriptions_pull = {
 	.settings = pull_settings,
 	.values_size = sizeof(struct pubsub),
 	.summary = "Show the oldest messages of a subscription",
+	.description = "At most 32 MiB of data are pulled at a time, and one message.",
 	.run = pull,
 };

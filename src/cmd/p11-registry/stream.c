@@ -110,6 +110,7 @@ stream_next(struct stream *stream, json_t **ret, struct fault *f)
 	if (!value)
 		return bad(stream, f, why.text);
 	stream->any = true;
+	stream->size = STREAM_VALUE_MAX - source.left;
 	*ret = value;
 	return 0;
 }

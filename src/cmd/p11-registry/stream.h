@@ -15,12 +15,14 @@
 /*
  * name   of the file, for faults
  * line   where reading is, counted from 1
+ * size   of the value that was read last, in bytes
  * the rest is private to stream.c
  */
 struct stream {
 	FILE *file;
 	const char *name;
 	long line;
+	size_t size;
 	bool started;
 	bool is_array;
 	bool any;
