@@ -3,6 +3,7 @@
 
 #include "plugin/plugin.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -134,17 +135,18 @@ send_command(struct plugin *plugin, const struct registry_command *command,
 {
 	struct device *device = roster_of(plugin->roster, command->device_row, NULL);
 	char topic[TOPIC_MAX];
+	int64_t rate;
 
 	if (!device)
 		return fault_set(f, FAULT_PRECONDITION, "the device is not connected");
 	if (device->commands_qos == DEVICE_NO_QOS)
 		return fault_set(f, FAULT_PRECONDITION,
 			"the device is connected and not subscribed to its commands");
-	if (!limits_take(&device->session->bytes_down, plugin->options.max_bytes_per_s,
-		    (int64_t)command->len, plugin_now_ms()))
+	rate = session_rate(device->session, plugin->options.max_bytes_per_s);
+	if (!limits_take(&device->session->self.allowance.bytes_down, rate, (int64_t)command->len,
+		    plugin_now_ms()))
 		return fault_set(f, FAULT_PRECONDITION,
-			"the device is sent more than %ld bytes in a second",
-			plugin->options.max_bytes_per_s);
+			"the device is sent more than %" PRId64 " bytes in a second", rate);
 	snprintf(topic, sizeof(topic), "/devices/%s/commands%s%s", device->admission.client.device,
 		*command->subfolder ? "/" : "", command->subfolder);
 	if (broker_send(device->session->client_id, topic, command->data, command->len,

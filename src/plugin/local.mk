@@ -2,6 +2,7 @@
 plugin_LTLIBRARIES += src/plugin/p11_registry.la
 noinst_LTLIBRARIES += src/plugin/libsessions.la
 src_plugin_libsessions_la_SOURCES = \
+	src/plugin/allowance.c src/plugin/allowance.h \
 	src/plugin/attributes.c src/plugin/attributes.h \
 	src/plugin/roster.c src/plugin/roster.h \
 	src/plugin/sessions.c src/plugin/sessions.h \

@@ -8,12 +8,14 @@
 #define NOWHERE ((size_t)-1)
 
 /*
+ * gone  what devices had used that went
  * heap  those whose time ends, the one that expires first on top
  * look  the one longest not looked at first: stale ones stand before fresh ones
  * busy  those whose activity is to be written down
  */
 struct roster {
 	struct table by_row;
+	struct allowances *gone;
 	struct device **heap;
 	size_t n_heap, heap_size;
 	struct list look, busy;
@@ -95,11 +97,13 @@ heap_remove(struct roster *roster, struct device *device)
 int
 roster_new(struct roster **ret_roster, struct fault *f)
 {
-	struct roster *roster = calloc(1, sizeof(*roster));
+	AUTO(auto_roster) struct roster *roster = calloc(1, sizeof(*roster));
 
 	if (!roster)
 		return fault_nomem(f);
-	*ret_roster = roster;
+	if (allowances_new(&roster->gone, f))
+		return -1;
+	*ret_roster = TAKE(roster);
 	return 0;
 }
 
@@ -109,6 +113,7 @@ roster_free(struct roster *roster)
 	if (!roster)
 		return;
 	table_clear(&roster->by_row);
+	allowances_free(roster->gone);
 	free(roster->heap);
 	free(roster);
 }
@@ -119,9 +124,19 @@ hash_row(int64_t row)
 	return table_hash_number((uint64_t)row);
 }
 
+/* The broker tells of a device's new connection before it tells of the old one's end. */
+static struct allowance
+used_by(struct roster *roster, int64_t row)
+{
+	const struct device *other = roster_of(roster, row, NULL);
+
+	return other ? other->allowance : allowances_take(roster->gone, row);
+}
+
 int
 roster_add(struct roster *roster, struct device *device, struct fault *f)
 {
+	device->allowance = used_by(roster, device->admission.device_row);
 	device->heap_at = NOWHERE;
 	device->epoch = roster->epoch;
 	device->config_qos = device->commands_qos = DEVICE_NO_QOS;
@@ -139,6 +154,7 @@ roster_remove(struct roster *roster, struct device *device)
 {
 	if (!device->look.in)
 		return;
+	allowances_keep(roster->gone, device->admission.device_row, &device->allowance);
 	heap_remove(roster, device);
 	list_remove(&device->look);
 	list_remove(&device->busy);

@@ -10,7 +10,7 @@
 #include "base/fault.h"
 #include "base/list.h"
 #include "base/table.h"
-#include "registry/limits.h"
+#include "plugin/allowance.h"
 #include "registry/registry.h"
 
 struct attributes;
@@ -24,7 +24,7 @@ struct session;
  *
  * session         the connection it speaks over: its own or its gateway's
  * admission       who it is; `until` 0 for as long as its gateway is there
- * states          how fast its states come
+ * allowance       what it has used of its limits
  * config_qos, commands_qos  what was subscribed to, or DEVICE_NO_QOS
  * config_version  what was delivered last; 0 before the first
  * activity        what it did since that was last written down
@@ -35,7 +35,7 @@ struct session;
 struct device {
 	struct session *session;
 	struct registry_admission admission;
-	struct limits_bucket states;
+	struct allowance allowance;
 	int config_qos, commands_qos;
 	int64_t config_version;
 	struct registry_activity activity;
@@ -59,7 +59,8 @@ void roster_free(struct roster *roster);
 AUTO_DEFINE(roster, struct roster, roster_free);
 
 /*
- * Takes a device in, fresh; its session and admission are there already, the rest is zero.
+ * Takes a device in, fresh; its session and admission are there already, the rest is zero. What it has
+ * used of its limits on another connection, or before it went, is still used.
  *
  * Returns 0; else FAULT_NOMEM.
  */

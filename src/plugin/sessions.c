@@ -195,6 +195,12 @@ session_attached(const struct session *session)
 	return session->attached.n;
 }
 
+int64_t
+session_rate(const struct session *session, long device_rate)
+{
+	return device_rate * (1 + (int64_t)session_attached(session));
+}
+
 struct device *
 session_any_attached(const struct session *session)
 {

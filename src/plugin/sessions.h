@@ -12,6 +12,7 @@
 #include "plugin/roster.h"
 #include "base/list.h"
 #include "base/table.h"
+#include "registry/limits.h"
 
 /* SHA-256. */
 #define SESSION_DIGEST_LEN 32
@@ -26,7 +27,6 @@
  * digest     of its token, so that the same one need not be judged twice
  * ended      may do nothing any more; waits to be closed
  * errors     whether it listens to its errors topic
- * messages, bytes_up, bytes_down  how fast they come
  * wrongs     how fast lines come about what it does wrong
  * unrecorded  those that were left out since the last one
  * active_ms  when it was last heard of; counts for those of `idle` only
@@ -40,7 +40,6 @@ struct session {
 	unsigned char digest[SESSION_DIGEST_LEN];
 	bool ended;
 	bool errors;
-	struct limits_bucket messages, bytes_up, bytes_down;
 	struct limits_bucket wrongs;
 	unsigned long unrecorded;
 	int64_t active_ms;
@@ -91,6 +90,9 @@ bool sessions_is_newest(const struct sessions *sessions, const struct session *s
 struct device *session_device(const struct session *session, const char *name);
 
 size_t session_attached(const struct session *session);
+
+/* A limit of a connection: each device that is attached adds what a device has; 0 stays 0. */
+int64_t session_rate(const struct session *session, long device_rate);
 
 /* One of the attached devices, or NULL when there is none. */
 struct device *session_any_attached(const struct session *session);

@@ -3,6 +3,7 @@
 
 #include "plugin/plugin.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "plugin/attributes.h"
@@ -53,15 +54,16 @@ refuse(struct plugin *plugin, struct device *device, const char *reason)
 static int
 check_rates(struct plugin *plugin, struct session *session, size_t len, struct fault *f)
 {
-	const struct registry_options *o = &plugin->options;
+	int64_t messages = session_rate(session, plugin->options.max_messages_per_s);
+	int64_t bytes = session_rate(session, plugin->options.max_bytes_per_s);
+	struct allowance *used = &session->self.allowance;
 	int64_t now_ms = plugin_now_ms();
 
-	if (!limits_take(&session->messages, o->max_messages_per_s, 1, now_ms))
+	if (!limits_take(&used->messages, messages, 1, now_ms))
 		return fault_set(
-			f, FAULT_AUTH, "more than %ld messages in a second", o->max_messages_per_s);
-	if (!limits_take(&session->bytes_up, o->max_bytes_per_s, (int64_t)len, now_ms))
-		return fault_set(
-			f, FAULT_AUTH, "more than %ld bytes in a second", o->max_bytes_per_s);
+			f, FAULT_AUTH, "more than %" PRId64 " messages in a second", messages);
+	if (!limits_take(&used->bytes_up, bytes, (int64_t)len, now_ms))
+		return fault_set(f, FAULT_AUTH, "more than %" PRId64 " bytes in a second", bytes);
 	return 0;
 }
 
@@ -75,7 +77,7 @@ check_message(struct plugin *plugin, struct device *device, const struct topic *
 	if (topic_check_publish(topic, acl->topic, acl->payloadlen, (size_t)max, acl->qos, f))
 		return -1;
 	if (topic->kind == TOPIC_STATE &&
-		!limits_take(&device->states, o->max_states_per_s, 1, plugin_now_ms()))
+		!limits_take(&device->allowance.states, o->max_states_per_s, 1, plugin_now_ms()))
 		return fault_set(
 			f, FAULT_AUTH, "more than %ld states in a second", o->max_states_per_s);
 	return 0;

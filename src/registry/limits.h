@@ -1,21 +1,31 @@
-/* limits: how much a device may send in a time: a bucket that fills at a rate. Pure. */
+/* limits: how much a device may send in a time: a bucket that is refilled at a rate. Pure. */
 #ifndef REGISTRY_LIMITS_H
 #define REGISTRY_LIMITS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A rate is an average over this: so much may come at once after a pause. */
+/* The broker allows a rate as an average over this time: so much may come at once after a pause. */
 #define LIMITS_WINDOW_S 5
 
-/* All-zero is a full one. */
+/* A sender that keeps within the rate sends at most this time's worth at once. */
+#define LIMITS_BURST_MS 1000
+
+/* Cloud IoT Core's limits of a device's connection. */
+#define LIMITS_MESSAGES_PER_S 100
+#define LIMITS_BYTES_PER_S    524288
+
+/*
+ * All-zero is a full one. What is used is kept as a time, so that another rate leaves the bucket as
+ * full as it was.
+ */
 struct limits_bucket {
-	int64_t used; /* thousandths of what was taken and has not flowed back */
+	int64_t used_ns; /* how long it takes until what was taken has flowed back */
 	int64_t at_ms;
 };
 
 /*
- * Takes n out of a bucket.
+ * Takes n out of a bucket, for whom the rate is enforced.
  *
  * rate    what comes back in a second; 0 is no limit
  * now_ms  by a clock that never goes back
@@ -23,5 +33,14 @@ struct limits_bucket {
  * Returns whether it was there; what is more than a full bucket is there when it is full.
  */
 bool limits_take(struct limits_bucket *bucket, int64_t rate, int64_t n, int64_t now_ms);
+
+/*
+ * Takes n out of a bucket in any case. A sender does so when it sends, and sends while
+ * limits_wait_ms() is 0: it is then never refused by limits_take() at the same rate.
+ */
+void limits_spend(struct limits_bucket *bucket, int64_t rate, int64_t n, int64_t now_ms);
+
+/* Returns how long a sender has to wait before it sends more; 0: not at all. */
+int64_t limits_wait_ms(const struct limits_bucket *bucket, int64_t now_ms);
 
 #endif

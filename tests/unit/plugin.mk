@@ -1,7 +1,8 @@
 # plugin's unit tests
 UNIT_TESTS += tests/unit/test-sessions
 tests_unit_test_sessions_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_sessions_LDADD = src/plugin/libsessions.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS) -lmosquitto
+tests_unit_test_sessions_LDADD = src/plugin/libsessions.la src/registry/librules.la src/base/libbase.la \
+	$(CMOCKA_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) -lmosquitto
 
 UNIT_TESTS += tests/unit/test-speakers
 tests_unit_test_speakers_CFLAGS = $(UNIT_CFLAGS)

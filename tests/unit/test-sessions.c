@@ -432,6 +432,77 @@ attributes_are_each_messages_own(void **state)
 	}
 }
 
+/* Messages that a connection may still send, at 10 in a second. */
+static int
+left_of(struct session *session)
+{
+	int n = 0;
+
+	while (limits_take(&session->self.allowance.messages, session_rate(session, 10), 1, 1000))
+		n++;
+	return n;
+}
+
+static void
+a_new_connection_has_no_new_allowance(void **state)
+{
+	AUTO(auto_sessions) struct sessions *sessions = fresh();
+
+	(void)state;
+	put(sessions, &connections[0], "dev", 100);
+	assert_int_equal(left_of(sessions_find(sessions, &connections[0])), 50);
+	/* Neither beside the old connection nor after it. */
+	put(sessions, &connections[1], "dev", 100);
+	assert_int_equal(left_of(sessions_find(sessions, &connections[1])), 0);
+	sessions_remove(sessions, &connections[0]);
+	sessions_end(sessions, sessions_find(sessions, &connections[1]));
+	put(sessions, &connections[2], "dev", 100);
+	assert_int_equal(left_of(sessions_find(sessions, &connections[2])), 0);
+	sessions_remove(sessions, &connections[1]);
+	sessions_remove(sessions, &connections[2]);
+	put(sessions, &connections[3], "dev", 100);
+	assert_int_equal(left_of(sessions_find(sessions, &connections[3])), 0);
+}
+
+static void
+an_attached_device_adds_to_its_gateway_s_allowance(void **state)
+{
+	AUTO(auto_sessions) struct sessions *sessions = fresh();
+	struct session *session;
+
+	(void)state;
+	put(sessions, &connections[0], "gw", 100);
+	session = sessions_find(sessions, &connections[0]);
+	attach(sessions, &connections[0], "one", 1, 0);
+	attach(sessions, &connections[0], "two", 2, 0);
+	assert_int_equal(session_rate(session, 10), 30);
+	assert_int_equal(session_rate(session, 0), 0);
+	assert_int_equal(left_of(session), 150);
+	sessions_detach(sessions, session_device(session, "two"));
+	assert_int_equal(left_of(session), 0);
+	attach(sessions, &connections[0], "two", 2, 0);
+	assert_int_equal(left_of(session), 0);
+}
+
+static void
+allowances_of_those_that_went_last_are_kept(void **state)
+{
+	const struct allowance used = {.states = {.used_ns = 5, .at_ms = 7}};
+	AUTO(auto_allowances) struct allowances *allowances = NULL;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_ok(allowances_new(&allowances, &f), &f);
+	for (int64_t row = 1; row <= ALLOWANCES_MAX + 2; row++)
+		allowances_keep(allowances, row, &used);
+	/* One that has used nothing takes nobody's place. */
+	allowances_keep(allowances, 100000, &(struct allowance){.states = {.at_ms = 8}});
+	assert_int_equal(allowances_take(allowances, 2).states.used_ns, 0);
+	assert_int_equal(allowances_take(allowances, 3).states.used_ns, 5);
+	assert_int_equal(allowances_take(allowances, 3).states.used_ns, 0);
+	assert_int_equal(allowances_take(allowances, ALLOWANCES_MAX + 2).states.at_ms, 7);
+}
+
 int
 main(void)
 {
@@ -449,6 +520,9 @@ main(void)
 		cmocka_unit_test(what_is_noted_is_taken_once),
 		cmocka_unit_test(the_broker_s_version_is_read),
 		cmocka_unit_test(an_ended_session_waits_once_to_be_closed),
+		cmocka_unit_test(a_new_connection_has_no_new_allowance),
+		cmocka_unit_test(an_attached_device_adds_to_its_gateway_s_allowance),
+		cmocka_unit_test(allowances_of_those_that_went_last_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

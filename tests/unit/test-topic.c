@@ -240,6 +240,54 @@ what_is_larger_than_the_bucket_passes_when_it_is_full(void **state)
 	assert_false(limits_take(&bucket, 100, 1, 5000));
 }
 
+static void
+another_rate_leaves_the_bucket_as_full_as_it_was(void **state)
+{
+	struct limits_bucket bucket = {0};
+	int n = 0;
+
+	(void)state;
+	while (limits_take(&bucket, 1000, 1, 7))
+		n++;
+	assert_int_equal(n, 1000 * LIMITS_WINDOW_S);
+	/* Neither more nor fewer attached devices refill it, or empty it for long. */
+	assert_false(limits_take(&bucket, 100000, 100, 7));
+	assert_false(limits_take(&bucket, 10, 1, 7));
+	assert_true(limits_take(&bucket, 10, 1, 107));
+}
+
+/* The sender's clock and the broker's differ, and messages are late by up to three seconds. */
+static void
+a_sender_that_waits_is_never_refused(void **state)
+{
+	struct limits_bucket sender = {0}, broker = {0};
+	int64_t now = 5000, sent = 0, late_until = 0;
+
+	(void)state;
+	srand(1);
+	for (; now < 5000 + 600 * 1000; now += 1 + rand() % 20) {
+		int64_t arrives = now + 777;
+
+		if (rand() % 1000 == 0)
+			late_until = arrives + rand() % 3000;
+		if (arrives < late_until)
+			arrives = late_until;
+		while (limits_wait_ms(&sender, now) == 0) {
+			int64_t n = 1 + rand() % 50;
+
+			limits_spend(&sender, 100, n, now);
+			assert_true(limits_take(&broker, 100, n, arrives));
+			sent += n;
+		}
+		assert_in_range(limits_wait_ms(&sender, now), 1, 501);
+	}
+	/* It loses nothing of its rate by that. */
+	assert_in_range(sent, 599 * 100, 602 * 100);
+	assert_int_equal(limits_wait_ms(&sender, now + 10000), 0);
+	limits_spend(&sender, 0, 1000000, now + 10000);
+	assert_int_equal(limits_wait_ms(&sender, now + 10000), 0);
+}
+
 int
 main(void)
 {
@@ -251,6 +299,8 @@ main(void)
 		cmocka_unit_test(an_attach_is_read),
 		cmocka_unit_test(a_rate_is_an_average),
 		cmocka_unit_test(what_is_larger_than_the_bucket_passes_when_it_is_full),
+		cmocka_unit_test(another_rate_leaves_the_bucket_as_full_as_it_was),
+		cmocka_unit_test(a_sender_that_waits_is_never_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
