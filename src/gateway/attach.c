@@ -35,6 +35,7 @@ attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct fau
 
 	topic_of(device, "config", config);
 	topic_of(device, "commands/#", commands);
+	pump_spend(g, 0);
 	return mqtt_subscribe(g->cloud.mqtt, filters, 2, 1, tag, f);
 }
 
@@ -64,6 +65,7 @@ ask(struct gateway *g, struct device *device, const void *body, size_t len)
 	topic_of(device->name, "attach", topic);
 	if (flight >= 0 &&
 		mqtt_send(g->cloud.mqtt, topic, body, len, qos, (uint64_t)flight, &f) == 0) {
+		pump_spend(g, len);
 		poison_sent(g->pump.poison, (size_t)flight,
 			&(struct poison_sent){device->name, topic, 0, qos, alone});
 		if (attach_subscribe(g, device->name, TAG_DEVICE | device->id, &f) == 0) {
@@ -96,6 +98,8 @@ detach(struct gateway *g, const struct device *device)
 	topic_of(device->name, "commands/#", commands);
 	topic_of(device->name, "detach", topic);
 	log_info("detached device=%s", device->name);
+	pump_spend(g, 0);
+	pump_spend(g, 2);
 	mqtt_unsubscribe(g->cloud.mqtt, filters, 2, TAG_OWN, NULL);
 	if (flight >= 0 &&
 		mqtt_send(g->cloud.mqtt, topic, "{}", 2, qos, (uint64_t)flight, NULL) != 0)
@@ -115,7 +119,7 @@ renew_configs(struct gateway *g)
 	for (struct device *d = NULL; (d = devices_next(g->devices, d));) {
 		if (!d->config_due || d->state != DEVICE_ATTACHED)
 			continue;
-		if (g->cloud.renewals == RENEWALS_MAX ||
+		if (g->cloud.renewals == RENEWALS_MAX || !pump_has_room(g) ||
 			attach_subscribe(g, d->name, TAG_RENEWAL, NULL))
 			return;
 		g->cloud.renewals++;
@@ -142,6 +146,7 @@ attach_work(struct gateway *g)
 	if (g->cloud.state != CLOUD_UP)
 		return;
 	while (mqtt_room(g->cloud.mqtt) > 0 && signer_has_room(g) && may_attach(g) &&
+		pump_has_room(g) &&
 		(device = devices_take_attach(g->devices, now_ms))) {
 		if (is_signed_for(g, device))
 			signer_sign_for(g, device->id);
@@ -163,7 +168,8 @@ attach_tick(struct gateway *g)
 	if (g->cloud.state != CLOUD_UP || !gateway_settings_attaches(&g->settings) ||
 		pump_is_alone(g))
 		return;
-	while (mqtt_room(g->cloud.mqtt) > 0 && (device = devices_take_detach(g->devices, now_ms)))
+	while (mqtt_room(g->cloud.mqtt) > 0 && pump_has_room(g) &&
+		(device = devices_take_detach(g->devices, now_ms)))
 		detach(g, device);
 	renew_configs(g);
 	attach_work(g);

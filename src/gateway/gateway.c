@@ -171,7 +171,8 @@ read_routes(struct gateway *g, const struct gateway_settings *s, struct fault *f
 }
 
 /* What of [uplink] is looked at where it is used, and so needs no other connection. */
-static const char *const looked_up[] = {"uplink.retry-max", "uplink.drain-rate", NULL};
+static const char *const looked_up[] = {"uplink.retry-max", "uplink.drain-rate",
+	"uplink.device-rate", "uplink.device-byte-rate", NULL};
 
 /* What changed is begun anew, and nothing else; where things are cannot change while we run. */
 static void

@@ -10,6 +10,7 @@
 #include "gateway/gateway.h"
 #include "gateway/ledger.h"
 #include "gateway/metrics.h"
+#include "gateway/pace.h"
 #include "gateway/poison.h"
 #include "gateway/route.h"
 #include "gateway/settings.h"
@@ -166,7 +167,7 @@ struct pump {
 	struct spool_message next;
 	bool waits;
 	int64_t passed_ms, complained_ms, waits_ms;
-	int64_t tokens_ms, tokens;
+	struct pace rate;
 	uint64_t sent, arrived, refused, unrouted, dropped, replaced, lost;
 };
 
@@ -295,6 +296,9 @@ int pump_tick(struct gateway *g, struct fault *f);
 void pump_run(struct gateway *g);
 /* Whether something is in flight that is to be alone: nothing else may be sent. */
 bool pump_is_alone(const struct gateway *g);
+/* Counts what is sent beside messages against what the broker allows; whether there is room for it. */
+void pump_spend(struct gateway *g, size_t len);
+bool pump_has_room(struct gateway *g);
 /* A flight for a message or an attach; -1 when there is none. */
 int pump_take_flight(struct gateway *g, enum flight_kind kind, uint64_t seq, uint32_t device);
 /*

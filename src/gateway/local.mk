@@ -6,6 +6,7 @@ src_gateway_libdecide_la_SOURCES = \
 	src/gateway/ledger.c src/gateway/ledger.h \
 	src/gateway/listen.c src/gateway/listen.h \
 	src/gateway/metrics.c src/gateway/metrics.h \
+	src/gateway/pace.c src/gateway/pace.h \
 	src/gateway/poison.c src/gateway/poison.h \
 	src/gateway/poison_flight.c \
 	src/gateway/poison_topic.c src/gateway/poison_topic.h \

@@ -22,7 +22,7 @@
 #define PASS_MS		      200
 #define PASS_MS_EACH_THOUSAND 2
 
-/* When the rate is used up it is looked at again after so long. */
+/* When the rate is used up at least so much time's messages are sent together. */
 #define STARVED_MS 20
 
 /* Watched only at the spool's end: what is not read now would wake us for ever. */
@@ -224,9 +224,13 @@ consider_pass(struct gateway *g)
 		begin_pass(g, now_ms);
 }
 
-/* Has the loop come back when time alone brings something: the rate, another pass. */
+/*
+ * Has the loop come back when time alone brings something: the rate, another pass.
+ *
+ * wait_ms  until the rate allows another message; 0: it does
+ */
 static void
-plan(struct gateway *g, bool starved)
+plan(struct gateway *g, int64_t wait_ms)
 {
 	struct pump *p = &g->pump;
 	int64_t now_ms = gateway_now_ms(g), at_ms = devices_next_ms(g->devices);
@@ -241,34 +245,39 @@ plan(struct gateway *g, bool starved)
 		at_ms = now_ms;
 	if (at_ms < pass_ms)
 		at_ms = pass_ms;
-	if (starved && at_ms > now_ms + STARVED_MS)
-		at_ms = now_ms + STARVED_MS;
+	if (wait_ms && wait_ms < STARVED_MS)
+		wait_ms = STARVED_MS;
+	if (wait_ms && at_ms > now_ms + wait_ms)
+		at_ms = now_ms + wait_ms;
 	if (at_ms <= now_ms)
 		at_ms = now_ms + 1;
-	if (starved || p->again || devices_ready(g->devices, now_ms) ||
+	if (wait_ms || p->again || devices_ready(g->devices, now_ms) ||
 		devices_next_ms(g->devices) < INT64_MAX)
 		uv_timer_start(&p->pace, on_pace, (uint64_t)(at_ms - now_ms), 0);
 	else
 		uv_timer_stop(&p->pace);
 }
 
-/* A rate that is bounded has room for a tenth of a second's messages at once. */
-static bool
-has_token(struct gateway *g)
+static struct pace_rates
+rates(const struct gateway *g)
 {
-	struct pump *p = &g->pump;
-	int64_t rate = g->settings.uplink.drain_rate, now_ms = gateway_now_ms(g);
-	int64_t most = rate * 100 > 1000 ? rate * 100 : 1000;
+	return (struct pace_rates){.total = g->settings.uplink.drain_rate,
+		.messages = g->settings.uplink.device_rate,
+		.bytes = g->settings.uplink.device_byte_rate};
+}
 
-	if (!rate) {
-		p->tokens = 0;
-		return true;
-	}
-	p->tokens += (now_ms - p->tokens_ms) * rate;
-	p->tokens_ms = now_ms;
-	if (p->tokens > most)
-		p->tokens = most;
-	return p->tokens >= 1000;
+void
+pump_spend(struct gateway *g, size_t len)
+{
+	const struct pace_rates r = rates(g);
+
+	pace_spend_control(&g->pump.rate, &r, devices_attached(g->devices), len, gateway_now_ms(g));
+}
+
+bool
+pump_has_room(struct gateway *g)
+{
+	return pace_wait_control_ms(&g->pump.rate, gateway_now_ms(g)) == 0;
 }
 
 /* Done with a message without sending it. */
@@ -340,6 +349,7 @@ static int
 send_one(struct gateway *g, const struct spool_message *m, const struct outgoing *out,
 	struct fault *f)
 {
+	const struct pace_rates r = rates(g);
 	struct pump *p = &g->pump;
 	int flight;
 
@@ -356,7 +366,7 @@ send_one(struct gateway *g, const struct spool_message *m, const struct outgoing
 	poison_sent(p->poison, (size_t)flight,
 		&(struct poison_sent){m->device, out->topic, m->seq, out->qos, out->alone});
 	p->sent++;
-	p->tokens -= 1000;
+	pace_spend(&p->rate, &r, devices_attached(g->devices), m->len, gateway_now_ms(g));
 	if (out->device)
 		devices_sent(g->devices, out->device, out->is_state, gateway_now_ms(g));
 	return 0;
@@ -494,7 +504,7 @@ void
 pump_run(struct gateway *g)
 {
 	struct pump *p = &g->pump;
-	bool starved = false;
+	int64_t wait_ms = 0;
 	int n = 0;
 
 	if (g->cloud.state != CLOUD_UP) {
@@ -511,8 +521,8 @@ pump_run(struct gateway *g)
 			break;
 		if (n == AT_ONCE || p->stuck || p->at_end || mqtt_room(g->cloud.mqtt) == 0)
 			break;
-		starved = !has_token(g);
-		if (starved || !look(g))
+		wait_ms = pace_wait_ms(&p->rate, gateway_now_ms(g));
+		if (wait_ms || !look(g))
 			break;
 		n++;
 		/* What comes alone goes at once; whether more has come is seen to behind it. */
@@ -521,7 +531,7 @@ pump_run(struct gateway *g)
 	}
 	attach_work(g);
 	set_more(p, n == AT_ONCE);
-	plan(g, starved);
+	plan(g, wait_ms);
 }
 
 bool

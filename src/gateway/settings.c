@@ -14,6 +14,7 @@
 #include "gateway/route.h"
 #include "gateway/template.h"
 #include "jwt/claims.h"
+#include "registry/limits.h"
 #include "registry/rules.h"
 #include "spool/spool.h"
 
@@ -87,6 +88,14 @@ const struct setting gateway_settings_table[] = {
 		.value = "QOS",
 		.help = "the highest QoS of messages to the cloud; with 0 nothing is acknowledged, "
 			"and messages are lost unnoticed"},
+	{"uplink.device-rate", 0, SETTING_NUMBER, AT(uplink.device_rate), .preset = "-1", .min = -1,
+		.max = 1000000, .value = "N",
+		.help = "messages a second that the broker allows the gateway and each attached "
+			"device; 0 is no limit; -1: 100 for iot-core and clearblade, else 0"},
+	{"uplink.device-byte-rate", 0, SETTING_NUMBER, AT(uplink.device_byte_rate), .preset = "-1",
+		.min = -1, .max = INT_MAX, .value = "N",
+		.help = "bytes of payload a second that it allows each; 0 is no limit; -1: 524288 "
+			"for iot-core and clearblade, else 0"},
 	{"site.socket", 0, SETTING_TEXT, AT(site.socket), .preset = "/run/p11-gateway/site.sock",
 		.value = "FILE", .help = "where p11_site.so listens; empty for no site"},
 	{"site.attach", 0, SETTING_CHOICE, AT(site.attach), .preset = "first-message",
@@ -294,6 +303,18 @@ expand_all(struct gateway_settings *v, struct fault *f)
 	return 0;
 }
 
+/* Cloud IoT Core closes the connection of a device that exceeds them. */
+static void
+preset_rates(struct gateway_settings *v)
+{
+	bool attaches = gateway_settings_attaches(v);
+
+	if (v->uplink.device_rate < 0)
+		v->uplink.device_rate = attaches ? LIMITS_MESSAGES_PER_S : 0;
+	if (v->uplink.device_byte_rate < 0)
+		v->uplink.device_byte_rate = attaches ? LIMITS_BYTES_PER_S : 0;
+}
+
 static int
 need(const char *name, const char *value, struct fault *f)
 {
@@ -406,6 +427,7 @@ gateway_settings_finish(struct gateway_settings *v, const char *name, struct fau
 		 (p->header && setting_set(row_of("uplink.header"), v, p->header, f)) ||
 		 name_socket(v, f) || expand_all(v, f) || check(v, f);
 
+	preset_rates(v);
 	if (rc && f && f->code == FAULT_USAGE)
 		f->code = FAULT_CONFIG;
 	return rc ? -1 : 0;

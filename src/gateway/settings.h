@@ -37,6 +37,8 @@ struct gateway_settings {
 		long retry_max_s;
 		long drain_rate;
 		long max_qos;
+		long device_rate;
+		long device_byte_rate;
 	} uplink;
 	struct {
 		char *socket;

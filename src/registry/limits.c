@@ -42,12 +42,12 @@ limits_spend(struct limits_bucket *bucket, int64_t rate, int64_t n, int64_t now_
 }
 
 int64_t
-limits_wait_ms(const struct limits_bucket *bucket, int64_t now_ms)
+limits_wait_ms(const struct limits_bucket *bucket, int64_t burst_ms, int64_t now_ms)
 {
 	struct limits_bucket then = *bucket;
 	int64_t more_ns;
 
 	refill(&then, now_ms);
-	more_ns = then.used_ns - LIMITS_BURST_MS * NS_EACH_MS;
+	more_ns = then.used_ns - burst_ms * NS_EACH_MS;
 	return more_ns < 0 ? 0 : more_ns / NS_EACH_MS + 1;
 }

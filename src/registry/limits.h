@@ -8,9 +8,6 @@
 /* The broker allows a rate as an average over this time: so much may come at once after a pause. */
 #define LIMITS_WINDOW_S 5
 
-/* A sender that keeps within the rate sends at most this time's worth at once. */
-#define LIMITS_BURST_MS 1000
-
 /* Cloud IoT Core's limits of a device's connection. */
 #define LIMITS_MESSAGES_PER_S 100
 #define LIMITS_BYTES_PER_S    524288
@@ -36,11 +33,16 @@ bool limits_take(struct limits_bucket *bucket, int64_t rate, int64_t n, int64_t 
 
 /*
  * Takes n out of a bucket in any case. A sender does so when it sends, and sends while
- * limits_wait_ms() is 0: it is then never refused by limits_take() at the same rate.
+ * limits_wait_ms() is 0: with a burst below the window it is then not refused by limits_take() at the
+ * same rate.
  */
 void limits_spend(struct limits_bucket *bucket, int64_t rate, int64_t n, int64_t now_ms);
 
-/* Returns how long a sender has to wait before it sends more; 0: not at all. */
-int64_t limits_wait_ms(const struct limits_bucket *bucket, int64_t now_ms);
+/*
+ * Returns how long a sender has to wait before it sends more, in milliseconds; 0: not at all.
+ *
+ * burst_ms  how much may be sent at once after a pause, as the time in which it comes back
+ */
+int64_t limits_wait_ms(const struct limits_bucket *bucket, int64_t burst_ms, int64_t now_ms);
 
 #endif

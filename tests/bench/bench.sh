@@ -239,7 +239,8 @@ plugin_conf()
 {
 	broker_conf
 	echo "plugin $build/src/plugin/.libs/p11_registry.so"
-	echo "plugin_opt_db_file $1"
+	printf 'plugin_opt_db_file %s\nplugin_opt_max_messages_per_s 0\n' "$1"
+	echo "plugin_opt_max_bytes_per_s 0"
 }
 
 # A million devices beside a thousand, each broker with the plugin.

@@ -49,8 +49,8 @@ dist_check_SCRIPTS += tests/integration/shared-token.sh
 TESTS += tests/integration/shared-token.sh
 
 # devices that attach themselves, or are not wanted; what a cloud ends connections for
-dist_check_SCRIPTS += tests/integration/attach.sh
-TESTS += tests/integration/attach.sh
+dist_check_SCRIPTS += tests/integration/attach.sh tests/integration/pace.sh
+TESTS += tests/integration/attach.sh tests/integration/pace.sh
 
 # what a gateway shows of itself
 dist_check_SCRIPTS += tests/integration/metrics.sh

@@ -8,6 +8,12 @@ gateway_pid=
 site_options=
 pids=
 
+# Most loads are faster than a broker and a gateway allow unless told otherwise.
+cloud_rates='plugin_opt_max_messages_per_s 0
+plugin_opt_max_bytes_per_s 0'
+gateway_rates='device-rate = 0
+device-byte-rate = 0'
+
 # write_site_settings: mosquitto.conf of the site's broker on $site_port
 write_site_settings()
 {
@@ -104,6 +110,7 @@ write_gateway_settings()
 			device = gw1
 			retry-max = 2s
 			timeout = 10s
+			$gateway_rates
 		CONF
 		[ $# -eq 0 ] || printf '%s\n' "$@"
 	} >"$work/gw.conf"
@@ -218,7 +225,7 @@ begin_site_test()
 				--gateway-registry="$registry" --device-registry="$registry"
 		done
 	} >registry.out
-	start_broker "${broker_options:-max_inflight_messages 100}"
+	start_broker "${broker_options:-max_inflight_messages 100}" "$cloud_rates"
 }
 
 end_site_test()

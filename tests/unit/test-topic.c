@@ -272,20 +272,20 @@ a_sender_that_waits_is_never_refused(void **state)
 			late_until = arrives + rand() % 3000;
 		if (arrives < late_until)
 			arrives = late_until;
-		while (limits_wait_ms(&sender, now) == 0) {
+		while (limits_wait_ms(&sender, 1000, now) == 0) {
 			int64_t n = 1 + rand() % 50;
 
 			limits_spend(&sender, 100, n, now);
 			assert_true(limits_take(&broker, 100, n, arrives));
 			sent += n;
 		}
-		assert_in_range(limits_wait_ms(&sender, now), 1, 501);
+		assert_in_range(limits_wait_ms(&sender, 1000, now), 1, 501);
 	}
 	/* It loses nothing of its rate by that. */
 	assert_in_range(sent, 599 * 100, 602 * 100);
-	assert_int_equal(limits_wait_ms(&sender, now + 10000), 0);
+	assert_int_equal(limits_wait_ms(&sender, 1000, now + 10000), 0);
 	limits_spend(&sender, 0, 1000000, now + 10000);
-	assert_int_equal(limits_wait_ms(&sender, now + 10000), 0);
+	assert_int_equal(limits_wait_ms(&sender, 1000, now + 10000), 0);
 }
 
 int

@@ -4,15 +4,19 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
 
 #include "base/auto.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "gateway/pace.h"
 #include "jwt/claims.h"
 #include "jwt/jwt.h"
 #include "mqtt/mqtt.h"
@@ -39,6 +43,8 @@ struct publish {
 	long keep_alive_s;
 	long timeout_s;
 	char *mqtt_version;
+	long rate;
+	long byte_rate;
 };
 
 static const struct setting settings[] = {
@@ -83,12 +89,24 @@ static const struct setting settings[] = {
 	{"mqtt-version", 0, SETTING_CHOICE, offsetof(struct publish, mqtt_version),
 		.preset = "3.1.1", .words = "3.1.1 5", .value = "VERSION",
 		.help = "the protocol's version"},
+	{"rate", 0, SETTING_NUMBER, offsetof(struct publish, rate), .preset = "100", .min = 0,
+		.max = 1000000, .value = "N",
+		.help = "messages a second that the broker allows, on average; 0 is no limit"},
+	{"byte-rate", 0, SETTING_NUMBER, offsetof(struct publish, byte_rate), .preset = "524288",
+		.min = 0, .max = INT_MAX, .value = "N",
+		.help = "bytes of payload a second that the broker allows; 0 is no limit"},
 	{NULL},
 };
 
-/* A message is named by its line number where lines are published. */
+/*
+ * A message is named by its line number where lines are published.
+ *
+ * timer  readable when the rate allows another message; set by wait_for_rate()
+ */
 struct tally {
 	bool lines;
+	int timer;
+	struct pace pace;
 	uint64_t sent, arrived;
 };
 
@@ -238,6 +256,36 @@ on_done(void *with, uint64_t tag, const struct fault *failed)
 		log_error("not delivered: %s", failed->text);
 }
 
+static int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+/* Keeps the connection up until the rate allows a message of this length, and counts it. */
+static int
+wait_for_rate(const struct publish *v, struct mqtt *mqtt, struct tally *tally, size_t len,
+	struct fault *f)
+{
+	const struct pace_rates rates = {.messages = v->rate, .bytes = v->byte_rate};
+	int64_t wait_ms;
+
+	while ((wait_ms = pace_wait_ms(&tally->pace, now_ms()))) {
+		const struct itimerspec time = {
+			.it_value = {wait_ms / 1000, wait_ms % 1000 * 1000000}};
+
+		if (timerfd_settime(tally->timer, 0, &time, NULL))
+			return fault_errno(f, "cannot set a timer");
+		if (mqtt_await(mqtt, tally->timer, f))
+			return -1;
+	}
+	pace_spend(&tally->pace, &rates, 0, len, now_ms());
+	return 0;
+}
+
 static int
 publish_one(const struct publish *v, struct mqtt *mqtt, const char *topic, struct tally *tally,
 	struct fault *f)
@@ -317,6 +365,7 @@ static int
 publish_lines(const struct publish *v, struct mqtt *mqtt, const char *topic, struct tally *tally,
 	struct fault *f)
 {
+	AUTO(auto_fd) int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	AUTO(auto_free) char *line = malloc(MQTT_PAYLOAD_MAX);
 	AUTO(auto_free) struct input *in = calloc(1, sizeof(*in));
 	bool any;
@@ -324,6 +373,9 @@ publish_lines(const struct publish *v, struct mqtt *mqtt, const char *topic, str
 
 	if (!line || !in)
 		return fault_nomem(f);
+	if (timer < 0)
+		return fault_errno(f, "cannot make a timer");
+	tally->timer = timer;
 	for (;;) {
 		if (stop)
 			return fault_set(f, FAULT_CANCELLED, "stopped: the rest was not read");
@@ -335,7 +387,8 @@ publish_lines(const struct publish *v, struct mqtt *mqtt, const char *topic, str
 		if (len > MQTT_PAYLOAD_MAX)
 			log_error("line %" PRIu64 ": not delivered: longer than %d bytes",
 				tally->sent, MQTT_PAYLOAD_MAX);
-		else if (mqtt_publish(mqtt, topic, line, len, (int)v->qos, tally->sent, f))
+		else if (wait_for_rate(v, mqtt, tally, len, f) ||
+			 mqtt_publish(mqtt, topic, line, len, (int)v->qos, tally->sent, f))
 			return -1;
 	}
 }
@@ -378,6 +431,8 @@ const struct command command_publish = {
 	.summary = "Connect as the device with a JSON Web Token and publish",
 	.description = "The token signs once; the broker is checked against its CA and host name.\n"
 		       "Each message that the broker does not take is reported, with its line's\n"
-		       "number for --lines; the exit status is 0 when all were taken.",
+		       "number for --lines; the exit status is 0 when all were taken. Lines are\n"
+		       "sent no faster than --rate and --byte-rate, whose presets are Cloud IoT\n"
+		       "Core's limits.",
 	.run = run,
 };
