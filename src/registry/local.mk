@@ -28,6 +28,7 @@ src_registry_libregistry_la_SOURCES = \
 	src/registry/jit.c src/registry/jit.h \
 	src/registry/logs.c \
 	src/registry/look.c src/registry/look.h \
+	src/registry/messages.c \
 	src/registry/metadata.c src/registry/metadata.h \
 	src/registry/move.h \
 	src/registry/move_emqx.c \

@@ -110,6 +110,34 @@ look_topic(struct registry *r, const char *project, const char *topic, int64_t *
 	return 0;
 }
 
+int
+look_subscription(struct registry *r, const char *project, const char *subscription, bool deleting,
+	int64_t *ret_row, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	struct look_path path;
+	bool row;
+
+	if (look_path("subscriptions", project, subscription, &path, f) ||
+		db_prepare(r,
+			"SELECT id, deleting FROM subscriptions WHERE project = ? AND name = ?", &q,
+			f, "tt", path.project, path.id) ||
+		db_step(r, q, &row, f))
+		return -1;
+	if (!row)
+		return fault_set(f, FAULT_NOTFOUND,
+			"no subscription '%s' in project '%s': create it with 'pubsub "
+			"subscriptions create %s --topic=TOPIC'",
+			path.id, path.project, path.id);
+	if (sqlite3_column_int(q, 1) && !deleting)
+		return fault_set(f, FAULT_NOTFOUND,
+			"subscription '%s' is being deleted: finish that with 'pubsub "
+			"subscriptions delete %s'",
+			path.id, path.id);
+	*ret_row = sqlite3_column_int64(q, 0);
+	return 0;
+}
+
 const char *
 look_time(int64_t seconds, char *buffer, size_t size)
 {

@@ -30,6 +30,10 @@ int look_path(const char *kind, const char *project, const char *name, struct lo
 int look_topic(struct registry *r, const char *project, const char *topic, int64_t *ret_row,
 	struct fault *f);
 
+/* deleting: whether one that is being deleted may be found too. */
+int look_subscription(struct registry *r, const char *project, const char *subscription,
+	bool deleting, int64_t *ret_row, struct fault *f);
+
 /* Seconds to RFC 3339, "" for 0; buffer of at least 32; returns it. */
 const char *look_time(int64_t seconds, char *buffer, size_t size);
 

@@ -266,7 +266,16 @@ int store_topic_list(struct registry *r, const char *project, json_t **ret, stru
 int store_topic_delete(struct registry *r, const char *project, const char *topic, struct fault *f);
 int store_subscription_create(struct registry *r, const char *project, const char *subscription,
 	const char *topic, struct fault *f);
+
+/*
+ * Each with its topic, its state (ACTIVE, or DELETING after a deletion was interrupted), and how many
+ * messages and bytes wait, as struct registry_retention counts them, and were dropped.
+ */
 int store_subscription_list(struct registry *r, const char *project, json_t **ret, struct fault *f);
+
+/* As store_subscription_list() has it. */
+int store_subscription_describe(struct registry *r, const char *project, const char *subscription,
+	json_t **ret, struct fault *f);
 
 /* Called now and then with how much is done. */
 typedef void store_progress_fn(void *with, int64_t done, int64_t total);

@@ -81,8 +81,8 @@ a_deletion_is_resumed()
 	wait $deleter || true
 	check "nothing is pulled from what is half deleted" \
 		not p11-registry pubsub subscriptions pull large
-	check "it is listed as that" same "$(p11-registry pubsub subscriptions list --format=json |
-		jq -r '.[] | select(.id == "large").state')" DELETING
+	check "it is described as that" same "$(p11-registry pubsub subscriptions describe large --format=json |
+		jq -r .state)" DELETING
 	check "the deletion is resumed" p11-registry pubsub subscriptions delete large
 	check "all is deleted" same "$(sqlite3 "$P11_REGISTRY_DB" \
 		"SELECT count(*) FROM messages WHERE length(data) = 262144 AND attributes = '{}'")" 0

@@ -45,7 +45,8 @@ rates()
 	started_with "plugin_opt_max_messages_per_s 2"
 	seq 200 >lines
 	bitten 'more than 2 messages in a second' -t /devices/good/events -l <lines
-	check "a device that stays below is not" publishes -t /devices/good/events -m below
+	check "a device that stays below is not closed" \
+		wait_for 20 publishes -t /devices/good/events -m below
 	started_with "plugin_opt_max_bytes_per_s 20"
 	bitten 'more than 20 bytes in a second' -t /devices/good/events -l <lines
 	listen good -t '/devices/good/commands/#'

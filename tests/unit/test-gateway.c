@@ -9,6 +9,7 @@
 #include "base/auto.h"
 #include "gateway/backoff.h"
 #include "gateway/ledger.h"
+#include "gateway/pace.h"
 #include "gateway/route.h"
 #include "gateway/settings.h"
 #include "gateway/template.h"
@@ -355,6 +356,77 @@ settings_that_are_wrong_are_named(void **state)
 	}
 }
 
+/* --- pace */
+
+static void
+a_profile_presets_the_rates_of_its_broker(void **state)
+{
+	static const struct {
+		const char *text;
+		long messages, bytes;
+	} rows[] = {
+		{"", 100, 524288},
+		{"profile = clearblade\n", 100, 524288},
+		{"profile = generic\n", 0, 0},
+		{"device-rate = 0\ndevice-byte-rate = 7\n", 0, 7},
+		{"profile = emqx\ndevice-rate = 5\n", 5, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct gateway_settings v;
+		struct fault f = FAULT_INIT;
+		char text[512];
+
+		snprintf(text, sizeof(text), WHOLE "%s", rows[i].text);
+		assert_ok(read_text(text, &v, &f), &f);
+		assert_ok(gateway_settings_finish(&v, NULL, &f), &f);
+		assert_int_equal(v.uplink.device_rate, rows[i].messages);
+		assert_int_equal(v.uplink.device_byte_rate, rows[i].bytes);
+		assert_int_equal(v.uplink.drain_rate, 0);
+		gateway_settings_clear(&v);
+	}
+}
+
+/* Messages that may be sent at a time. */
+static int
+sendable(struct pace *pace, const struct pace_rates *rates, size_t attached, size_t len,
+	int64_t now_ms)
+{
+	int n = 0;
+
+	for (; pace_wait_ms(pace, now_ms) == 0 && n < 100000; n++)
+		pace_spend(pace, rates, attached, len, now_ms);
+	return n;
+}
+
+static void
+each_attached_device_adds_to_the_pace(void **state)
+{
+	static const struct pace_rates numbers = {.messages = 100}, bytes = {.bytes = 1000},
+				       total = {.total = 100}, none = {0};
+	struct pace pace = {0};
+
+	(void)state;
+	assert_int_equal(sendable(&pace, &numbers, 0, 1, 0), 100);
+	assert_int_equal(sendable(&pace, &numbers, 0, 1, 500), 50);
+	assert_int_equal(sendable(&pace, &numbers, 9, 1, 1000), 500);
+	/* Attaches come first: the messages wait for what they took. */
+	assert_int_equal(pace_wait_control_ms(&pace, 1000), 0);
+	for (int i = 0; i < 50; i++)
+		pace_spend_control(&pace, &numbers, 0, 1, 1000);
+	assert_in_range(pace_wait_ms(&pace, 1000), 490, 501);
+	assert_int_equal(sendable(&pace, &numbers, 0, 1, 1000), 0);
+	pace = (struct pace){0};
+	assert_int_equal(sendable(&pace, &bytes, 1, 500, 0), 4);
+	assert_in_range(pace_wait_ms(&pace, 0), 1, 251);
+	/* The total is one for all devices, and has little room for bursts. */
+	pace = (struct pace){0};
+	assert_int_equal(sendable(&pace, &total, 50, 500, 0), 10);
+	pace = (struct pace){0};
+	assert_int_equal(sendable(&pace, &none, 0, 500, 0), 100000);
+}
+
 static void
 settings_of_a_section_are_compared(void **state)
 {
@@ -394,6 +466,8 @@ main(void)
 		cmocka_unit_test(settings_are_read_and_finished),
 		cmocka_unit_test(settings_that_are_wrong_are_named),
 		cmocka_unit_test(settings_of_a_section_are_compared),
+		cmocka_unit_test(a_profile_presets_the_rates_of_its_broker),
+		cmocka_unit_test(each_attached_device_adds_to_the_pace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,7 @@ extern const struct command command_topics_create;
 extern const struct command command_topics_list;
 extern const struct command command_topics_delete;
 extern const struct command command_subscriptions_create;
+extern const struct command command_subscriptions_describe;
 extern const struct command command_subscriptions_list;
 extern const struct command command_subscriptions_delete;
 extern const struct command command_subscriptions_pull;

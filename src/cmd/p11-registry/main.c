@@ -42,6 +42,7 @@ main(int argc, char **argv)
 		command_topics_delete,
 		command_subscriptions_create,
 		command_subscriptions_list,
+		command_subscriptions_describe,
 		command_subscriptions_delete,
 		command_subscriptions_pull,
 		command_logs,

@@ -110,6 +110,20 @@ list_subscriptions(void *values, int argc, char **argv, struct fault *f)
 	return put_list(place, all, columns, f);
 }
 
+static int
+describe_subscription(void *values, int argc, char **argv, struct fault *f)
+{
+	struct place *place = values;
+	AUTO(auto_registry) struct registry *registry = NULL;
+	AUTO(auto_json) json_t *about = NULL;
+
+	(void)argc;
+	if (open_registry(place, &registry, f) ||
+		store_subscription_describe(registry, place->project, argv[0], &about, f))
+		return -1;
+	return put_thing(place, about, f);
+}
+
 /* By the monotonic clock. */
 static time_t
 now_s(void)
@@ -235,6 +249,17 @@ const struct command command_subscriptions_list = {
 	.values_size = sizeof(struct place),
 	.summary = "List a project's subscriptions",
 	.run = list_subscriptions,
+};
+
+const struct command command_subscriptions_describe = {
+	.name = "pubsub subscriptions describe",
+	.operands = "SUBSCRIPTION",
+	.min = 1,
+	.max = 1,
+	.settings = project_settings,
+	.values_size = sizeof(struct place),
+	.summary = "Show a subscription, and how much waits in it",
+	.run = describe_subscription,
 };
 
 const struct command command_subscriptions_delete = {
