@@ -37,8 +37,10 @@ begin_deletion(struct registry *r, const char *project, const char *subscription
 		look_subscription(r, project, subscription, true, &d->subscription, f) ||
 		db_run(r, "UPDATE subscriptions SET deleting = 1 WHERE id = ?", f, "i",
 			d->subscription) ||
-		db_prepare(r, "SELECT messages FROM subscriptions WHERE id = ?", &q, f, "i",
-			d->subscription) ||
+		db_prepare(r,
+			"SELECT coalesce((SELECT max(number) FROM deliveries"
+			" WHERE subscription = ?1) - gone, 0) FROM subscriptions WHERE id = ?1",
+			&q, f, "i", d->subscription) ||
 		db_step(r, q, &row, f))
 		return -1;
 	d->total = sqlite3_column_int64(q, 0);

@@ -2,7 +2,6 @@
 
 #include "registry/store.h"
 
-
 #include "jwt/jwt.h"
 #include "registry/look.h"
 
@@ -43,8 +42,10 @@ describe(sqlite3_stmt *q, const char *project, const char *kind)
 }
 
 #define SUBSCRIPTION \
-	"SELECT s.name, t.name, s.deleting, s.messages, s.bytes, s.dropped FROM subscriptions s" \
-	" JOIN topics t ON s.topic = t.id WHERE "
+	"SELECT s.name, t.name, s.deleting, coalesce(n.number - s.gone, 0)," \
+	" coalesce(n.total_bytes - s.gone_bytes, 0), s.dropped FROM subscriptions s" \
+	" JOIN topics t ON s.topic = t.id LEFT JOIN deliveries n ON n.subscription = s.id" \
+	" AND n.number = (SELECT max(number) FROM deliveries WHERE subscription = s.id) WHERE "
 
 /* Lists rows of a project. */
 static int

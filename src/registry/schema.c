@@ -18,11 +18,13 @@
  * says otherwise. `done` of a command is 0 while no broker answered, 1 when it was sent, 2 when it
  * could not be; `outcome` says why.
  *
- * `bytes` of a delivery is what retention.h counts for its message. `device_bytes` is the sum of
- * that over all messages of the same device that the subscription ever got, this one included. The
- * bytes of a device that wait are therefore known from its oldest and its newest delivery. Deliveries
- * of version 2 have no device and count 0 bytes, so that a large file is migrated quickly. A
- * subscription that is `deleting` gets no more messages.
+ * Deliveries are numbered without gaps as they are added. `bytes` of a delivery is what retention.h
+ * counts for its message, `total_bytes` the sum of that over all deliveries that its subscription ever
+ * got, up to this one. What waits is therefore known from the newest delivery and from what is `gone`,
+ * and an insert writes no other row. `device_bytes` is the same sum over the deliveries of its device:
+ * those that wait are between the oldest and the newest. Deliveries of version 2 have no device and
+ * count 0 bytes, so that a large file is migrated quickly. A subscription that is `deleting` gets no
+ * more messages.
  */
 static const char *const migrations[] = {
 	"CREATE TABLE registries ("
@@ -160,25 +162,22 @@ static const char *const migrations[] = {
 	"END;",
 
 	"ALTER TABLE subscriptions ADD COLUMN deleting INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE subscriptions ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE subscriptions ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE deliveries ADD COLUMN device INTEGER;"
+	"ALTER TABLE subscriptions ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE subscriptions ADD COLUMN gone_bytes INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE deliveries ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE deliveries ADD COLUMN total_bytes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE deliveries ADD COLUMN device INTEGER;"
 	"ALTER TABLE deliveries ADD COLUMN device_bytes INTEGER NOT NULL DEFAULT 0;"
-	"UPDATE subscriptions SET messages ="
-	" (SELECT count(*) FROM deliveries WHERE subscription = id);"
+	"UPDATE subscriptions SET gone ="
+	" (SELECT coalesce(max(number), 0) - count(*) FROM deliveries WHERE subscription = id);"
 	"CREATE INDEX deliveries_device ON deliveries"
-	"  (subscription, device, number, message, bytes, device_bytes) WHERE device IS NOT NULL;"
+	"  (subscription, device, number, bytes, device_bytes) WHERE device IS NOT NULL;"
 	"DROP TRIGGER deliveries_done;"
 	"CREATE TRIGGER deliveries_done AFTER DELETE ON deliveries BEGIN"
 	"  DELETE FROM messages WHERE id = old.message AND waiting <= 1;"
 	"  UPDATE messages SET waiting = waiting - 1 WHERE id = old.message;"
-	"  UPDATE subscriptions SET messages = messages - 1, bytes = bytes - old.bytes"
+	"  UPDATE subscriptions SET gone = gone + 1, gone_bytes = gone_bytes + old.bytes"
 	"  WHERE id = old.subscription;"
-	"END;"
-	"CREATE TRIGGER deliveries_added AFTER INSERT ON deliveries BEGIN"
-	"  UPDATE subscriptions SET messages = messages + 1, bytes = bytes + new.bytes"
-	"  WHERE id = new.subscription;"
 	"END;"
 	"CREATE INDEX notifications_topic ON notifications (topic);"
 	"CREATE INDEX registries_state_topic ON registries (state_topic);",

@@ -44,17 +44,16 @@ next_message(struct registry *r, time_t now, int64_t *ret_id, struct fault *f)
 /* Which of the route's subscriptions keep the message; each makes room for it first. */
 static int
 choose(struct registry *r, const struct route *route, const struct retention_message *m,
-	int64_t *ret_subscriptions, int *ret_n, struct fault *f)
+	struct retention_place *ret_places, int *ret_n, struct fault *f)
 {
 	int n = 0;
 
 	for (int i = 0; i < route->n; i++) {
 		bool room;
 
-		if (retention_make_room(r, route->subscriptions[i], m, &room, f))
+		if (retention_make_room(r, route->subscriptions[i], m, &room, &ret_places[n], f))
 			return -1;
-		if (room)
-			ret_subscriptions[n++] = route->subscriptions[i];
+		n += room;
 	}
 	*ret_n = n;
 	return 0;
@@ -66,8 +65,9 @@ keep(struct registry *r, const struct route *route, const struct registry_messag
 	struct fault *f)
 {
 	AUTO(auto_free) char *about = attributes(m);
-	int64_t subscriptions[ROUTE_SUBSCRIPTIONS_MAX], id;
+	struct retention_place places[ROUTE_SUBSCRIPTIONS_MAX];
 	struct retention_message message;
+	int64_t id;
 	int n;
 
 	if (!about)
@@ -75,7 +75,7 @@ keep(struct registry *r, const struct route *route, const struct registry_messag
 	message = (struct retention_message){.device = m->from->device_row,
 		.bytes = (int64_t)(m->len + strlen(about) + RETENTION_ROW_BYTES),
 		.now = now};
-	if (choose(r, route, &message, subscriptions, &n, f))
+	if (choose(r, route, &message, places, &n, f))
 		return -1;
 	if (n == 0)
 		return 0;
@@ -87,7 +87,7 @@ keep(struct registry *r, const struct route *route, const struct registry_messag
 			m->payload ? m->payload : "", m->len))
 		return -1;
 	for (int i = 0; i < n; i++) {
-		if (retention_add(r, subscriptions[i], id, &message, f))
+		if (retention_add(r, &places[i], id, &message, f))
 			return -1;
 	}
 	r->last_message = id;
