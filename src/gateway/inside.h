@@ -296,7 +296,7 @@ int pump_tick(struct gateway *g, struct fault *f);
 void pump_run(struct gateway *g);
 /* Whether something is in flight that is to be alone: nothing else may be sent. */
 bool pump_is_alone(const struct gateway *g);
-/* Counts what is sent beside messages against what the broker allows; whether there is room for it. */
+/* Counts what is sent beside messages against what the broker allows; whether it has room. */
 void pump_spend(struct gateway *g, size_t len);
 bool pump_has_room(struct gateway *g);
 /* A flight for a message or an attach; -1 when there is none. */

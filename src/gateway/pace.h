@@ -34,7 +34,7 @@ struct pace {
 void pace_spend(struct pace *pace, const struct pace_rates *rates, size_t attached, size_t len,
 	int64_t now_ms);
 
-/* Counts one that is no message of a device, and so not part of the total: an attach, for example. */
+/* Counts a packet that is no message, an attach for example: it is not part of the total. */
 void pace_spend_control(struct pace *pace, const struct pace_rates *rates, size_t attached,
 	size_t len, int64_t now_ms);
 

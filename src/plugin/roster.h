@@ -59,8 +59,8 @@ void roster_free(struct roster *roster);
 AUTO_DEFINE(roster, struct roster, roster_free);
 
 /*
- * Takes a device in, fresh; its session and admission are there already, the rest is zero. What it has
- * used of its limits on another connection, or before it went, is still used.
+ * Takes a device in, fresh; its session and admission are there already, the rest is zero. What it
+ * has used of its limits on another connection, or before it went, is still used.
  *
  * Returns 0; else FAULT_NOMEM.
  */

@@ -23,8 +23,8 @@ enum batch_end { BATCH_COMMIT, BATCH_ROLL_BACK };
  * lock is then free for twice as long as it was held. How many steps fit into a transaction is
  * learned from the time that the ones before took, so that a slow disk gets shorter ones.
  *
- * Returns 0; else step's fault, or FAULT_IO.  What was committed before stays.  Blocks: until all is
- * changed.
+ * Returns 0; else step's fault, or FAULT_IO.  What was committed before stays.  Blocks: until all
+ * is changed.
  */
 int batch_run(
 	struct registry *r, enum batch_end end, batch_step_fn *step, void *with, struct fault *f);

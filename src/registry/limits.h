@@ -33,8 +33,8 @@ bool limits_take(struct limits_bucket *bucket, int64_t rate, int64_t n, int64_t 
 
 /*
  * Takes n out of a bucket in any case. A sender does so when it sends, and sends while
- * limits_wait_ms() is 0: with a burst below the window it is then not refused by limits_take() at the
- * same rate.
+ * limits_wait_ms() is 0: with a burst below the window it is then not refused by limits_take() at
+ * the same rate.
  */
 void limits_spend(struct limits_bucket *bucket, int64_t rate, int64_t n, int64_t now_ms);
 

@@ -32,8 +32,8 @@ struct retention_place {
  * Both are bounded, so that it takes about a millisecond whatever the subscription holds. What is
  * dropped is counted.
  *
- * ret_room   whether the message may be added; when the bounds are exceeded by more than an eighth it
- *            may not, and is counted as dropped. Always false for a subscription that is deleted.
+ * ret_room   whether the message may be added; when the bounds are exceeded by more than an eighth
+ *            it may not, and is counted as dropped. False for a subscription that is deleted.
  * ret_place  where; set in any case
  */
 int retention_make_room(struct registry *r, int64_t subscription,

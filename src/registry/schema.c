@@ -19,12 +19,12 @@
  * could not be; `outcome` says why.
  *
  * Deliveries are numbered without gaps as they are added. `bytes` of a delivery is what retention.h
- * counts for its message, `total_bytes` the sum of that over all deliveries that its subscription ever
- * got, up to this one. What waits is therefore known from the newest delivery and from what is `gone`,
- * and an insert writes no other row. `device_bytes` is the same sum over the deliveries of its device:
- * those that wait are between the oldest and the newest. Deliveries of version 2 have no device and
- * count 0 bytes, so that a large file is migrated quickly. A subscription that is `deleting` gets no
- * more messages.
+ * counts for its message, `total_bytes` the sum of that over all deliveries that its subscription
+ * ever got, up to this one. What waits is therefore known from the newest delivery and from what is
+ * `gone`, and an insert writes no other row. `device_bytes` is the same sum over the deliveries of
+ * its device: those that wait are between the oldest and the newest. Deliveries of version 2 have
+ * no device and count 0 bytes, so that a large file is migrated quickly. A subscription that is
+ * `deleting` gets no more messages.
  */
 static const char *const migrations[] = {
 	"CREATE TABLE registries ("

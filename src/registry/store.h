@@ -15,9 +15,10 @@
  * A registry is named by project, region and its id; a device by these and its own id. What a call
  * returns as JSON has the members of Cloud IoT Core's REST resources; free with json_decref().
  *
- * Every call is one transaction, unless it says otherwise: when it fails, nothing has changed. All return 0; else FAULT_USAGE
- * for a bad id, FAULT_NOTFOUND naming what is not there, FAULT_EXISTS, FAULT_INVALID for a key or a
- * certificate that may not be used, FAULT_IO, FAULT_NOMEM.  Threads: one.
+ * Every call is one transaction, unless it says otherwise: when it fails, nothing has changed. All
+ * return 0; else FAULT_USAGE for a bad id, FAULT_NOTFOUND naming what is not there, FAULT_EXISTS,
+ * FAULT_INVALID for a key or a certificate that may not be used, FAULT_IO, FAULT_NOMEM.
+ * Threads: one.
  */
 
 /* A registry's topic for a subfolder; "" is the default. */
@@ -268,8 +269,8 @@ int store_subscription_create(struct registry *r, const char *project, const cha
 	const char *topic, struct fault *f);
 
 /*
- * Each with its topic, its state (ACTIVE, or DELETING after a deletion was interrupted), and how many
- * messages and bytes wait, as struct registry_retention counts them, and were dropped.
+ * Each with its topic, its state (ACTIVE, or DELETING after a deletion was interrupted), how many
+ * messages and bytes wait, as struct registry_retention counts them, and how many were dropped.
  */
 int store_subscription_list(struct registry *r, const char *project, json_t **ret, struct fault *f);
 
@@ -294,9 +295,9 @@ int store_subscription_delete(struct registry *r, const char *project, const cha
 #define STORE_PULL_BYTES_MAX (32 * 1024 * 1024)
 
 /*
- * The oldest messages of a subscription, `limit` at most and as many as STORE_PULL_BYTES_MAX allows,
- * each with its ackId and as member "message": messageId, publishTime, attributes and data in base64.
- * They are pulled again until they are acknowledged.
+ * The oldest messages of a subscription, `limit` at most and as many as STORE_PULL_BYTES_MAX
+ * allows, each with its ackId and as member "message": messageId, publishTime, attributes and data
+ * in base64. They are pulled again until they are acknowledged.
  */
 int store_pull(struct registry *r, const char *project, const char *subscription, long limit,
 	json_t **ret, struct fault *f);
