@@ -14,6 +14,7 @@
 #include "plugin/door.h"
 #include "plugin/site_options.h"
 #include "plugin/speakers.h"
+#include "plugin/will.h"
 #include "registry/limits.h"
 #include "registry/rules.h"
 #include "registry/topic.h"
@@ -27,6 +28,9 @@
 
 /* What is refused for want of room, or because the disk fails, is said once and then so often. */
 #define COMPLAIN_MS 60000
+
+/* Why a last will is refused: it would not get into the spool. */
+#define REASON_WILL "a last will does not go to the cloud"
 
 /* Lines about clients that are refused, on average; five times as many at once. */
 #define LINES_PER_S 10
@@ -45,6 +49,7 @@ struct complaint {
  * full           of the spool
  * wishes         of what is kept for gateways that come later
  * lines          of clients that are refused; unrecorded: those left out since the last one
+ * will           what is known of the last will that may be published next
  * tick_failed    the spool's housekeeping failed, which was said
  * ticks          the broker gives us time; told: it was said that it does not
  */
@@ -56,6 +61,7 @@ struct site {
 	struct door *door;
 	int64_t polled_ms;
 	struct complaint full, wishes;
+	struct will will;
 	struct limits_bucket lines;
 	unsigned long unrecorded;
 	bool tick_failed;
@@ -70,6 +76,7 @@ site_free(struct site *site)
 	door_free(site->door);
 	speakers_free(site->speakers);
 	timely_close(site->spool);
+	will_clear(&site->will);
 	site_options_clear(&site->options);
 	free(site);
 }
@@ -152,22 +159,27 @@ refuse(const struct mosquitto *client, int qos)
 }
 
 /* What one client does wrong comes as fast as its messages, and would fill the disk. */
-static int
-refuse_because(struct site *site, const struct mosquitto *client, int qos, const char *topic,
-	const char *why)
+static void
+note_refusal(struct site *site, const char *id, const char *topic, const char *why)
 {
-	const char *id = mosquitto_client_id(client);
 	char left_out[48] = "";
 
 	if (!limits_take(&site->lines, LINES_PER_S, 1, clock_ms(CLOCK_MONOTONIC_COARSE))) {
 		site->unrecorded++;
-		return refuse(client, qos);
+		return;
 	}
 	if (site->unrecorded)
 		snprintf(left_out, sizeof(left_out), " unrecorded=%lu", site->unrecorded);
 	site->unrecorded = 0;
 	mosquitto_log_printf(MOSQ_LOG_NOTICE, NAME ": refused client=%s topic=%s reason=%s%s",
 		id ? id : "", topic, why, left_out);
+}
+
+static int
+refuse_because(struct site *site, const struct mosquitto *client, int qos, const char *topic,
+	const char *why)
+{
+	note_refusal(site, mosquitto_client_id(client), topic, why);
 	return refuse(client, qos);
 }
 
@@ -211,12 +223,39 @@ max_of(const struct topic *topic)
 	}
 }
 
+/*
+ * Another event has come: see will_next_event(). A will that was published, because its client was
+ * gone long before, was read by nobody; here it leaves the broker's memory.
+ */
+static void
+pass_event(struct site *site, const struct mosquitto *message_of)
+{
+	if (!will_next_event(&site->will, message_of))
+		return;
+	note_refusal(site, NULL, site->will.topic, REASON_WILL);
+	if (site->will.retain)
+		mosquitto_broker_publish(NULL, site->will.topic, 0, NULL, 0, true, NULL);
+	will_clear(&site->will);
+}
+
+/* Whether a client is known to be connected. */
+static bool
+is_known(const struct site *site, const struct mosquitto *client)
+{
+	const char *id = mosquitto_client_id(client);
+
+	return id && speakers_find(site->speakers, client, id);
+}
+
 static int
 on_write(struct site *site, const struct mosquitto_evt_acl_check *acl, const struct topic *topic)
 {
 	const char *name = name_of(site, acl->client);
+	/* Without ticks a client that has just come may have the memory of the one that left. */
+	bool is_will = site->ticks && will_is_from(&site->will, acl->client);
 	struct fault f = FAULT_INIT;
 
+	pass_event(site, NULL);
 	switch (speaker_may_publish(name, is_trusted(site, acl->client), acl->topic, topic)) {
 	case SPEAKER_DEFERRED:
 		return MOSQ_ERR_PLUGIN_DEFER;
@@ -229,7 +268,25 @@ on_write(struct site *site, const struct mosquitto_evt_acl_check *acl, const str
 	/* What the cloud would end the gateway's connection for must not get that far. */
 	if (topic_check_publish(topic, acl->topic, acl->payloadlen, max_of(topic), acl->qos, &f))
 		return refuse_because(site, acl->client, acl->qos, acl->topic, f.text);
+	if (is_will)
+		return refuse_because(site, acl->client, acl->qos, acl->topic, REASON_WILL);
+	if (!is_known(site, acl->client) &&
+		will_note_asked(&site->will, acl->client, acl->topic, acl->retain, &f))
+		return refuse_because(site, acl->client, acl->qos, acl->topic, f.text);
 	return MOSQ_ERR_SUCCESS;
+}
+
+/*
+ * Whether what a client would be sent is a will, or the empty message that removes a retained one:
+ * no other message that a device publishes is retained.
+ */
+static bool
+is_part_of_will(const struct site *site, const struct mosquitto_evt_acl_check *acl,
+	const struct topic *topic)
+{
+	return will_is_on(&site->will, acl->topic) ||
+	       (acl->retain && (topic->kind == TOPIC_EVENTS || topic->kind == TOPIC_STATE ||
+				       topic->kind == TOPIC_ATTACH || topic->kind == TOPIC_DETACH));
 }
 
 static int
@@ -247,6 +304,7 @@ on_acl_check(int event, void *event_data, void *userdata)
 	case MOSQ_ACL_WRITE:
 		return on_write(site, acl, &topic);
 	case MOSQ_ACL_SUBSCRIBE:
+		pass_event(site, NULL);
 		meet(site, acl->client);
 		verdict = speaker_may_subscribe(
 			name, is_trusted(site, acl->client), acl->topic, &topic);
@@ -254,6 +312,8 @@ on_acl_check(int event, void *event_data, void *userdata)
 	case MOSQ_ACL_UNSUBSCRIBE:
 		return MOSQ_ERR_SUCCESS;
 	default:
+		if (is_part_of_will(site, acl, &topic))
+			return MOSQ_ERR_ACL_DENIED;
 		verdict = speaker_may_read(name, is_trusted(site, acl->client), acl->topic, &topic);
 		break;
 	}
@@ -394,6 +454,7 @@ on_tick(int event, void *event_data, void *userdata)
 	(void)event;
 	(void)event_data;
 	site->ticks = true;
+	pass_event(site, NULL);
 	look(site);
 	return MOSQ_ERR_SUCCESS;
 }
@@ -438,10 +499,13 @@ take_message(struct site *site, struct mosquitto_evt_message *message)
 static int
 on_message(int event, void *event_data, void *userdata)
 {
+	struct mosquitto_evt_message *message = event_data;
 	struct site *site = userdata;
-	int rc = take_message(site, event_data);
+	int rc;
 
 	(void)event;
+	pass_event(site, message->client);
+	rc = take_message(site, message);
 	if (!site->ticks)
 		look_without_tick(site);
 	return rc;
@@ -455,6 +519,8 @@ on_disconnect(int event, void *event_data, void *userdata)
 	char gone[RULES_ID_MAX + 1];
 
 	(void)event;
+	pass_event(site, NULL);
+	will_note_end(&site->will, disconnect->client);
 	speakers_remove(site->speakers, disconnect->client, gone);
 	if (*gone)
 		door_tell(site->door, FRAME_GONE, gone, NULL, 0);

@@ -33,10 +33,12 @@ BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.s
 	tests/integration/broker-start.sh \
 	tests/integration/iot-core.sh \
 	tests/integration/jit.sh \
+	tests/integration/site-wills.sh \
 	tests/integration/slow-disk.sh \
 	tests/integration/spool.sh
 EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/flood.py tests/integration/iot-core.py \
 	tests/integration/innocent.py tests/integration/ping.py tests/integration/site-attack.py \
+	tests/integration/site-wills.py \
 	tests/integration/speak.py tests/integration/wire.py
 dist_check_SCRIPTS += $(BROKER_TESTS)
 TESTS += $(BROKER_TESTS)

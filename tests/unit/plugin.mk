@@ -12,3 +12,7 @@ tests_unit_test_speakers_LDADD = src/plugin/libspeakers.la src/site/libsite.la s
 UNIT_TESTS += tests/unit/test-waker
 tests_unit_test_waker_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_waker_LDADD = src/plugin/libsessions.la $(ADMIT_LDADD)
+
+UNIT_TESTS += tests/unit/test-will
+tests_unit_test_will_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_will_LDADD = src/plugin/libspeakers.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
