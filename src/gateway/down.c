@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "registry/rules.h"
 #include "registry/topic.h"
 #include "site/filter.h"
 
@@ -34,8 +35,9 @@ config_is_due(struct gateway *g, const char *name)
 		device->config_due = true;
 }
 
+/* What the settings' `in` asks the cloud for. */
 static void
-take_other(struct gateway *g, const struct mqtt_message *m)
+take_other(struct gateway *g, const struct mqtt_message *m, bool retain)
 {
 	char topic[TOPIC_SIZE_MAX];
 	int qos = routes_map(&g->in, ROUTE_IN, m->topic, topic, sizeof(topic));
@@ -44,10 +46,46 @@ take_other(struct gateway *g, const struct mqtt_message *m)
 		log_debug("nobody asked for topic=%s", m->topic);
 	else
 		local_deliver(
-			g, "", topic, m->payload, m->len, qos < m->qos ? qos : m->qos, m->retained);
+			g, "", topic, m->payload, m->len, qos < m->qos ? qos : m->qos, retain);
 }
 
-/* The newest config is kept by the site's broker for devices that come later. */
+/* Whether the gateway has subscribed for a device: itself, or one that it attaches. */
+static bool
+is_subscribed_for(const struct gateway *g, const char *name)
+{
+	const struct device *device = devices_find(g->devices, name);
+
+	return !strcmp(name, g->settings.uplink.device) ||
+	       (device && device->state != DEVICE_DETACHED);
+}
+
+/*
+ * Config or a command. The site's broker keeps the newest config for a device that subscribes
+ * later, so the cloud may name no device that is not there.
+ */
+static void
+take_for_device(struct gateway *g, const struct mqtt_message *m, const struct topic *topic)
+{
+	bool is_config = topic->kind == TOPIC_CONFIG;
+
+	if (!gateway_settings_attaches(&g->settings)) {
+		take_other(g, m, is_config || m->retained);
+		return;
+	}
+	if (!is_subscribed_for(g, topic->device)) {
+		local_discard(g, m->topic, "the cloud sends it for a device that is not attached");
+		return;
+	}
+	if (m->len > (is_config ? RULES_CONFIG_MAX : RULES_COMMAND_MAX)) {
+		local_discard(g, m->topic, "it is larger than Cloud IoT Core allows");
+		return;
+	}
+	note(g, topic->device);
+	if (!local_deliver(g, topic->device, m->topic, m->payload, m->len, 1, is_config) &&
+		is_config)
+		config_is_due(g, topic->device);
+}
+
 void
 down_take(void *with, const struct mqtt_message *m)
 {
@@ -62,20 +100,15 @@ down_take(void *with, const struct mqtt_message *m)
 	topic_parse(m->topic, &topic);
 	switch (topic.kind) {
 	case TOPIC_CONFIG:
-		note(g, topic.device);
-		if (!local_deliver(g, topic.device, m->topic, m->payload, m->len, 1, true))
-			config_is_due(g, topic.device);
-		break;
 	case TOPIC_COMMANDS:
-		note(g, topic.device);
-		local_deliver(g, topic.device, m->topic, m->payload, m->len, 1, false);
+		take_for_device(g, m, &topic);
 		break;
 	case TOPIC_ERRORS:
 		if (!strcmp(topic.device, g->settings.uplink.device))
 			attach_errors(g, m);
 		break;
 	default:
-		take_other(g, m);
+		take_other(g, m, m->retained);
 		break;
 	}
 }

@@ -328,6 +328,8 @@ void local_tick(struct gateway *g);
 bool local_deliver(struct gateway *g, const char *device, const char *topic, const void *payload,
 	size_t len, int qos, bool retain);
 void local_drop(struct gateway *g);
+/* Counts a message for the site that goes nowhere, and logs the first one and then one a minute. */
+void local_discard(struct gateway *g, const char *topic, const char *why);
 
 /* down: what came from the cloud. */
 void down_take(void *with, const struct mqtt_message *message);

@@ -191,8 +191,8 @@ local_tick(struct gateway *g)
 		lose(g, &f);
 }
 
-static void
-drop(struct gateway *g, const char *topic, const char *why)
+void
+local_discard(struct gateway *g, const char *topic, const char *why)
 {
 	struct local *local = &g->local;
 	int64_t now_ms = gateway_now_ms(g);
@@ -222,7 +222,7 @@ local_deliver(struct gateway *g, const char *device, const char *topic, const vo
 	struct fault f = FAULT_INIT;
 
 	if (!local->channel) {
-		drop(g, topic, "the site's broker is not there");
+		local_discard(g, topic, "the site's broker is not there");
 		return false;
 	}
 	if (channel_send(local->channel, &frame, &f) == 0) {
@@ -230,7 +230,7 @@ local_deliver(struct gateway *g, const char *device, const char *topic, const vo
 		watch(g);
 		return true;
 	}
-	drop(g, topic, f.text);
+	local_discard(g, topic, f.text);
 	if (f.code == FAULT_NET)
 		lose(g, &f);
 	return false;

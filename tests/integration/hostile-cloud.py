@@ -206,6 +206,7 @@ class Served:
             self.publish(topic, number=number)
         self.publish(b"/devices/gw1/errors", b'{"error_type":5,"device_id":{},"description":[]}', 90)
         self.publish(b"/devices/gw1/errors", b"[" * 100000, 91)
+        self.strangers()
         self.publish(b"/devices/gw1/commands/last", b"the last", 92)
 
     def forbid(self, number):
@@ -218,6 +219,19 @@ class Served:
         if how == "goodbye":
             self.send(wire.packet(wire.DISCONNECT, bytes([int(code, 0), 0])))
         self.ends = True
+
+    def strangers(self):
+        """What is not for the gateway, nor for a device that it attached: thermo it did, in the end."""
+        for number, topic in enumerate([
+                b"/devices/stranger/config", b"/devices/stranger/commands/do", b"/devices/../config",
+                b"/devices/stranger/errors", b"/devices/x/config", b"/devices/goog-x/config",
+                b"/devices/1/config", b"/devices/stranger/events", b"/devices/stranger/state"], 20):
+            self.publish(topic, b"planted", number)
+        self.publish(b"/devices/gw1/config", b"planted" + b"x" * 65536, 40)
+        self.publish(b"/devices/gw1/commands/large", b"planted" + b"x" * 262144, 41)
+        self.publish(b"/devices/gw1/config", b"its own", 42)
+        self.publish(b"/devices/thermo/config", b"for thermo", 43)
+        self.publish(b"/devices/thermo/commands/do", b"this", 44)
 
     def take_publish(self, first, body):
         qos = first >> 1 & 3

@@ -278,6 +278,12 @@ sends_nonsense()
 	cut -d ' ' -f 1 <heard >topics
 	check "what is no topic was not delivered" not grep -Eaq '[#+]|^$|SYS|config/more' topics
 	check "nor what is not UTF-8" iconv -f UTF-8 -t UTF-8 topics
+	check "nor what is for no attached device, or is too large" not says planted heard
+	check "what is for the gateway was" says '^/devices/gw1/config its own$' heard
+	check "what is for a device that is attached too" \
+		wait_for 20 says '^/devices/thermo/config for thermo$' heard
+	check "and its commands" wait_for 20 says '^/devices/thermo/commands/do this$' heard
+	check "what was not is counted" status '.site.undelivered >= 11'
 }
 
 # malformed WHAT HEX...: each sent to who has subscribed, and said
