@@ -31,6 +31,7 @@ plugin_LTLIBRARIES += src/plugin/p11_site.la
 noinst_LTLIBRARIES += src/plugin/libspeakers.la
 src_plugin_libspeakers_la_SOURCES = \
 	src/plugin/door.c src/plugin/door.h \
+	src/plugin/retained.c src/plugin/retained.h \
 	src/plugin/speakers.c src/plugin/speakers.h \
 	src/plugin/will.c src/plugin/will.h
 src_plugin_p11_site_la_SOURCES = \

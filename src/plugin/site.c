@@ -12,6 +12,7 @@
 
 #include "plugin/broker.h"
 #include "plugin/door.h"
+#include "plugin/retained.h"
 #include "plugin/site_options.h"
 #include "plugin/speakers.h"
 #include "plugin/will.h"
@@ -49,6 +50,7 @@ struct complaint {
  * full           of the spool
  * wishes         of what is kept for gateways that come later
  * lines          of clients that are refused; unrecorded: those left out since the last one
+ * retained       what gateways brought to be retained; crowded: that there was no room for it
  * will           what is known of the last will that may be published next
  * tick_failed    the spool's housekeeping failed, which was said
  * ticks          the broker gives us time; told: it was said that it does not
@@ -60,7 +62,8 @@ struct site {
 	struct speakers *speakers;
 	struct door *door;
 	int64_t polled_ms;
-	struct complaint full, wishes;
+	struct complaint full, wishes, crowded;
+	struct retained retained;
 	struct will will;
 	struct limits_bucket lines;
 	unsigned long unrecorded;
@@ -77,6 +80,7 @@ site_free(struct site *site)
 	speakers_free(site->speakers);
 	timely_close(site->spool);
 	will_clear(&site->will);
+	retained_clear(&site->retained);
 	site_options_clear(&site->options);
 	free(site);
 }
@@ -183,20 +187,28 @@ refuse_because(struct site *site, const struct mosquitto *client, int qos, const
 	return refuse(client, qos);
 }
 
-/* These refusals may come by the thousand. The gateways show the reason in their status. */
-static int
-refuse_for_now(struct site *site, struct complaint *complaint, const struct mosquitto *client,
-	int qos, const char *why)
+/* These may come by the thousand. Returns whether the log has this one. */
+static bool
+complain(struct complaint *complaint, const char *what, const char *why)
 {
 	int64_t now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
 
 	complaint->refused++;
-	if (!complaint->since_ms || now_ms - complaint->since_ms >= COMPLAIN_MS) {
-		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": messages are not taken: %s refused=%lu",
-			why, complaint->refused);
-		complaint->since_ms = now_ms;
+	if (complaint->since_ms && now_ms - complaint->since_ms < COMPLAIN_MS)
+		return false;
+	mosquitto_log_printf(
+		MOSQ_LOG_ERR, NAME ": %s: %s refused=%lu", what, why, complaint->refused);
+	complaint->since_ms = now_ms;
+	return true;
+}
+
+/* The gateways show the reason in their status. */
+static int
+refuse_for_now(struct site *site, struct complaint *complaint, const struct mosquitto *client,
+	int qos, const char *why)
+{
+	if (complain(complaint, "messages are not taken", why))
 		door_tell(site->door, FRAME_REFUSING, "", why, strlen(why));
-	}
 	return refuse(client, qos);
 }
 
@@ -393,13 +405,19 @@ take_device(struct site *site, struct mosquitto_evt_message *message, const stru
 static void
 deliver(void *with, const struct frame *frame)
 {
+	struct site *site = with;
 	void *copy = NULL;
 
-	(void)with;
 	if (!filter_is_topic(frame->topic)) {
 		mosquitto_log_printf(MOSQ_LOG_ERR,
 			NAME ": a gateway brought a message for '%s', which is no topic",
 			frame->topic);
+		return;
+	}
+	if (frame->retain && !retained_replace(&site->retained, frame->topic, frame->len,
+				     (size_t)site->options.retained_max_size)) {
+		complain(&site->crowded, "messages of a gateway are not delivered",
+			"there is no more room for retained ones in plugin_opt_retained_max_size");
 		return;
 	}
 	if (frame->len) {

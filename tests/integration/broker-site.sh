@@ -231,6 +231,26 @@ asks_for_nothing()
 	pids="$pids $!"
 }
 
+# Configs of a gateway, for as many devices as it names, are kept in the broker's memory.
+keeps_no_more_than_it_may()
+{
+	started_with "plugin_opt_trusted bridge" 'plugin_opt_retained_max_size 1M'
+	subscribe two /devices/two/config
+	enter
+	seq -f "/devices/d%g/config 1 keep $(head -c 60000 /dev/zero | tr '\0' x)" 40 >&3
+	echo '/devices/two/commands/after 1 pass this' >&3
+	echo '/devices/two/config 1 keep no room' >&3
+	check "it is said that there is no more room" wait_for 20 log_says \
+		'p11_site: messages of a gateway are not delivered: .*plugin_opt_retained_max_size'
+	seq -f '/devices/d%g/config 1 keep small' 10 >&3
+	echo '/devices/two/config 1 keep small' >&3
+	check "what takes the place of others is delivered" \
+		wait_for 20 says '^/devices/two/config 0 small$' two.sub
+	(in_place='exec' && device bridge mosquitto_sub -W 3 -t '/devices/+/config' -F '%t') >kept.sub || true
+	check "and no more is kept than may be" test "$(wc -l <kept.sub)" -ge 10 -a "$(wc -l <kept.sub)" -lt 20
+	leave
+}
+
 tells_who_is_there()
 {
 	subscribe one '/devices/one/commands/#'
@@ -369,6 +389,7 @@ main()
 	listens_to_itself
 	speaks_as_in_the_cloud
 	brings_many
+	keeps_no_more_than_it_may
 	tells_who_is_there
 	bridges
 	full

@@ -16,3 +16,7 @@ tests_unit_test_waker_LDADD = src/plugin/libsessions.la $(ADMIT_LDADD)
 UNIT_TESTS += tests/unit/test-will
 tests_unit_test_will_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_will_LDADD = src/plugin/libspeakers.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+UNIT_TESTS += tests/unit/test-retained
+tests_unit_test_retained_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_retained_LDADD = src/plugin/libspeakers.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
