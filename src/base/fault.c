@@ -9,6 +9,8 @@
 
 #include <openssl/err.h>
 
+#include "base/text.h"
+
 static const struct {
 	const char *name;
 	const char *meaning;
@@ -43,34 +45,24 @@ static const char *const lower_names[] = {
 _Static_assert(sizeof(codes) / sizeof(codes[0]) == sizeof(lower_names) / sizeof(lower_names[0]),
 	"a lower-case name for every code");
 
-/* One line, printable whatever the text quotes; UTF-8 passes. */
-static void
-tidy(char *text, size_t size, int wanted)
-{
-	if (wanted >= (int)size)
-		memcpy(text + size - 4, "...", 4);
-	for (char *p = text; *p; p++) {
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	}
-}
+/* Bytes that a text may have before it is made fit to print, which cuts it. */
+#define RAW_SIZE 1024
 
 __attribute__((format(printf, 5, 0))) static void
 fill(struct fault *f, enum fault_code code, unsigned long native, const char *tail,
 	const char *format, va_list ap)
 {
-	char text[sizeof(f->text)];
+	char text[RAW_SIZE];
 	int n;
 
 	n = vsnprintf(text, sizeof(text), format, ap);
 	if (n < 0)
 		n = 0, text[0] = '\0';
 	if (tail && (size_t)n < sizeof(text))
-		n += snprintf(text + n, sizeof(text) - (size_t)n, ": %s", tail);
-	tidy(text, sizeof(text), n);
+		snprintf(text + n, sizeof(text) - (size_t)n, ": %s", tail);
 	f->code = code;
 	f->native = native;
-	memcpy(f->text, text, sizeof(text));
+	text_show(text, f->text, sizeof(f->text));
 }
 
 int(fault_set)(struct fault *f, enum fault_code code, const char *format, ...)

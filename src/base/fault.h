@@ -51,8 +51,8 @@ struct fault {
 	}
 
 /*
- * Fills a fault; control characters in the text become '?', so that it stays one line whatever
- * was put into it. A text too long ends in "...".
+ * Fills a fault. The text is made fit to print (text.h), so that it stays one line whatever was put
+ * into it. A text too long ends in "...".
  *
  * f  what to fill; NULL is allowed
  *

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 static enum log_level shown = LOG_LEVEL_INFO;
 
 void
@@ -39,29 +41,26 @@ is_journal(void)
 void
 log_line(enum log_level level, const char *format, ...)
 {
-	char line[1024];
-	size_t room = sizeof(line) - 1;
-	int n, m;
+	char text[1024], line[2048];
+	size_t n;
 	va_list ap;
 
 	if (level > shown)
 		return;
 	if (is_journal())
-		n = snprintf(line, room, "<%d>", level);
+		snprintf(line, sizeof(line), "<%d>", level);
 	else
-		n = snprintf(line, room, "%s: %s", program_invocation_short_name,
+		snprintf(line, sizeof(line), "%.200s: %s", program_invocation_short_name,
 			level == LOG_LEVEL_WARN ? "warning: " : "");
 	va_start(ap, format);
-	m = vsnprintf(line + n, room - (size_t)n, format, ap);
+	if (vsnprintf(text, sizeof(text), format, ap) < 0)
+		text[0] = '\0';
 	va_end(ap);
-	if (m < 0)
-		return;
-	n = m < (int)room - n ? n + m : (int)room - 1;
-	for (int i = 0; i < n; i++) {
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
-	}
+	n = strlen(line);
+	text_show(text, line + n, sizeof(line) - n);
+	n += strlen(line + n);
+	/* In place of the NUL. */
 	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+	if (write(STDERR_FILENO, line, n) < 0)
 		return; /* nowhere left to say it */
 }

@@ -12,7 +12,7 @@ void log_set_level(enum log_level level);
 
 /*
  * Writes one line in a single write(), with `NAME: ` before it; to journald with the level's
- * prefix instead. Control characters become '?'. A secret never goes in here.
+ * prefix instead. The text is made fit to print (text.h). A secret never goes in here.
  *
  * Threads: any.
  */

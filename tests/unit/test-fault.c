@@ -13,7 +13,7 @@ text_stays_one_printable_line(void **state)
 
 	(void)state;
 	assert_int_equal(fault_set(&f, FAULT_INVALID, "no '%s'", "a\nb\x1b[2Jc"), -1);
-	assert_string_equal(f.text, "no 'a?b?[2Jc'");
+	assert_string_equal(f.text, "no 'a\\x0ab\\x1b[2Jc'");
 	assert_int_equal(f.code, FAULT_INVALID);
 }
 

@@ -42,7 +42,7 @@ static void
 journald_is_told_the_level(void **state)
 {
 	(void)state;
-	assert_line(true, 0, 0, "<4>a?b\n");
+	assert_line(true, 0, 0, "<4>a\\x0ab\n");
 }
 
 static void
@@ -51,7 +51,7 @@ another_standard_error_is_told_who_speaks(void **state)
 	char want[64];
 
 	(void)state;
-	snprintf(want, sizeof(want), "%s: warning: a?b\n", program_invocation_short_name);
+	snprintf(want, sizeof(want), "%s: warning: a\\x0ab\n", program_invocation_short_name);
 	assert_line(true, 0, 1, want);
 	assert_line(true, 1, 0, want);
 	assert_line(false, 0, 0, want);
