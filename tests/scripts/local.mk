@@ -30,3 +30,6 @@ TESTS += tests/scripts/seccomp.test
 
 dist_check_SCRIPTS += tests/scripts/service.test
 TESTS += tests/scripts/service.test
+
+dist_check_SCRIPTS += tests/scripts/terminal.test
+TESTS += tests/scripts/terminal.test

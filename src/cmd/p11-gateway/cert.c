@@ -94,6 +94,8 @@ show(void *values, int argc, char **argv, struct fault *f)
 		return -1;
 	if (strcmp(v->format, "json") == 0)
 		return put_json(about, f);
+	if (make_fit(about, f))
+		return -1;
 	json_object_foreach(about, name, value)
 	{
 		if (json_is_integer(value))

@@ -8,6 +8,8 @@
 #include "base/auto.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "jwt/jwt.h"
 
 static void
 warn(const char *text)
@@ -70,14 +72,73 @@ put_text(const char *path, const char *text, struct fault *f)
 	return file_write(path, 0644, text, strlen(text), f);
 }
 
+static int
+put_json_as(const json_t *json, size_t flags, struct fault *f)
+{
+	AUTO(auto_free) char *text = json_dumps(json, flags | JSON_PRESERVE_ORDER);
+	AUTO(auto_free) char *fit = text ? text_fit_json(text) : NULL;
+
+	if (!fit)
+		return fault_nomem(f);
+	if (puts(fit) < 0)
+		return fault_errno(f, "cannot write to standard output");
+	return 0;
+}
+
 int
 put_json(const json_t *json, struct fault *f)
 {
-	AUTO(auto_free) char *text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	return put_json_as(json, JSON_INDENT(2), f);
+}
 
-	if (!text)
-		return fault_nomem(f);
-	if (puts(text) < 0)
-		return fault_errno(f, "cannot write to standard output");
+int
+put_json_line(const json_t *json, struct fault *f)
+{
+	return put_json_as(json, JSON_COMPACT, f);
+}
+
+static int
+make_string_fit(json_t *string, struct fault *f)
+{
+	AUTO(auto_free)
+	char *fit = text_fit(json_string_value(string), json_string_length(string));
+
+	return fit && json_string_set(string, fit) == 0 ? 0 : fault_nomem(f);
+}
+
+static int
+make_object_fit(json_t *object, struct fault *f)
+{
+	AUTO(auto_json) json_t *named = json_object();
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(object, name, value)
+	{
+		AUTO(auto_free) char *fit = text_fit(name, strlen(name));
+
+		if (make_fit(value, f))
+			return -1;
+		if (!fit || json_object_set(named, fit, value))
+			return fault_nomem(f);
+	}
+	return json_object_clear(object) || json_object_update(object, named) ? fault_nomem(f) : 0;
+}
+
+int
+make_fit(json_t *json, struct fault *f)
+{
+	json_t *value;
+	size_t i;
+
+	if (json_is_string(json))
+		return make_string_fit(json, f);
+	if (json_is_object(json))
+		return make_object_fit(json, f);
+	json_array_foreach(json, i, value)
+	{
+		if (make_fit(value, f))
+			return -1;
+	}
 	return 0;
 }

@@ -94,4 +94,14 @@ int put_text(const char *path, const char *text, struct fault *f);
 /* Writes JSON, for people to read too, and a line end to standard output. */
 int put_json(const json_t *json, struct fault *f);
 
+/* The same in one line. */
+int put_json_line(const json_t *json, struct fault *f);
+
+/*
+ * Makes each string and each name in JSON fit to print as text: what follows may print any of them.
+ *
+ * Returns 0; else FAULT_NOMEM.
+ */
+int make_fit(json_t *json, struct fault *f);
+
 #endif

@@ -96,8 +96,11 @@ static int
 add_drop(void *with, const char *device, const char *reason, uint64_t n, struct fault *f)
 {
 	const struct listing *listing = with;
-	json_t *entry = json_pack(
-		"{s:s, s:s, s:I}", "device", device, "reason", reason, "messages", (json_int_t)n);
+	/* JSON cannot have what is not UTF-8. */
+	AUTO(auto_json) json_t *name = json_string(device);
+	AUTO(auto_free) char *fit = name ? NULL : text_fit(device, strlen(device));
+	json_t *entry = json_pack("{s:s, s:s, s:I}", "device", name ? device : fit, "reason",
+		reason, "messages", (json_int_t)n);
 
 	return json_array_append_new(listing->list, entry) ? fault_nomem(f) : 0;
 }
@@ -119,11 +122,8 @@ print_show(const json_t *all)
 			json_integer_value(json_object_get(entry, "waiting")));
 	json_array_foreach(json_object_get(all, "dropped"), i, entry)
 	{
-		char device[SHOWN_MAX];
-
-		text_show(json_string_value(json_object_get(entry, "device")), device,
-			sizeof(device));
-		printf("dropped  %-24s %" JSON_INTEGER_FORMAT " (%s)\n", device,
+		printf("dropped  %-24s %" JSON_INTEGER_FORMAT " (%s)\n",
+			json_string_value(json_object_get(entry, "device")),
 			json_integer_value(json_object_get(entry, "messages")),
 			json_string_value(json_object_get(entry, "reason")));
 	}
@@ -167,6 +167,8 @@ run_show(void *values, int argc, char **argv, struct fault *f)
 	if (v->json) {
 		if (put_json(all, f))
 			return -1;
+	} else if (make_fit(all, f)) {
+		return -1;
 	} else {
 		print_show(all);
 	}
@@ -278,7 +280,6 @@ export_one(const struct spool_message *m, struct fault *f)
 {
 	/* Of EVP_EncodeBlock(): four characters for three bytes, and a NUL. */
 	AUTO(auto_free) unsigned char *payload = malloc((m->len + 2) / 3 * 4 + 1);
-	AUTO(auto_free) char *text = NULL;
 	AUTO(auto_json) json_t *object = NULL;
 
 	if (!payload)
@@ -290,11 +291,7 @@ export_one(const struct spool_message *m, struct fault *f)
 	if (!object)
 		return fault_set(f, FAULT_INVALID,
 			"message %" PRIu64 " has a topic or a device that is not UTF-8", m->seq);
-	text = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
-	if (!text)
-		return fault_nomem(f);
-	puts(text);
-	return 0;
+	return put_json_line(object, f);
 }
 
 static int

@@ -346,7 +346,7 @@ print_once(const struct status *v, const char *path, struct fault *f)
 		fputs("\033[H\033[2J", stdout);
 	if (!rc && v->json)
 		rc = put_json(all, f);
-	else if (!rc)
+	else if (!rc && (rc = make_fit(all, f)) == 0)
 		print_text(all);
 	json_decref(all);
 	if (!rc && fflush(stdout))

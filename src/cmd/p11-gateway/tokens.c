@@ -89,6 +89,8 @@ run(void *values, int argc, char **argv, struct fault *f)
 		log_info("no token is there: see 'pkcs11-setup' to make one ready, or name its "
 			 "module "
 			 "with --module");
+	if (make_fit(list, f))
+		return -1;
 	print(list);
 	return 0;
 }

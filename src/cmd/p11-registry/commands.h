@@ -118,14 +118,16 @@ struct column {
 };
 
 /*
- * Prints a list: JSON, or a table with a line each. What a device sent is shown with control
- * characters escaped.
+ * Prints a list: JSON, or a table with a line each. Both are made fit to print (text.h).
  */
 int put_list(const struct place *place, const json_t *list, const struct column *columns,
 	struct fault *f);
 
 /* Prints one thing: JSON, or its members, a line each. */
 int put_thing(const struct place *place, const json_t *thing, struct fault *f);
+
+/* Prints text of several lines, each made fit to print. Returns 0; else FAULT_NOMEM. */
+int put_lines(const char *text, size_t len, struct fault *f);
 
 /*
  * Decodes what the store gave in base64.

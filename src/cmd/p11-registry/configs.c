@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/log.h"
@@ -107,6 +108,9 @@ get_value(void *values, int argc, char **argv, struct fault *f)
 	if (start(v, &at, &registry, f) || store_config_describe(registry, &at, 0, &config, f) ||
 		decode(json_string_value(json_object_get(config, "binaryData")), &data, &len, f))
 		return -1;
+	/* A file or a program gets what was stored; a terminal would obey it. */
+	if (isatty(STDOUT_FILENO))
+		return put_lines(data, len, f);
 	if (fwrite(data, 1, len, stdout) != len)
 		return fault_set(f, FAULT_IO, "cannot write to standard output");
 	return 0;

@@ -12,6 +12,7 @@
 
 #include "base/auto.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "registry/move.h"
 
 struct export
@@ -102,9 +103,12 @@ sink_finish(const char *output, struct sink *sink, struct fault *f)
 static int
 put(struct sink *sink, const json_t *value, struct fault *f)
 {
-	if (json_dumpf(value, sink->file, JSON_COMPACT | JSON_PRESERVE_ORDER))
-		return fault_errno(f, "cannot write the export");
-	return 0;
+	AUTO(auto_free) char *text = json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	AUTO(auto_free) char *fit = text ? text_fit_json(text) : NULL;
+
+	if (!fit)
+		return fault_nomem(f);
+	return fputs(fit, sink->file) == EOF ? fault_errno(f, "cannot write the export") : 0;
 }
 
 static int

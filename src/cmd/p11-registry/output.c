@@ -92,10 +92,29 @@ static int
 put_json(const json_t *json, struct fault *f)
 {
 	AUTO(auto_free) char *text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	AUTO(auto_free) char *fit = text ? text_fit_json(text) : NULL;
 
-	if (!text)
+	if (!fit)
 		return fault_nomem(f);
-	puts(text);
+	puts(fit);
+	return 0;
+}
+
+int
+put_lines(const char *text, size_t len, struct fault *f)
+{
+	while (len) {
+		const char *end = memchr(text, '\n', len);
+		size_t n = end ? (size_t)(end - text) : len;
+		AUTO(auto_free) char *fit = text_fit(text, n);
+
+		if (!fit)
+			return fault_nomem(f);
+		puts(fit);
+		n += end != NULL;
+		text += n;
+		len -= n;
+	}
 	return 0;
 }
 
@@ -132,8 +151,8 @@ put_list(const struct place *place, const json_t *list, const struct column *col
 }
 
 /* Members of members are written a.b, those of lists a[0].b; texts of several lines as they are. */
-static void
-put_members(const char *path, const json_t *value)
+static int
+put_members(const char *path, const json_t *value, struct fault *f)
 {
 	char name[256], cell[CELL_MAX];
 	const char *key;
@@ -143,22 +162,27 @@ put_members(const char *path, const json_t *value)
 	if (json_is_object(value)) {
 		json_object_foreach((json_t *)value, key, member)
 		{
-			snprintf(name, sizeof(name), "%s%s%s", path, *path ? "." : "", key);
-			put_members(name, member);
+			text_show(key, cell, sizeof(cell));
+			snprintf(name, sizeof(name), "%s%s%.200s", path, *path ? "." : "", cell);
+			if (put_members(name, member, f))
+				return -1;
 		}
 	} else if (json_is_array(value)) {
 		json_array_foreach(value, i, member)
 		{
 			snprintf(name, sizeof(name), "%s[%zu]", path, i);
-			put_members(name, member);
+			if (put_members(name, member, f))
+				return -1;
 		}
 	} else if (json_is_string(value) &&
 		   strncmp(json_string_value(value), "-----BEGIN", 10) == 0) {
-		printf("%s:\n%s", path, json_string_value(value));
+		printf("%s:\n", path);
+		return put_lines(json_string_value(value), json_string_length(value), f);
 	} else {
 		cell_of(value, cell, sizeof(cell));
 		printf("%s: %s\n", path, cell);
 	}
+	return 0;
 }
 
 int
@@ -166,8 +190,7 @@ put_thing(const struct place *place, const json_t *thing, struct fault *f)
 {
 	if (is_json(place))
 		return put_json(thing, f);
-	put_members("", thing);
-	return 0;
+	return put_members("", thing, f);
 }
 
 int
