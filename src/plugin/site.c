@@ -10,6 +10,7 @@
 #include <mosquitto_broker.h>
 #include <mosquitto_plugin.h>
 
+#include "base/text.h"
 #include "plugin/broker.h"
 #include "plugin/door.h"
 #include "plugin/retained.h"
@@ -29,6 +30,9 @@
 
 /* What is refused for want of room, or because the disk fails, is said once and then so often. */
 #define COMPLAIN_MS 60000
+
+/* Of a client id or a topic in a log line. */
+#define SHOWN_SIZE 300
 
 /* Why a last will is refused: it would not get into the spool. */
 #define REASON_WILL "a last will does not go to the cloud"
@@ -166,7 +170,7 @@ refuse(const struct mosquitto *client, int qos)
 static void
 note_refusal(struct site *site, const char *id, const char *topic, const char *why)
 {
-	char left_out[48] = "";
+	char left_out[48] = "", shown_id[SHOWN_SIZE], shown_topic[SHOWN_SIZE];
 
 	if (!limits_take(&site->lines, LINES_PER_S, 1, clock_ms(CLOCK_MONOTONIC_COARSE))) {
 		site->unrecorded++;
@@ -175,8 +179,10 @@ note_refusal(struct site *site, const char *id, const char *topic, const char *w
 	if (site->unrecorded)
 		snprintf(left_out, sizeof(left_out), " unrecorded=%lu", site->unrecorded);
 	site->unrecorded = 0;
+	text_show(id ? id : "", shown_id, sizeof(shown_id));
+	text_show(topic, shown_topic, sizeof(shown_topic));
 	mosquitto_log_printf(MOSQ_LOG_NOTICE, NAME ": refused client=%s topic=%s reason=%s%s",
-		id ? id : "", topic, why, left_out);
+		shown_id, shown_topic, why, left_out);
 }
 
 static int
@@ -406,12 +412,13 @@ static void
 deliver(void *with, const struct frame *frame)
 {
 	struct site *site = with;
+	char shown[SHOWN_SIZE];
 	void *copy = NULL;
 
 	if (!filter_is_topic(frame->topic)) {
+		text_show(frame->topic, shown, sizeof(shown));
 		mosquitto_log_printf(MOSQ_LOG_ERR,
-			NAME ": a gateway brought a message for '%s', which is no topic",
-			frame->topic);
+			NAME ": a gateway brought a message for '%s', which is no topic", shown);
 		return;
 	}
 	if (frame->retain && !retained_replace(&site->retained, frame->topic, frame->len,
@@ -428,8 +435,8 @@ deliver(void *with, const struct frame *frame)
 	if ((frame->len && !copy) || mosquitto_broker_publish(NULL, frame->topic, (int)frame->len,
 					     copy, frame->qos, frame->retain, NULL)) {
 		mosquitto_free(copy);
-		mosquitto_log_printf(
-			MOSQ_LOG_ERR, NAME ": no memory to deliver to %s", frame->topic);
+		text_show(frame->topic, shown, sizeof(shown));
+		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": no memory to deliver to %s", shown);
 	}
 }
 

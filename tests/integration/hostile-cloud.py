@@ -7,6 +7,7 @@ all connections are closed. FOLDER/served has a line for each that came ("connec
 what happened on it; FOLDER/received the first word of each PUBLISH that was acknowledged with success.
 With a certificate it speaks TLS, but where the mode is about what comes before.
 """
+import json
 import os
 import select
 import socket
@@ -21,6 +22,9 @@ import wire
 LOOK_EVERY_S = 0.02
 GARBAGE = bytes(range(256)) * 16
 OK5 = b"\x00"
+
+# Clears the screen, sets a title, one byte of C1, DEL, and turns the order of writing.
+EVIL = "a\x1b[2J\x1b]0;title\x07\u009b1m\x7f\u202ez"
 BEFORE_TLS = ("silent", "half-tls", "garbage-first", "close-first")
 
 # What a broker reads that then never reads again, and what its system takes in its place.
@@ -174,6 +178,12 @@ class Served:
             self.send(wire.packet(wire.DISCONNECT, bytes([self.code, 0])))
         elif self.mode == "flood":
             self.flood()
+        elif self.mode == "escapes":
+            self.publish(b"/devices/gw1/errors", json.dumps({
+                "error_type": EVIL, "device_id": "thermo", "description": EVIL}).encode())
+            self.publish(b"/devices/gw1/errors", json.dumps({
+                "error_type": EVIL, "device_id": EVIL, "description": "\u00e4" * 400}).encode(), 2)
+            self.server.note("said evil")
         elif self.mode == "topics":
             self.topics()
 

@@ -286,6 +286,33 @@ sends_nonsense()
 	check "what was not is counted" status '.site.undelivered >= 11'
 }
 
+# evil_is_shown: what the cloud said of thermo, so that a terminal obeys nothing in it
+evil_is_shown()
+{
+	p11-gateway status --socket "$work/gw.status" >status.txt &&
+		grep -Fq 'a\x1b[2J\x1b]0;title\x07\x9b1m\x7f\u202ez' status.txt
+}
+
+is_fit()
+{
+	! grep -aq "$(printf '[\001-\010\013-\037\177]\\|\302[\200-\237]\\|\342\200[\250-\256]')" "$1" ||
+		{ cat -v "$1"; return 1; }
+}
+
+# A cloud's words go to the terminal of whoever asks, and to the log.
+says_what_a_terminal_obeys()
+{
+	note "escapes"
+	behaves escapes
+	check "messages are taken" takes_messages
+	check "the cloud says it" wait_for 30 says '^said evil' served
+	check "an operator sees it spelled out" wait_for 30 evil_is_shown
+	check "in text that is fit to print" is_fit status.txt
+	check "the log has it too" wait_for 20 grep -Fq 'device=thermo: a\x1b[2J' gateway.log
+	check "and is fit to print" is_fit gateway.log
+	is_well_again
+}
+
 # malformed WHAT HEX...: each sent to who has subscribed, and said
 malformed()
 {
@@ -358,6 +385,7 @@ any_protocol()
 	bears flood flooded
 	check "its memory is bound" within $((memory_kb + 90000))
 	sends_nonsense
+	says_what_a_terminal_obeys
 }
 
 old_protocol()
