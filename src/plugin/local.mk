@@ -30,6 +30,7 @@ src_plugin_p11_registry_la_LIBADD = src/plugin/libsessions.la src/registry/libre
 plugin_LTLIBRARIES += src/plugin/p11_site.la
 noinst_LTLIBRARIES += src/plugin/libspeakers.la
 src_plugin_libspeakers_la_SOURCES = \
+	src/plugin/anonymous.c src/plugin/anonymous.h \
 	src/plugin/door.c src/plugin/door.h \
 	src/plugin/retained.c src/plugin/retained.h \
 	src/plugin/speakers.c src/plugin/speakers.h \

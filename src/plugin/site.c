@@ -11,6 +11,7 @@
 #include <mosquitto_plugin.h>
 
 #include "base/text.h"
+#include "plugin/anonymous.h"
 #include "plugin/broker.h"
 #include "plugin/door.h"
 #include "plugin/retained.h"
@@ -572,12 +573,39 @@ unregister(struct site *site)
 			site->id, callbacks[i].event, callbacks[i].callback, NULL);
 }
 
+/*
+ * A broker that lets in who gives no password takes any user name for true. Where its configuration
+ * cannot be read, that is only logged: it may be as right as it was.
+ */
+static int
+check_identity(const struct site *site, struct fault *f)
+{
+	struct fault why = FAULT_INIT;
+	bool allowed;
+
+	if (strcmp(site->options.identity, "username") != 0)
+		return 0;
+	if (anonymous_read_own(NAME ".so", &allowed, &why)) {
+		mosquitto_log_printf(MOSQ_LOG_WARNING,
+			NAME ": cannot check that allow_anonymous is false, which "
+			     "plugin_opt_identity username needs: %s",
+			why.text);
+		return 0;
+	}
+	return allowed ? fault_set(f, FAULT_CONFIG,
+				 "plugin_opt_identity username needs 'allow_anonymous false' in "
+				 "mosquitto.conf: with 'true' a client may give any user name and "
+				 "is that device; set it to false, with a password_file, or use "
+				 "plugin_opt_identity client-id")
+		       : 0;
+}
+
 static int
 start(struct site *site, const struct mosquitto_opt *options, int n, struct fault *f)
 {
 	struct spool_options spool;
 
-	if (site_options_read(&site->options, options, n, f))
+	if (site_options_read(&site->options, options, n, f) || check_identity(site, f))
 		return -1;
 	spool = site_options_spool(&site->options);
 	if (timely_open(site->options.spool, &spool, (int)site->options.disk_timeout_ms,

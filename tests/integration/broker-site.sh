@@ -340,6 +340,27 @@ options_are_checked()
 	refuses_to_start 'socket' "$where" "plugin_opt_socket $work/no/such/socket"
 }
 
+# A user name says who a client is only where the broker checks it.
+needs_user_names_that_are_checked()
+{
+	where="plugin_opt_spool $work/spool"
+	refuses_to_start "identity username needs 'allow_anonymous false'.*set it to false" "$where" \
+		'plugin_opt_identity username' 'allow_anonymous true'
+	mkdir more
+	echo 'allow_anonymous true' >more/site.conf
+	refuses_to_start "identity username needs 'allow_anonymous false'" "$where" \
+		'plugin_opt_identity username' "include_dir $work/more"
+	per_listener=true
+	refuses_to_start "identity username needs 'allow_anonymous false'" "$where" \
+		'plugin_opt_identity username' 'allow_anonymous true'
+	unset per_listener
+	start_plain_broker "$where" "plugin_opt_socket $work/site.sock" \
+		'plugin_opt_identity client-id' 'allow_anonymous true'
+	check "a client id needs no password" \
+		mosquitto_pub -h 127.0.0.1 -p "$port" -i one -q 1 -t /devices/one/events -m free
+	end_broker
+}
+
 # has_in_spool TEXT: whether a message with it is in the other spool
 has_in_spool()
 {
@@ -396,6 +417,7 @@ main()
 	end_broker
 	chooses_where_messages_are_first
 	options_are_checked
+	needs_user_names_that_are_checked
 	end
 }
 

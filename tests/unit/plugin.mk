@@ -20,3 +20,7 @@ tests_unit_test_will_LDADD = src/plugin/libspeakers.la src/base/libbase.la $(CMO
 UNIT_TESTS += tests/unit/test-retained
 tests_unit_test_retained_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_retained_LDADD = src/plugin/libspeakers.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
+UNIT_TESTS += tests/unit/test-anonymous
+tests_unit_test_anonymous_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_anonymous_LDADD = src/plugin/libspeakers.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
