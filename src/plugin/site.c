@@ -57,6 +57,8 @@ struct complaint {
  * lines          of clients that are refused; unrecorded: those left out since the last one
  * retained       what gateways brought to be retained; crowded: that there was no room for it
  * will           what is known of the last will that may be published next
+ * unproven       anyone may give any user name since mosquitto read its file again: who is a device
+ *                is not known
  * tick_failed    the spool's housekeeping failed, which was said
  * ticks          the broker gives us time; told: it was said that it does not
  */
@@ -72,6 +74,7 @@ struct site {
 	struct will will;
 	struct limits_bucket lines;
 	unsigned long unrecorded;
+	bool unproven;
 	bool tick_failed;
 	bool ticks, told;
 };
@@ -109,7 +112,7 @@ name_of(const struct site *site, const struct mosquitto *client)
 	const char *id;
 
 	if (!strcmp(site->options.identity, "username"))
-		return mosquitto_client_username(client);
+		return site->unproven ? NULL : mosquitto_client_username(client);
 	id = mosquitto_client_id(client);
 	if (!id || !rules_is_device_client(id))
 		return id;
@@ -553,26 +556,6 @@ on_disconnect(int event, void *event_data, void *userdata)
 	return MOSQ_ERR_SUCCESS;
 }
 
-static const struct {
-	int event;
-	MOSQ_FUNC_generic_callback callback;
-} callbacks[] = {
-	{MOSQ_EVT_ACL_CHECK, on_acl_check},
-	{MOSQ_EVT_MESSAGE, on_message},
-	{MOSQ_EVT_TICK, on_tick},
-	{MOSQ_EVT_DISCONNECT, on_disconnect},
-};
-
-#define N_CALLBACKS (sizeof(callbacks) / sizeof(callbacks[0]))
-
-static void
-unregister(struct site *site)
-{
-	for (size_t i = 0; i < N_CALLBACKS; i++)
-		mosquitto_callback_unregister(
-			site->id, callbacks[i].event, callbacks[i].callback, NULL);
-}
-
 /*
  * A broker that lets in who gives no password takes any user name for true. Where its configuration
  * cannot be read, that is only logged: it may be as right as it was.
@@ -598,6 +581,42 @@ check_identity(const struct site *site, struct fault *f)
 				 "is that device; set it to false, with a password_file, or use "
 				 "plugin_opt_identity client-id")
 		       : 0;
+}
+
+/* mosquitto reads its file again: see check_identity(). */
+static int
+on_reload(int event, void *event_data, void *userdata)
+{
+	struct site *site = userdata;
+	struct fault f = FAULT_INIT;
+
+	(void)event;
+	(void)event_data;
+	site->unproven = check_identity(site, &f) != 0;
+	if (site->unproven)
+		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": no client is a device: %s", f.text);
+	return MOSQ_ERR_SUCCESS;
+}
+
+static const struct {
+	int event;
+	MOSQ_FUNC_generic_callback callback;
+} callbacks[] = {
+	{MOSQ_EVT_ACL_CHECK, on_acl_check},
+	{MOSQ_EVT_MESSAGE, on_message},
+	{MOSQ_EVT_TICK, on_tick},
+	{MOSQ_EVT_DISCONNECT, on_disconnect},
+	{MOSQ_EVT_RELOAD, on_reload},
+};
+
+#define N_CALLBACKS (sizeof(callbacks) / sizeof(callbacks[0]))
+
+static void
+unregister(struct site *site)
+{
+	for (size_t i = 0; i < N_CALLBACKS; i++)
+		mosquitto_callback_unregister(
+			site->id, callbacks[i].event, callbacks[i].callback, NULL);
 }
 
 static int

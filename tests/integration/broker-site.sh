@@ -354,6 +354,17 @@ needs_user_names_that_are_checked()
 	refuses_to_start "identity username needs 'allow_anonymous false'" "$where" \
 		'plugin_opt_identity username' 'allow_anonymous true'
 	unset per_listener
+	start_plain_broker "$where" "plugin_opt_socket $work/site.sock" 'plugin_opt_identity username'
+	check "one who gives a password is a device" publishes one -t /devices/one/events -m proven
+	echo 'allow_anonymous true' >>mosquitto.conf
+	kill -HUP "$broker_pid"
+	check "a change while it runs is noticed" wait_for 20 log_says \
+		"p11_site: no client is a device: .*'allow_anonymous false'"
+	check "and nobody is a device" not publishes one -t /devices/one/events -m planted
+	sed -i '$ d' mosquitto.conf
+	kill -HUP "$broker_pid"
+	check "until it is taken back" wait_for 20 publishes one -t /devices/one/events -m again
+	end_broker
 	start_plain_broker "$where" "plugin_opt_socket $work/site.sock" \
 		'plugin_opt_identity client-id' 'allow_anonymous true'
 	check "a client id needs no password" \
