@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The longest form of a character: JSON's for one beyond U+FFFF. */
+/* The longest form of a character: two escapes of JSON, for one beyond U+FFFF. */
 #define PIECE_SIZE sizeof("\\uD83D\\uDE00")
 
 #define DOTS "..."

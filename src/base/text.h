@@ -15,7 +15,7 @@
  * \uNNNN      characters that have no picture and change how others look: U+202E and its like
  * \UNNNNNNNN  the same beyond U+FFFF
  *
- * What they have written stays as it is when it is written again.
+ * Escaped text stays the same when it is escaped again.
  */
 
 /*

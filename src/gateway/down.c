@@ -60,8 +60,8 @@ is_subscribed_for(const struct gateway *g, const char *name)
 }
 
 /*
- * Config or a command. The site's broker keeps the newest config for a device that subscribes
- * later, so the cloud may name no device that is not there.
+ * Config or a command. The site's broker retains the newest config for a device that subscribes
+ * later. The cloud could fill its memory with configs for devices that do not exist.
  */
 static void
 take_for_device(struct gateway *g, const struct mqtt_message *m, const struct topic *topic)

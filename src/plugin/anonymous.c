@@ -42,7 +42,7 @@ anonymous_file(const char *args, size_t len)
 	return ret;
 }
 
-/* With settings for each listener, those of one end where the next begins. */
+/* With settings for each listener, the next listener ends those of the one before. */
 static void
 end_listener(struct reading *r)
 {
@@ -64,7 +64,7 @@ is_true(const char *value)
 	return !strcmp(value, "true") || !strcmp(value, "1");
 }
 
-/* As mosquitto does: words are parted by spaces. */
+/* Words are separated by spaces, as in mosquitto. */
 static void
 take_line(struct reading *r, char *line, const char **ret_include)
 {
@@ -90,7 +90,7 @@ take_line(struct reading *r, char *line, const char **ret_include)
 
 static int read_directory(struct reading *r, const char *path, struct fault *f);
 
-/* deep: of a directory that is included, whose files may include no other */
+/* deep: the file is in an included directory. Such files cannot include another directory. */
 static int
 read_file(struct reading *r, const char *path, bool deep, struct fault *f)
 {

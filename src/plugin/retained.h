@@ -1,4 +1,4 @@
-/* retained: how much the broker keeps in its memory of what gateways brought retained. Pure. */
+/* retained: bounds the memory that the broker uses for retained messages from gateways. Pure. */
 #ifndef PLUGIN_RETAINED_H
 #define PLUGIN_RETAINED_H
 

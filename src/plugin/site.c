@@ -32,7 +32,7 @@
 /* What is refused for want of room, or because the disk fails, is said once and then so often. */
 #define COMPLAIN_MS 60000
 
-/* Of a client id or a topic in a log line. */
+/* Bytes of a client ID or a topic in a log line. */
 #define SHOWN_SIZE 300
 
 /* Why a last will is refused: it would not get into the spool. */
@@ -55,10 +55,9 @@ struct complaint {
  * full           of the spool
  * wishes         of what is kept for gateways that come later
  * lines          of clients that are refused; unrecorded: those left out since the last one
- * retained       what gateways brought to be retained; crowded: that there was no room for it
+ * retained       the retained messages from gateways; crowded: the log says that they are too many
  * will           what is known of the last will that may be published next
- * unproven       anyone may give any user name since mosquitto read its file again: who is a device
- *                is not known
+ * unproven       since a reload the broker does not check user names: no client is a device
  * tick_failed    the spool's housekeeping failed, which was said
  * ticks          the broker gives us time; told: it was said that it does not
  */
@@ -246,8 +245,8 @@ max_of(const struct topic *topic)
 }
 
 /*
- * Another event has come: see will_next_event(). A will that was published, because its client was
- * gone long before, was read by nobody; here it leaves the broker's memory.
+ * Another event has come: see will_next_event(). A delayed will was published, but nobody was sent
+ * it. When it was retained, an empty message removes it from the broker's memory.
  */
 static void
 pass_event(struct site *site, const struct mosquitto *message_of)
@@ -273,7 +272,7 @@ static int
 on_write(struct site *site, const struct mosquitto_evt_acl_check *acl, const struct topic *topic)
 {
 	const char *name = name_of(site, acl->client);
-	/* Without ticks a client that has just come may have the memory of the one that left. */
+	/* Without ticks, a new client may have got the memory of the one that left. */
 	bool is_will = site->ticks && will_is_from(&site->will, acl->client);
 	struct fault f = FAULT_INIT;
 
@@ -428,7 +427,7 @@ deliver(void *with, const struct frame *frame)
 	if (frame->retain && !retained_replace(&site->retained, frame->topic, frame->len,
 				     (size_t)site->options.retained_max_size)) {
 		complain(&site->crowded, "messages of a gateway are not delivered",
-			"there is no more room for retained ones in plugin_opt_retained_max_size");
+			"the retained messages have reached plugin_opt_retained_max_size");
 		return;
 	}
 	if (frame->len) {
@@ -557,8 +556,8 @@ on_disconnect(int event, void *event_data, void *userdata)
 }
 
 /*
- * A broker that lets in who gives no password takes any user name for true. Where its configuration
- * cannot be read, that is only logged: it may be as right as it was.
+ * A broker that accepts clients without a password does not check user names. When its file cannot
+ * be read, the plugin only logs that, so that a site that is set up well still starts.
  */
 static int
 check_identity(const struct site *site, struct fault *f)
@@ -594,7 +593,8 @@ on_reload(int event, void *event_data, void *userdata)
 	(void)event_data;
 	site->unproven = check_identity(site, &f) != 0;
 	if (site->unproven)
-		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": no client is a device: %s", f.text);
+		mosquitto_log_printf(
+			MOSQ_LOG_ERR, NAME ": no client is accepted as a device: %s", f.text);
 	return MOSQ_ERR_SUCCESS;
 }
 

@@ -359,7 +359,7 @@ needs_user_names_that_are_checked()
 	echo 'allow_anonymous true' >>mosquitto.conf
 	kill -HUP "$broker_pid"
 	check "a change while it runs is noticed" wait_for 20 log_says \
-		"p11_site: no client is a device: .*'allow_anonymous false'"
+		"p11_site: no client is accepted as a device: .*'allow_anonymous false'"
 	check "and nobody is a device" not publishes one -t /devices/one/events -m planted
 	sed -i '$ d' mosquitto.conf
 	kill -HUP "$broker_pid"
