@@ -146,8 +146,7 @@ attach_work(struct gateway *g)
 	if (g->cloud.state != CLOUD_UP)
 		return;
 	while (mqtt_room(g->cloud.mqtt) > 0 && signer_has_room(g) && may_attach(g) &&
-		pump_has_room(g) &&
-		(device = devices_take_attach(g->devices, now_ms))) {
+		pump_has_room(g) && (device = devices_take_attach(g->devices, now_ms))) {
 		if (is_signed_for(g, device))
 			signer_sign_for(g, device->id);
 		else if (device->asked && device->body_len)
