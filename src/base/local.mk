@@ -7,6 +7,7 @@ src_base_libbase_la_SOURCES = \
 	src/base/fault.c src/base/fault.h \
 	src/base/file.c src/base/file.h \
 	src/base/hash.c src/base/hash.h \
+	src/base/heap.c src/base/heap.h \
 	src/base/list.c src/base/list.h \
 	src/base/log.c src/base/log.h \
 	src/base/notify.c src/base/notify.h \
