@@ -3,6 +3,7 @@
 
 #include "gateway/inside.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,10 @@
 
 /* Configs that are asked for again at once: attaches are to find room beside them. */
 #define RENEWALS_MAX 16
+
+/* Lines about devices that the cloud refuses, in so long; then their number is logged. */
+#define REFUSAL_LINES_MAX 20
+#define REFUSAL_LINES_MS  60000
 
 #define TOPIC_SIZE (sizeof("/devices//commands/#") + DEVICE_NAME_MAX)
 
@@ -39,11 +44,40 @@ attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct fau
 	return mqtt_subscribe(g->cloud.mqtt, filters, 2, 1, tag, f);
 }
 
+bool
+attach_may_log_refusal(struct gateway *g)
+{
+	struct refusal_lines *lines = &g->refusal_lines;
+
+	if (lines->logged < REFUSAL_LINES_MAX) {
+		lines->logged++;
+		return true;
+	}
+	lines->left_out++;
+	return false;
+}
+
+/* Once a minute: a crowd of unknown devices must not fill the log. */
+static void
+summarise_refusals(struct gateway *g, int64_t now_ms)
+{
+	struct refusal_lines *lines = &g->refusal_lines;
+	struct devices_counts counts = devices_count(g->devices);
+
+	if (now_ms - lines->since_ms < REFUSAL_LINES_MS)
+		return;
+	if (lines->left_out)
+		log_warn("the cloud refuses many devices: left_out=%" PRIu64
+			 " lines refused=%zu waiting=%zu known=%zu known_max=%d",
+			lines->left_out, counts.refused, counts.waiting, counts.known, DEVICES_MAX);
+	*lines = (struct refusal_lines){.since_ms = now_ms};
+}
+
 static void
 refuse(struct gateway *g, struct device *device, const char *reason)
 {
 	/* Each reason once, not at each attempt. */
-	if (*reason && strcmp(device->reason, reason))
+	if (*reason && strcmp(device->reason, reason) && attach_may_log_refusal(g))
 		log_warn("not attached device=%s: %s", device->name, reason);
 	devices_refused(g->devices, device, reason, gateway_now_ms(g), gateway_random());
 }
@@ -61,7 +95,7 @@ ask(struct gateway *g, struct device *device, const void *body, size_t len)
 	const bool alone = poison_attaches_alone(g->pump.poison);
 	const int qos = (int)g->settings.uplink.max_qos;
 
-	devices_asked(device, gateway_now_ms(g));
+	devices_asked(g->devices, device, gateway_now_ms(g));
 	topic_of(device->name, "attach", topic);
 	if (flight >= 0 &&
 		mqtt_send(g->cloud.mqtt, topic, body, len, qos, (uint64_t)flight, &f) == 0) {
@@ -113,17 +147,16 @@ detach(struct gateway *g, const struct device *device)
 static void
 renew_configs(struct gateway *g)
 {
+	struct device *device;
+
 	if (g->local.own_due)
 		g->local.own_due = attach_subscribe(
 			g, g->settings.uplink.device, TAG_GREETING(GREETING_CONFIG), NULL);
-	for (struct device *d = NULL; (d = devices_next(g->devices, d));) {
-		if (!d->config_due || d->state != DEVICE_ATTACHED)
-			continue;
-		if (g->cloud.renewals == RENEWALS_MAX || !pump_has_room(g) ||
-			attach_subscribe(g, d->name, TAG_RENEWAL, NULL))
-			return;
+	while (g->cloud.renewals < RENEWALS_MAX && pump_has_room(g) &&
+		(device = devices_next_config_due(g->devices)) &&
+		attach_subscribe(g, device->name, TAG_RENEWAL, NULL) == 0) {
 		g->cloud.renewals++;
-		d->config_due = false;
+		devices_config_requested(device);
 	}
 }
 
@@ -164,6 +197,7 @@ attach_tick(struct gateway *g)
 	struct device *device;
 
 	devices_tick(g->devices, now_ms, gateway_random());
+	summarise_refusals(g, now_ms);
 	if (g->cloud.state != CLOUD_UP || !gateway_settings_attaches(&g->settings) ||
 		pump_is_alone(g))
 		return;
@@ -210,6 +244,7 @@ attach_answered(struct gateway *g, uint32_t id, const struct fault *failed)
 	if (failed) {
 		/* What the errors topic said of it before says more than a code. */
 		refuse(g, device, device->refused ? "" : failed->text);
+		attach_work(g);
 	} else if (devices_answered(g->devices, device, gateway_now_ms(g))) {
 		log_info("attached device=%s", device->name);
 		pump_run(g);
@@ -264,7 +299,8 @@ attach_errors(struct gateway *g, const struct mqtt_message *message)
 		/* That it is not attached follows from a refusal, and is no other. */
 		if (!device->refused || !type || strcmp(type, "GATEWAY_DEVICE_NOT_FOUND"))
 			refuse(g, device, reason);
-	} else {
+		attach_work(g);
+	} else if (attach_may_log_refusal(g)) {
 		log_warn("the cloud reports device=%s: %s", name ? name : "", reason);
 	}
 	json_decref(error);

@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/list.h"
 #include "base/table.h"
+#include "gateway/attach_queue.h"
 #include "gateway/backoff.h"
 #include "gateway/poison.h"
 
@@ -19,8 +20,16 @@
 /* What a device may bring with its attach, as p11_site.so bounds it too. */
 #define DEVICE_BODY_MAX (17 * 1024)
 
-/* Devices that are remembered at once; past that the one that was silent longest is forgotten. */
-#define DEVICES_MAX 100000
+/*
+ * Devices that are remembered. Past that the stranger that was silent longest is forgotten. When
+ * each stranger has messages waiting, a new name is not remembered: its messages stay in the spool
+ * until another pass finds room. So many places are left to strangers, whoever else is remembered.
+ */
+#define DEVICES_MAX	      100000
+#define DEVICES_STRANGERS_MIN 10000
+
+/* Devices that may be attached at the same time. */
+#define DEVICES_ATTACHED_MAX (DEVICES_MAX - DEVICES_STRANGERS_MIN)
 
 /* When a device is attached: see [site] attach. */
 enum devices_policy { ATTACH_FIRST_MESSAGE, ATTACH_CONNECT, ATTACH_OWN };
@@ -54,8 +63,8 @@ enum device_state {
  * present       connected to the site's broker
  * asked         it asked to be attached itself, with body, a secret of body_len bytes
  * kept          it was attached, and is to be again when the connection to the cloud comes back
+ * accepted      the cloud has attached it, and has refused no attach of it since
  * refused       what the cloud said last was no: reason has its words, refused_ms since when
- * config_due    its config is to be asked for once more
  * dropping      its messages are given up because it is refused, which was said
  * used_ms       when something of it, or for it, passed last
  * sent, received, dropped  messages to the cloud, from it, and given up because it was refused
@@ -63,13 +72,12 @@ enum device_state {
  * the rest is private to devices.c
  */
 struct device {
-	char name[DEVICE_NAME_MAX + 1];
 	uint32_t id;
 	enum device_state state;
-	bool present, asked, kept, refused, dropping, config_due;
+	bool present, asked, kept, accepted, refused, dropping;
 	char *body;
 	size_t body_len;
-	char reason[DEVICE_REASON_MAX];
+	const char *reason;
 	int64_t refused_ms, used_ms;
 	uint64_t sent, received, dropped;
 	struct poison_strikes strikes;
@@ -80,7 +88,10 @@ struct device {
 	bool orphaned;
 	unsigned answers;
 	struct table_link by_name, by_id;
-	struct list_link among, queue;
+	struct list_link among, by_use, leaving, config_due;
+	struct attach_entry attach;
+	struct heap_link due;
+	char name[];
 };
 
 struct devices;
@@ -100,16 +111,32 @@ void devices_configure(struct devices *devices, const struct devices_options *op
 struct device *devices_find(const struct devices *devices, const char *name);
 struct device *devices_by_id(const struct devices *devices, uint32_t id);
 
-/* Makes it when it is not known; NULL when memory ran out, or for a name that is too long. */
+/*
+ * Makes it when it is not known. NULL for a name that is too long, when memory ran out, or when
+ * DEVICES_MAX are known and none may be forgotten: messages of this name are held then.
+ * Time: constant.
+ */
 struct device *devices_meet(struct devices *devices, const char *name, int64_t now_ms);
 
 /* All of them: NULL begins, NULL ends. No other call may come in between that forgets one. */
 struct device *devices_next(const struct devices *devices, const struct device *after);
 
-size_t devices_count(const struct devices *devices);
-size_t devices_attached(const struct devices *devices);
+/*
+ * attached, refused  how many of the known devices are
+ * waiting            those that wait to be attached, also for another attempt
+ * forgotten          how many were forgotten to make room for others, since the start
+ */
+struct devices_counts {
+	size_t known, attached, refused, waiting;
+	uint64_t forgotten;
+};
 
-/* What the site says of a device. */
+struct devices_counts devices_count(const struct devices *devices);
+
+/*
+ * What the site says of a device. One that is connected takes the place of a stranger that is not,
+ * whose messages then stay in the spool; what is said is lost only when all are connected.
+ */
 void devices_present(struct devices *devices, const char *name, int64_t now_ms);
 void devices_gone(struct devices *devices, const char *name, int64_t now_ms);
 void devices_ask(
@@ -140,8 +167,20 @@ enum device_verdict devices_judge(
  */
 uint64_t devices_hold_state(struct devices *devices, struct device *device, uint64_t seq);
 
-/* Notes that a message of it was handed to the cloud. */
+/* Notes that a message of it was handed to the cloud, and that one for it came from there. */
 void devices_sent(struct devices *devices, struct device *device, bool is_state, int64_t now_ms);
+void devices_received(struct devices *devices, struct device *device, int64_t now_ms);
+
+/*
+ * Notes that the config of a device is to be requested again once it is attached. The next attach
+ * of one that is not attached requests it anyway.
+ */
+void devices_set_config_due(struct devices *devices, struct device *device);
+void devices_set_all_configs_due(struct devices *devices);
+
+/* An attached device whose config is to be requested again, until that is noted; or NULL. */
+struct device *devices_next_config_due(const struct devices *devices);
+void devices_config_requested(struct device *device);
 
 /* Whether messages that were held may go now, so that another pass is worth its while. */
 bool devices_ready(struct devices *devices, int64_t now_ms);
@@ -154,12 +193,13 @@ void devices_begin_pass(struct devices *devices);
 
 /*
  * The next device to attach now, which is ATTACHING then; NULL when there is none, too many are
- * asked about, or the rate is used up. Two answers are waited for.
+ * asked about, or the rate is used up. Two answers are waited for. Devices that the cloud accepted
+ * before come first; see attach_queue.h.
  */
 struct device *devices_take_attach(struct devices *devices, int64_t now_ms);
 
 /* The cloud was asked to attach it: from now on an answer is waited for. */
-void devices_asked(struct device *device, int64_t now_ms);
+void devices_asked(struct devices *devices, struct device *device, int64_t now_ms);
 
 /* The next device to detach, which is DETACHED then; NULL when there is none. */
 struct device *devices_take_detach(struct devices *devices, int64_t now_ms);

@@ -17,10 +17,8 @@ note(struct gateway *g, const char *name)
 {
 	struct device *device = devices_find(g->devices, name);
 
-	if (!device)
-		return;
-	device->received++;
-	device->used_ms = gateway_now_ms(g);
+	if (device)
+		devices_received(g->devices, device, gateway_now_ms(g));
 }
 
 /* A config that could not be brought on is asked for again. */
@@ -32,7 +30,7 @@ config_is_due(struct gateway *g, const char *name)
 	if (!strcmp(name, g->settings.uplink.device))
 		g->local.own_due = true;
 	else if (device)
-		device->config_due = true;
+		devices_set_config_due(g->devices, device);
 }
 
 /* What the settings' `in` asks the cloud for. */

@@ -189,6 +189,18 @@ struct local {
 };
 
 /*
+ * Lines about devices that the cloud refuses.
+ *
+ * since_ms  when the minute began in which they are counted
+ * logged, left_out  how many were in this minute
+ */
+struct refusal_lines {
+	int64_t since_ms;
+	unsigned logged;
+	uint64_t left_out;
+};
+
+/*
  * What is seen of all that from outside.
  *
  * looked_ms  when the spool was looked at; waiting, oldest_s, bytes, drops and failed are from then
@@ -216,6 +228,7 @@ struct gateway {
 	struct signer signer;
 	struct pump pump;
 	struct local local;
+	struct refusal_lines refusal_lines;
 	struct observed observed;
 	struct status *status;
 	struct list askers; /* of the status */
@@ -276,6 +289,8 @@ void attach_signed(struct gateway *g, uint32_t device, const char *jwt, const st
 void attach_errors(struct gateway *g, const struct mqtt_message *message);
 /* The cloud refuses a topic of a device, or to attach it: the device is told. */
 void attach_blocked(struct gateway *g, const struct poison_topic *topic);
+/* Whether another line about a device that the cloud refuses may be logged; counts it if not. */
+bool attach_may_log_refusal(struct gateway *g);
 
 /* The text of what was subscribed to for a device; sends one SUBSCRIBE. */
 int attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct fault *f);

@@ -156,8 +156,7 @@ enter(struct gateway *g, struct fault *f)
 	if (!local->foreign)
 		log_info("the site's broker is there socket=%s", g->settings.site.socket);
 	local->said = false;
-	for (struct device *d = NULL; (d = devices_next(g->devices, d));)
-		d->config_due = d->state == DEVICE_ATTACHED;
+	devices_set_all_configs_due(g->devices);
 	local->own_due = true;
 	return 0;
 }

@@ -1,6 +1,7 @@
 # gateway: `p11-gateway run`; the only room that knows libuv, inih and microhttpd
 noinst_LTLIBRARIES += src/gateway/libgateway.la src/gateway/libdecide.la
 src_gateway_libdecide_la_SOURCES = \
+	src/gateway/attach_queue.c src/gateway/attach_queue.h \
 	src/gateway/backoff.c src/gateway/backoff.h \
 	src/gateway/devices.c src/gateway/devices.h \
 	src/gateway/ledger.c src/gateway/ledger.h \

@@ -73,10 +73,16 @@ static const struct row about_messages[] = {
 
 static const struct row about_site[] = {
 	{"p11_gateway_devices_known", "", "gauge", AT(known), "Devices that are remembered."},
+	{"p11_gateway_devices_known_max", "", "gauge", AT(known_max),
+		"Devices that can be remembered at most."},
 	{"p11_gateway_devices_attached", "", "gauge", AT(attached),
 		"Devices attached to the cloud."},
 	{"p11_gateway_devices_refused", "", "gauge", AT(refused_devices),
 		"Devices that the cloud refused last."},
+	{"p11_gateway_devices_waiting", "", "gauge", AT(waiting_devices),
+		"Devices that wait to be attached, also for another attempt."},
+	{"p11_gateway_devices_forgotten_total", "", "counter", AT(forgotten_devices),
+		"Devices that were forgotten to make room for others."},
 	{"p11_gateway_blocked_topics", "", "gauge", AT(blocked),
 		"Topics of devices that the broker refuses."},
 	{"p11_gateway_site_connected", "", "gauge", AT(site_connected),

@@ -46,7 +46,7 @@ struct metrics {
 		double n;
 	} spool_drops[METRICS_REASONS_MAX];
 	size_t n_spool_drops;
-	double known, attached, refused_devices;
+	double known, known_max, attached, refused_devices, waiting_devices, forgotten_devices;
 	double blocked;
 	struct metrics_blocked {
 		const char *device, *topic, *reason;

@@ -194,17 +194,21 @@ look_at_blocked(const struct poison *poison, struct metrics *m)
 void
 observe_metrics(struct gateway *g, struct metrics *ret)
 {
+	const struct devices_counts counts = devices_count(g->devices);
+
 	*ret = (struct metrics){
 		.version = PACKAGE_VERSION,
 		.uplink = g->settings.uplink.name,
 		.profile = g->settings.uplink.profile,
 		.started_at_s = (double)g->started,
-		.known = (double)devices_count(g->devices),
-		.attached = (double)devices_attached(g->devices),
+		.known = (double)counts.known,
+		.known_max = DEVICES_MAX,
+		.attached = (double)counts.attached,
+		.refused_devices = (double)counts.refused,
+		.waiting_devices = (double)counts.waiting,
+		.forgotten_devices = (double)counts.forgotten,
 		.site_connected = g->local.channel != NULL,
 	};
-	for (struct device *d = NULL; (d = devices_next(g->devices, d));)
-		ret->refused_devices += d->refused;
 	look_at_blocked(g->pump.poison, ret);
 	look_at_signer(&g->signer, ret);
 	look_at_cloud(g, ret);

@@ -271,7 +271,8 @@ pump_spend(struct gateway *g, size_t len)
 {
 	const struct pace_rates r = rates(g);
 
-	pace_spend_control(&g->pump.rate, &r, devices_attached(g->devices), len, gateway_now_ms(g));
+	pace_spend_control(
+		&g->pump.rate, &r, devices_count(g->devices).attached, len, gateway_now_ms(g));
 }
 
 bool
@@ -293,12 +294,14 @@ give_up(struct gateway *g, uint64_t seq, struct fault *f)
 /*
  * What a message is to the cloud.
  *
- * topic  what it has there; NULL: none
- * alone  it is to be sent when nothing else is in flight
+ * device   whose message it is; NULL for the gateway's own, and when `held`
+ * held     the device is not known, and there is no room to remember it now
+ * topic    what it has there; NULL: none
+ * alone    it is to be sent when nothing else is in flight
  */
 struct outgoing {
 	struct device *device;
-	bool is_state;
+	bool held, is_state;
 	int qos;
 	bool alone;
 	const char *topic;
@@ -330,13 +333,16 @@ prepare(struct gateway *g, const struct spool_message *m, struct outgoing *out)
 
 	out->device = NULL;
 	out->alone = false;
+	out->held = false;
 	topic_parse(m->topic, &topic);
 	out->is_state = topic.kind == TOPIC_STATE;
 	out->qos = m->qos ? (int)g->settings.uplink.max_qos : 0;
 	if (topic.kind != TOPIC_OTHER) {
 		out->topic = m->topic;
-		if (*m->device)
+		if (*m->device) {
 			out->device = devices_meet(g->devices, m->device, gateway_now_ms(g));
+			out->held = !out->device;
+		}
 		return;
 	}
 	qos = routes_map(&g->out, ROUTE_OUT, m->topic, out->mapped, sizeof(out->mapped));
@@ -366,16 +372,16 @@ send_one(struct gateway *g, const struct spool_message *m, const struct outgoing
 	poison_sent(p->poison, (size_t)flight,
 		&(struct poison_sent){m->device, out->topic, m->seq, out->qos, out->alone});
 	p->sent++;
-	pace_spend(&p->rate, &r, devices_attached(g->devices), m->len, gateway_now_ms(g));
+	pace_spend(&p->rate, &r, devices_count(g->devices).attached, m->len, gateway_now_ms(g));
 	if (out->device)
 		devices_sent(g->devices, out->device, out->is_state, gateway_now_ms(g));
 	return 0;
 }
 
 static void
-say_dropping(struct device *device)
+say_dropping(struct gateway *g, struct device *device)
 {
-	if (!device->dropping)
+	if (!device->dropping && attach_may_log_refusal(g))
 		log_warn("messages are dropped device=%s: it is refused: %s", device->name,
 			device->reason);
 	device->dropping = true;
@@ -441,12 +447,14 @@ take(struct gateway *g, const struct spool_message *m, struct fault *f)
 				m->topic);
 		return give_up(g, m->seq, f);
 	}
+	if (out.held)
+		return 0;
 	if (out.device) {
 		switch (devices_judge(g->devices, out.device, out.is_state, gateway_now_ms(g))) {
 		case DEVICE_HOLD:
 			return out.is_state ? replace_state(g, out.device, m->seq, f) : 0;
 		case DEVICE_DROP:
-			say_dropping(out.device);
+			say_dropping(g, out.device);
 			out.device->dropped++;
 			p->dropped++;
 			return give_up(g, m->seq, f);

@@ -10,6 +10,7 @@
 
 #include "base/auto.h"
 #include "base/file.h"
+#include "gateway/devices.h"
 #include "gateway/listen.h"
 #include "gateway/route.h"
 #include "gateway/template.h"
@@ -103,7 +104,7 @@ const struct setting gateway_settings_table[] = {
 		.help = "when a device is attached: at its first-message, its connect, or its own "
 			"attach"},
 	{"site.attach-max", 0, SETTING_NUMBER, AT(site.attach_max), .preset = "1000", .min = 1,
-		.max = 100000, .value = "N", .help = "devices attached at once"},
+		.max = DEVICES_ATTACHED_MAX, .value = "N", .help = "devices attached at once"},
 	{"site.attach-rate", 0, SETTING_NUMBER, AT(site.attach_rate), .preset = "50", .min = 1,
 		.max = 10000, .value = "N", .help = "devices attached in a second at most"},
 	{"site.idle", 0, SETTING_DURATION, AT(site.idle_s), .preset = "1h", .min = 1,

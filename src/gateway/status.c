@@ -247,18 +247,17 @@ static json_t *
 about_devices(const struct gateway *g)
 {
 	AUTO(dropped_clear) struct dropped dropped = {NULL, 0};
+	struct devices_counts counts = devices_count(g->devices);
 	json_t *list = json_array();
-	size_t refused = 0;
 
 	dropped_read(g->settings.spool.path, &dropped);
-	for (struct device *d = NULL; (d = devices_next(g->devices, d));) {
-		refused += d->refused;
-		if (json_array_size(list) < LISTED_MAX)
-			json_array_append_new(list, about_device(g, d, &dropped));
-	}
-	return json_pack("{s:I, s:I, s:I, s:I, s:o}", "known",
-		(json_int_t)devices_count(g->devices), "attached",
-		(json_int_t)devices_attached(g->devices), "refused", (json_int_t)refused, "listed",
+	for (struct device *d = NULL;
+		json_array_size(list) < LISTED_MAX && (d = devices_next(g->devices, d));)
+		json_array_append_new(list, about_device(g, d, &dropped));
+	return json_pack("{s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:o}", "known",
+		(json_int_t)counts.known, "known_max", DEVICES_MAX, "attached",
+		(json_int_t)counts.attached, "refused", (json_int_t)counts.refused, "waiting",
+		(json_int_t)counts.waiting, "forgotten", (json_int_t)counts.forgotten, "listed",
 		(json_int_t)json_array_size(list), "list", list);
 }
 

@@ -278,9 +278,13 @@ print_devices(const json_t *devices)
 	json_t *device;
 	size_t i;
 
-	printf("devices   %lld attached, %lld known, %lld refused\n",
+	printf("devices   %lld attached, %lld known (at most %lld), %lld refused, %lld waiting",
 		number_of(devices, "attached"), number_of(devices, "known"),
-		number_of(devices, "refused"));
+		number_of(devices, "known_max"), number_of(devices, "refused"),
+		number_of(devices, "waiting"));
+	if (number_of(devices, "forgotten"))
+		printf(", %lld forgotten", number_of(devices, "forgotten"));
+	puts("");
 	json_array_foreach(json_object_get(devices, "list"), i, device)
 	{
 		print_device(device);
