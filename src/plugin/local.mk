@@ -32,6 +32,8 @@ noinst_LTLIBRARIES += src/plugin/libspeakers.la
 src_plugin_libspeakers_la_SOURCES = \
 	src/plugin/anonymous.c src/plugin/anonymous.h \
 	src/plugin/door.c src/plugin/door.h \
+	src/plugin/name_file.c src/plugin/name_file.h \
+	src/plugin/name_limit.c src/plugin/name_limit.h \
 	src/plugin/retained.c src/plugin/retained.h \
 	src/plugin/speakers.c src/plugin/speakers.h \
 	src/plugin/will.c src/plugin/will.h

@@ -14,6 +14,8 @@
 #include "plugin/anonymous.h"
 #include "plugin/broker.h"
 #include "plugin/door.h"
+#include "plugin/name_file.h"
+#include "plugin/name_limit.h"
 #include "plugin/retained.h"
 #include "plugin/site_options.h"
 #include "plugin/speakers.h"
@@ -54,6 +56,7 @@ struct complaint {
  * polled_ms      when the socket was last looked at
  * full           of the spool
  * wishes         of what is kept for gateways that come later
+ * names          of new devices that have to wait
  * lines          of clients that are refused; unrecorded: those left out since the last one
  * retained       the retained messages from gateways; crowded: the log says that they are too many
  * will           what is known of the last will that may be published next
@@ -66,9 +69,11 @@ struct site {
 	struct site_options options;
 	struct timely *spool;
 	struct speakers *speakers;
+	struct name_limit *name_limit;
+	struct name_file *name_file;
 	struct door *door;
 	int64_t polled_ms;
-	struct complaint full, wishes, crowded;
+	struct complaint full, wishes, names, crowded;
 	struct retained retained;
 	struct will will;
 	struct limits_bucket lines;
@@ -84,6 +89,8 @@ site_free(struct site *site)
 	if (!site)
 		return;
 	door_free(site->door);
+	name_file_close(site->name_file);
+	name_limit_free(site->name_limit);
 	speakers_free(site->speakers);
 	timely_close(site->spool);
 	will_clear(&site->will);
@@ -134,21 +141,60 @@ is_trusted(const struct site *site, const struct mosquitto *client)
 	return false;
 }
 
-/* NULL when memory ran out, or the client has no id. */
+/* Logs immediately, and once a minute while it lasts. Returns whether it did. */
+static bool
+complain(struct complaint *complaint, const char *what, const char *why)
+{
+	int64_t now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
+
+	complaint->refused++;
+	if (complaint->since_ms && now_ms - complaint->since_ms < COMPLAIN_MS)
+		return false;
+	mosquitto_log_printf(
+		MOSQ_LOG_ERR, NAME ": %s: %s refused=%lu", what, why, complaint->refused);
+	complaint->since_ms = now_ms;
+	return true;
+}
+
+/*
+ * Whether a device's name is known, or may be new now. Names that no device can have cost a gateway
+ * nothing. mosquitto tells plugins of a CONNECT only when they decide about passwords, and then
+ * refuses user names that nobody decides about; so a name is counted when it is first used.
+ *
+ * address  NULL for a client that may speak for every device
+ */
+static bool
+accept_name(struct site *site, const char *name, const char *address)
+{
+	struct fault f = FAULT_INIT;
+
+	if (!rules_is_device(name, strlen(name)) ||
+		name_limit_accept(
+			site->name_limit, name, address, clock_ms(CLOCK_MONOTONIC_COARSE), &f) == 0)
+		return true;
+	complain(&site->names, "new devices are refused", f.text);
+	return false;
+}
+
+/* NULL when memory ran out, the client has no id, or its device is new and has to wait. */
 static struct speaker *
 meet(struct site *site, const struct mosquitto *client)
 {
-	const char *id = mosquitto_client_id(client);
+	const char *id = mosquitto_client_id(client), *name;
 	struct speaker *speaker;
 	struct fault f = FAULT_INIT;
+	bool trusted;
 
 	if (!id)
 		return NULL;
 	speaker = speakers_find(site->speakers, client, id);
 	if (speaker)
 		return speaker;
-	if (speakers_add(site->speakers, client, id, name_of(site, client),
-		    is_trusted(site, client), &speaker, &f)) {
+	name = name_of(site, client);
+	trusted = is_trusted(site, client);
+	if (name && !accept_name(site, name, trusted ? NULL : mosquitto_client_address(client)))
+		return NULL;
+	if (speakers_add(site->speakers, client, id, name, trusted, &speaker, &f)) {
 		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": %s", f.text);
 		return NULL;
 	}
@@ -196,22 +242,7 @@ refuse_because(struct site *site, const struct mosquitto *client, int qos, const
 	return refuse(client, qos);
 }
 
-/* These may come by the thousand. Returns whether the log has this one. */
-static bool
-complain(struct complaint *complaint, const char *what, const char *why)
-{
-	int64_t now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
-
-	complaint->refused++;
-	if (complaint->since_ms && now_ms - complaint->since_ms < COMPLAIN_MS)
-		return false;
-	mosquitto_log_printf(
-		MOSQ_LOG_ERR, NAME ": %s: %s refused=%lu", what, why, complaint->refused);
-	complaint->since_ms = now_ms;
-	return true;
-}
-
-/* The gateways show the reason in their status. */
+/* These refusals may come by the thousand. The gateways show the reason in their status. */
 static int
 refuse_for_now(struct site *site, struct complaint *complaint, const struct mosquitto *client,
 	int qos, const char *why)
@@ -326,9 +357,11 @@ on_acl_check(int event, void *event_data, void *userdata)
 		return on_write(site, acl, &topic);
 	case MOSQ_ACL_SUBSCRIBE:
 		pass_event(site, NULL);
-		meet(site, acl->client);
 		verdict = speaker_may_subscribe(
 			name, is_trusted(site, acl->client), acl->topic, &topic);
+		/* One that goes on without its subscription would not come back for it. */
+		if (!meet(site, acl->client) && verdict == SPEAKER_ALLOWED)
+			return MOSQ_ERR_AUTH;
 		break;
 	case MOSQ_ACL_UNSUBSCRIBE:
 		return MOSQ_ERR_SUCCESS;
@@ -404,6 +437,8 @@ take_device(struct site *site, struct mosquitto_evt_message *message, const stru
 			message->qos, NULL))
 		return refuse_because(site, message->client, message->qos, message->topic,
 			"it is not this client's to publish");
+	if (speaker->trusted && !accept_name(site, topic->device, NULL))
+		return refuse(message->client, message->qos);
 	if (topic->kind == TOPIC_ATTACH || topic->kind == TOPIC_DETACH)
 		return take_wish(site, message, speaker, topic->kind, topic->device);
 	message->retain = false;
@@ -459,6 +494,8 @@ keep_house(struct site *site)
 	if (failed && !site->tick_failed)
 		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": %s", f.text);
 	site->tick_failed = failed;
+	if (name_file_tick(site->name_file, clock_ms(CLOCK_MONOTONIC_COARSE), &f))
+		mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": %s", f.text);
 }
 
 /* Called up to 100,000 times a second: nearly always for nothing. */
@@ -516,8 +553,9 @@ take_message(struct site *site, struct mosquitto_evt_message *message)
 		if (filter_matches(site->options.topic.items[i], message->topic)) {
 			struct speaker *speaker = meet(site, message->client);
 
-			return append(site, message,
-				speaker && speaker->device ? speaker->device->name : "");
+			if (!speaker)
+				return refuse(message->client, message->qos);
+			return append(site, message, speaker->device ? speaker->device->name : "");
 		}
 	}
 	return MOSQ_ERR_SUCCESS;
@@ -550,8 +588,12 @@ on_disconnect(int event, void *event_data, void *userdata)
 	pass_event(site, NULL);
 	will_note_end(&site->will, disconnect->client);
 	speakers_remove(site->speakers, disconnect->client, gone);
-	if (*gone)
-		door_tell(site->door, FRAME_GONE, gone, NULL, 0);
+	if (!*gone)
+		return MOSQ_ERR_SUCCESS;
+	/* Seen just now: it may have been connected for months. */
+	if (rules_is_device(gone, strlen(gone)))
+		name_limit_remember(site->name_limit, gone, NULL);
+	door_tell(site->door, FRAME_GONE, gone, NULL, 0);
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -630,6 +672,8 @@ start(struct site *site, const struct mosquitto_opt *options, int n, struct faul
 	if (timely_open(site->options.spool, &spool, (int)site->options.disk_timeout_ms,
 		    &site->spool, f) ||
 		speakers_new(&site->speakers, f) ||
+		name_limit_new(&site->options.new_devices, &site->name_limit, f) ||
+		name_file_open(site->options.spool, site->name_limit, &site->name_file, f) ||
 		door_new(site->options.socket, site->speakers, deliver, say, site, &site->door, f))
 		return -1;
 	for (size_t i = 0; i < N_CALLBACKS; i++) {

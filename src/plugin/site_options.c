@@ -34,6 +34,12 @@ static const struct setting table[] = {
 	{"hold", 0, SETTING_TEXT, offsetof(struct site_options, hold)},
 	{"retained-max-size", 0, SETTING_SIZE, offsetof(struct site_options, retained_max_size),
 		.preset = "64M", .min = 1024 * 1024, .max = LONG_MAX},
+	{"max-new-devices-per-min", 0, SETTING_NUMBER,
+		offsetof(struct site_options, new_devices.per_minute), .preset = "1000", .min = 0,
+		.max = NAME_LIMIT_MAX},
+	{"max-new-devices-per-address", 0, SETTING_NUMBER,
+		offsetof(struct site_options, new_devices.per_address), .preset = "100", .min = 0,
+		.max = NAME_LIMIT_MAX},
 	{NULL},
 };
 

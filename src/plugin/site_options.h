@@ -2,6 +2,7 @@
 #ifndef PLUGIN_SITE_OPTIONS_H
 #define PLUGIN_SITE_OPTIONS_H
 
+#include "plugin/name_limit.h"
 #include "plugin/options.h"
 #include "spool/spool.h"
 
@@ -14,6 +15,7 @@
  * disk_timeout_ms  how long the broker waits for the disk
  * front       where messages are in memory first; NULL when they are not
  * retained_max_size  bytes of the retained messages that gateways brought, all together
+ * new_devices  device names that may be new in a minute
  * max_size, max_age_s, when_full, durability, hold  as struct spool_options has them
  */
 struct site_options {
@@ -30,6 +32,7 @@ struct site_options {
 	char *front;
 	char *hold;
 	long retained_max_size;
+	struct name_limit_options new_devices;
 };
 
 /*

@@ -37,6 +37,7 @@ hop_site_conf()
 	printf 'acl_file %s\nplugin %s\n' "$work/hop.acl" "$build/src/plugin/.libs/p11_site.so"
 	printf 'plugin_opt_spool %s\nplugin_opt_socket %s\n' "$1" "$1.sock"
 	printf 'plugin_opt_front /dev/shm\nplugin_opt_topic %s\n' "$2"
+	echo 'plugin_opt_max_new_devices_per_min 0'
 }
 
 # as_unit PROGRAM [ARGUMENT...]: scheduled as the gateway's unit has it, where one may

@@ -73,7 +73,8 @@ main()
 	begin_site_test softhsm
 	register_crowd
 	echo 'topic write building/#' >site.acl
-	site_options=$(printf '%s\n' 'plugin_opt_topic building/+' "acl_file $work/site.acl")
+	site_options=$(printf '%s\n' 'plugin_opt_topic building/+' "acl_file $work/site.acl" \
+		'plugin_opt_max_new_devices_per_min 0')
 	start_site
 	write_gateway_settings '[log]' 'level = info' '[site]' "attach-max = $attach_max" \
 		'attach-rate = 10000' 'out = + 1 building/ /devices/gw1/events/'

@@ -8,6 +8,8 @@
 
 #include "base/auto.h"
 #include "plugin/door.h"
+#include "plugin/name_file.h"
+#include "plugin/name_limit.h"
 #include "plugin/speakers.h"
 #include "site/channel.h"
 
@@ -345,6 +347,175 @@ client_speaks_for_itself_alone(void **state)
 	}
 }
 
+static struct name_limit *
+limit_of(long per_minute, long per_address)
+{
+	const struct name_limit_options options = {per_minute, per_address};
+	struct name_limit *limit = NULL;
+	struct fault f = FAULT_INIT;
+
+	assert_ok(name_limit_new(&options, &limit, &f), &f);
+	return limit;
+}
+
+/* accept_new(LIMIT, FIRST, N, ADDRESS, MS): so many of these new names are accepted */
+static int
+accept_new(struct name_limit *limit, int first, int n, const char *address, int64_t now_ms)
+{
+	int accepted = 0;
+	char name[32];
+
+	for (int i = first; i < first + n; i++) {
+		struct fault f = FAULT_INIT;
+
+		snprintf(name, sizeof(name), "new-%d", i);
+		if (name_limit_accept(limit, name, address, now_ms, &f) == 0)
+			accepted++;
+		else
+			assert_int_equal(f.code, FAULT_PRECONDITION);
+	}
+	return accepted;
+}
+
+static void
+new_names_are_limited_a_minute(void **state)
+{
+	AUTO(auto_name_limit) struct name_limit *limit = limit_of(60, 0);
+
+	(void)state;
+	assert_int_equal(accept_new(limit, 0, 100, "192.0.2.1", 1000000), 60);
+	/* One a second. */
+	assert_int_equal(accept_new(limit, 100, 100, "192.0.2.1", 1000999), 0);
+	assert_int_equal(accept_new(limit, 200, 100, "192.0.2.2", 1001000), 1);
+	assert_int_equal(accept_new(limit, 300, 100, NULL, 1031000), 30);
+	assert_int_equal(accept_new(limit, 400, 100, "192.0.2.1", 9000000), 60);
+}
+
+static void
+known_name_is_not_limited(void **state)
+{
+	AUTO(auto_name_limit) struct name_limit *limit = limit_of(60, 10);
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_int_equal(accept_new(limit, 0, 100, "192.0.2.1", 1000000), 10);
+	assert_int_equal(accept_new(limit, 0, 10, "192.0.2.1", 1000000), 10);
+	assert_int_equal(accept_new(limit, 0, 10, "192.0.2.2", 1000000), 10);
+	assert_fault(name_limit_accept(limit, "thermo", "192.0.2.1", 1000000, &f), &f,
+		FAULT_PRECONDITION);
+	assert_ok(name_limit_remember(limit, "thermo", &f), &f);
+	assert_ok(name_limit_accept(limit, "thermo", "192.0.2.1", 1000000, &f), &f);
+}
+
+/* One that floods takes nothing from the others. */
+static void
+each_address_has_a_limit(void **state)
+{
+	static const struct {
+		const char *address, *same;
+		int n;
+	} rows[] = {
+		{"192.0.2.1", "192.0.2.1", 10},
+		{"192.0.2.2", "::ffff:192.0.2.2", 10},
+		{"2001:db8::1", "2001:db8::2:3:4:5", 10},
+		{"2001:db8:0:1::1", "2001:db8:0:1::2", 10},
+		{"fe80::1", "fe80::1", 10},
+		{"fe80::2", "fe80::2", 10},
+		/* A proxy or a bridge on this machine: only the limit of all applies. */
+		{"127.0.0.1", "127.0.0.1", 100},
+		{"127.1.2.3", "::ffff:127.0.0.1", 100},
+		{"::1", "::1", 100},
+		{NULL, NULL, 100},
+		{"a socket", "", 100},
+	};
+	AUTO(auto_name_limit) struct name_limit *limit = limit_of(100000, 10);
+
+	(void)state;
+	for (int i = 0; i < (int)N_ELEMENTS(rows); i++) {
+		int first = accept_new(limit, 1000 * i, 60, rows[i].address, 5000);
+		int more = accept_new(limit, 1000 * i + 100, 40, rows[i].same, 5000);
+
+		if (first + more != rows[i].n)
+			fail_msg("%s: %d + %d", rows[i].address ? rows[i].address : "NULL", first,
+				more);
+	}
+}
+
+static void
+limit_of_0_is_none(void **state)
+{
+	AUTO(auto_name_limit) struct name_limit *limit = limit_of(0, 0);
+
+	(void)state;
+	assert_int_equal(accept_new(limit, 0, 5000, "192.0.2.1", 1000000), 5000);
+}
+
+/* Whatever comes: what is known and who asked is bounded, and the oldest goes first. */
+static void
+memory_of_names_is_bounded(void **state)
+{
+	AUTO(auto_name_limit) struct name_limit *limit = limit_of(0, 1);
+	struct fault f = FAULT_INIT;
+	char name[32], address[32];
+
+	(void)state;
+	assert_ok(name_limit_remember(limit, "first", &f), &f);
+	assert_ok(name_limit_remember(limit, "second", &f), &f);
+	for (int i = 0; i < NAME_LIMIT_KNOWN_MAX - 1; i++) {
+		snprintf(name, sizeof(name), "new-%d", i);
+		snprintf(address, sizeof(address), "10.%d.%d.%d", i >> 16, i >> 8 & 255, i & 255);
+		assert_ok(name_limit_accept(limit, name, address, 1000, &f), &f);
+		if (i == 10)
+			assert_ok(name_limit_accept(limit, "second", address, 1000, &f), &f);
+	}
+	assert_ok(name_limit_accept(limit, "second", "10.1.1.1", 1000, &f), &f);
+	assert_fault(name_limit_accept(limit, "first", address, 1000, &f), &f, FAULT_PRECONDITION);
+	/* An address that was forgotten begins with nothing used. */
+	assert_ok(name_limit_accept(limit, "first", "10.0.0.1", 1000, &f), &f);
+}
+
+/* Names of a broker that was restarted, a minute's and more. */
+static void
+known_names_outlive_the_broker(void **state)
+{
+	struct name_limit *limit = limit_of(10, 0);
+	char dir[] = "name-file.XXXXXX", path[64];
+	struct name_file *file = NULL;
+	struct fault f = FAULT_INIT;
+	FILE *damaged;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/" NAME_FILE_NAME, dir);
+	assert_ok(name_file_open(dir, limit, &file, &f), &f);
+	assert_ok(name_file_tick(file, 100000, &f), &f);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(accept_new(limit, 0, 10, NULL, 100000), 10);
+	/* It is written by a thread. */
+	assert_ok(name_file_tick(file, 100000, &f), &f);
+	for (int i = 0; i < 1000 && access(path, F_OK); i++)
+		usleep(10000);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(accept_new(limit, 10, 10, NULL, 160000), 10);
+	name_file_close(file);
+	name_limit_free(limit);
+
+	damaged = fopen(path, "a");
+	assert_non_null(damaged);
+	fputs("#no name\n/../x\n\n", damaged);
+	for (int i = 0; i < 1000; i++)
+		fputc('x', damaged);
+	fclose(damaged);
+	limit = limit_of(10, 0);
+	assert_ok(name_file_open(dir, limit, &file, &f), &f);
+	assert_int_equal(accept_new(limit, 0, 20, NULL, 1000), 20);
+	assert_int_equal(accept_new(limit, 20, 20, NULL, 1000), 10);
+	name_file_close(file);
+	name_limit_free(limit);
+	unlink(path);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int
 main(void)
 {
@@ -358,6 +529,12 @@ main(void)
 		cmocka_unit_test(gateway_is_told_all_that_is_kept),
 		cmocka_unit_test(thousands_come_and_go),
 		cmocka_unit_test(client_speaks_for_itself_alone),
+		cmocka_unit_test(memory_of_names_is_bounded),
+		cmocka_unit_test(known_names_outlive_the_broker),
+		cmocka_unit_test(limit_of_0_is_none),
+		cmocka_unit_test(each_address_has_a_limit),
+		cmocka_unit_test(known_name_is_not_limited),
+		cmocka_unit_test(new_names_are_limited_a_minute),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
