@@ -67,6 +67,11 @@ dist_check_SCRIPTS += tests/integration/site-crowd.sh
 TESTS += tests/integration/site-crowd.sh
 EXTRA_DIST += tests/integration/site-crowd.py
 
+# a crowd of names that the cloud does not know
+dist_check_SCRIPTS += tests/integration/site-names.sh
+TESTS += tests/integration/site-names.sh
+EXTRA_DIST += tests/integration/site-names.py
+
 # what was taken arrives, whatever is killed: a short form, and `make soak`
 UNDER_LOAD = \
 	tests/integration/clock.sh \
