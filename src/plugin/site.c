@@ -460,9 +460,9 @@ deliver(void *with, const struct frame *frame)
 		return;
 	}
 	if (frame->retain && !retained_replace(&site->retained, frame->topic, frame->len,
-				     (size_t)site->options.retained_max_size)) {
+				     (size_t)site->options.max_retained_size)) {
 		complain(&site->crowded, "messages of a gateway are not delivered",
-			"the retained messages have reached plugin_opt_retained_max_size");
+			"the retained messages have reached plugin_opt_max_retained_size");
 		return;
 	}
 	if (frame->len) {

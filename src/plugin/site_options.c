@@ -32,7 +32,7 @@ static const struct setting table[] = {
 		.preset = "2000", .min = TIMELY_QUICK_MS, .max = 60000},
 	{"front", 0, SETTING_TEXT, offsetof(struct site_options, front)},
 	{"hold", 0, SETTING_TEXT, offsetof(struct site_options, hold)},
-	{"retained-max-size", 0, SETTING_SIZE, offsetof(struct site_options, retained_max_size),
+	{"max-retained-size", 0, SETTING_SIZE, offsetof(struct site_options, max_retained_size),
 		.preset = "64M", .min = 1024 * 1024, .max = LONG_MAX},
 	{"max-new-devices-per-min", 0, SETTING_NUMBER,
 		offsetof(struct site_options, new_devices.per_minute), .preset = "1000", .min = 0,

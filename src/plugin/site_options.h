@@ -14,7 +14,7 @@
  * topic       filters of what goes to the spool besides devices' topics
  * disk_timeout_ms  how long the broker waits for the disk
  * front       where messages are in memory first; NULL when they are not
- * retained_max_size  bytes of the retained messages that gateways brought, all together
+ * max_retained_size  bytes of the retained messages that gateways brought, all together
  * new_devices  device names that may be new in a minute
  * max_size, max_age_s, when_full, durability, hold  as struct spool_options has them
  */
@@ -31,7 +31,7 @@ struct site_options {
 	long disk_timeout_ms;
 	char *front;
 	char *hold;
-	long retained_max_size;
+	long max_retained_size;
 	struct name_limit_options new_devices;
 };
 

@@ -234,14 +234,14 @@ asks_for_nothing()
 # Configs of a gateway, for as many devices as it names, are kept in the broker's memory.
 keeps_no_more_than_it_may()
 {
-	started_with "plugin_opt_trusted bridge" 'plugin_opt_retained_max_size 1M'
+	started_with "plugin_opt_trusted bridge" 'plugin_opt_max_retained_size 1M'
 	subscribe two /devices/two/config
 	enter
 	seq -f "/devices/d%g/config 1 keep $(head -c 60000 /dev/zero | tr '\0' x)" 40 >&3
 	echo '/devices/two/commands/after 1 pass this' >&3
 	echo '/devices/two/config 1 keep no room' >&3
 	check "it is said that there is no more room" wait_for 20 log_says \
-		'p11_site: messages of a gateway are not delivered: .*plugin_opt_retained_max_size'
+		'p11_site: messages of a gateway are not delivered: .*plugin_opt_max_retained_size'
 	seq -f '/devices/d%g/config 1 keep small' 10 >&3
 	echo '/devices/two/config 1 keep small' >&3
 	check "what takes the place of others is delivered" \
