@@ -8,6 +8,7 @@ src_base_libbase_la_SOURCES = \
 	src/base/file.c src/base/file.h \
 	src/base/hash.c src/base/hash.h \
 	src/base/heap.c src/base/heap.h \
+	src/base/ini.c src/base/ini.h \
 	src/base/list.c src/base/list.h \
 	src/base/log.c src/base/log.h \
 	src/base/notify.c src/base/notify.h \

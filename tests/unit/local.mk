@@ -33,6 +33,10 @@ UNIT_TESTS += tests/unit/test-heap
 tests_unit_test_heap_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_heap_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 
+UNIT_TESTS += tests/unit/test-ini
+tests_unit_test_ini_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ini_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+
 UNIT_TESTS += tests/unit/test-log
 tests_unit_test_log_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_LDADD = src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
