@@ -74,7 +74,7 @@ static int
 not_ours(const char *text, struct fault *f)
 {
 	if (errno == EADDRINUSE)
-		return fault_set(f, FAULT_CONFIG, "another process listens on %s", text);
+		return fault_set(f, FAULT_PRECONDITION, "another process listens on %s", text);
 	if (errno == EACCES)
 		return fault_set(f, FAULT_CONFIG, "this user may not listen on %s", text);
 	return fault_errno(f, "cannot listen on %s", text);

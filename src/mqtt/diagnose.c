@@ -9,11 +9,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include "base/auto.h"
+#include "mqtt/mqtt.h"
 
 /*
  * A connection to a broker.
@@ -35,6 +37,8 @@ hang_up(struct line *line)
 	SSL_CTX_free(line->ctx);
 	auto_fd(&line->fd);
 }
+
+AUTO_DEFINE(ssl_ctx, SSL_CTX, SSL_CTX_free);
 
 static void
 auto_addresses(struct addrinfo **variable)
@@ -106,6 +110,24 @@ judge(SSL *ssl, const struct mqtt_url *url, const char *ca_file, struct fault *f
 			ca_file ? "'" : "the system's CAs", ca_file ? ca_file : "",
 			ca_file ? "'" : "", X509_verify_cert_error_string(verdict));
 	}
+}
+
+int
+mqtt_check_ca_file(const char *path, struct fault *f)
+{
+	AUTO(auto_ssl_ctx) SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+	if (!ctx)
+		return fault_openssl(f, FAULT_CRYPTO, "cannot set up TLS");
+	if (access(path, R_OK) < 0) {
+		fault_errno(f, "cannot read the CA file '%s'", path);
+		if (f)
+			f->code = FAULT_CONFIG;
+		return -1;
+	}
+	if (SSL_CTX_load_verify_file(ctx, path) != 1)
+		return fault_openssl(f, FAULT_CONFIG, "the CA file '%s' has no CA in it", path);
+	return 0;
 }
 
 /* Called when the broker asks for a client certificate; there is none to send. */

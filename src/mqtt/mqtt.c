@@ -135,8 +135,8 @@ fits(const char *text)
 	return !text || strlen(text) <= STRING_MAX;
 }
 
-static int
-check(const struct mqtt_options *o, struct fault *f)
+int
+mqtt_check_options(const struct mqtt_options *o, struct fault *f)
 {
 	if (!fits(o->client_id) || !fits(o->username) || !fits(o->password))
 		return fault_set(f, FAULT_USAGE,
@@ -159,14 +159,9 @@ mqtt_start(const struct mqtt_options *options, struct mqtt **ret_mqtt, struct fa
 	AUTO(auto_mqtt) struct mqtt *m = NULL;
 	struct mqtt_url url;
 
-	if (check(options, f) || mqtt_url_parse(options->url, &url, f))
+	if (mqtt_check_options(options, f) || mqtt_url_parse(options->url, &url, f) ||
+		(options->ca_file && mqtt_check_ca_file(options->ca_file, f)))
 		return -1;
-	if (options->ca_file && access(options->ca_file, R_OK) < 0) {
-		fault_errno(f, "cannot read the CA file '%s'", options->ca_file);
-		if (f)
-			f->code = FAULT_CONFIG;
-		return -1;
-	}
 	if (atomic_exchange(&is_taken, true))
 		return fault_set(f, FAULT_PRECONDITION, "a process has one connection");
 	m = make(options);

@@ -203,6 +203,20 @@ void mqtt_stop(struct mqtt *mqtt);
 int mqtt_check_url(const char *url, struct fault *f);
 
 /*
+ * Whether the lengths and numbers of options are within bounds; url and ca_file are not looked at.
+ *
+ * Returns 0; else FAULT_USAGE.
+ */
+int mqtt_check_options(const struct mqtt_options *options, struct fault *f);
+
+/*
+ * Whether a CA file can be read and has a certificate in it.
+ *
+ * Returns 0; else FAULT_CONFIG naming the file, FAULT_NOMEM.  Blocks: on the file.
+ */
+int mqtt_check_ca_file(const char *path, struct fault *f);
+
+/*
  * Says why a broker cannot be reached, which paho does not tell: connects once more, without
  * credentials, and asks which version of MQTT it speaks.
  *

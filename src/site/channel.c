@@ -83,6 +83,14 @@ make_address(const char *path, struct sockaddr_un *ret, struct fault *f)
 	return 0;
 }
 
+int
+channel_check_path(const char *path, struct fault *f)
+{
+	struct sockaddr_un address;
+
+	return make_address(path, &address, f);
+}
+
 static int
 open_socket(struct fault *f)
 {
@@ -133,7 +141,7 @@ remove_dead(const char *path, struct fault *f)
 	if (is_listened_on(file, &in_use, f))
 		return fault_prefix(f, "cannot listen on %s", path);
 	if (in_use)
-		return fault_set(f, FAULT_CONFIG, "another process listens on %s", path);
+		return fault_set(f, FAULT_PRECONDITION, "another process listens on %s", path);
 	if (unlink(path) < 0 && errno != ENOENT)
 		return fault_errno(f, "cannot remove the old %s", path);
 	return 0;

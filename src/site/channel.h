@@ -11,14 +11,17 @@
 /* Bytes that wait to be written at most. */
 #define CHANNEL_OUT_MAX (8 * 1024 * 1024)
 
+/* Whether a path fits into a socket's address. Returns 0; else FAULT_CONFIG. */
+int channel_check_path(const char *path, struct fault *f);
+
 /*
  * Makes a socket to listen on, in place of one that nobody listens on any more.
  *
  * path    at most 107 bytes; its folder is there
  * ret_fd  non-blocking; closing it leaves the file
  *
- * Returns 0; else FAULT_CONFIG when the path is too long, or another process listens there,
- * FAULT_IO, FAULT_NOTFOUND.
+ * Returns 0; else FAULT_CONFIG when the path is too long or of another kind of file,
+ * FAULT_PRECONDITION while another process listens there, FAULT_IO, FAULT_NOTFOUND.
  */
 int channel_listen(const char *path, int *ret_fd, struct fault *f);
 

@@ -96,7 +96,8 @@ cursor_open(int dir, const char *name, struct cursor *ret, struct fault *f)
 		return -1;
 	if (flock(cursor.fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno == EWOULDBLOCK)
-			fault_set(f, FAULT_CONFIG, "another process reads the spool as '%s'", name);
+			fault_set(f, FAULT_PRECONDITION, "another process reads the spool as '%s'",
+				name);
 		else
 			fault_errno(f, "cannot lock the cursor '%s'", name);
 	} else if (!read_slots(&cursor, name, f)) {

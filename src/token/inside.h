@@ -153,6 +153,14 @@ int token_uri_of(const struct token *token, CK_OBJECT_CLASS class, const CK_ATTR
 int pin_source_check(const char *source, struct fault *f);
 
 /*
+ * Whether the PIN of a valid pin-source can be read, where it is a file. A credential's file is
+ * there only in systemd's service: elsewhere it is not looked for.
+ *
+ * Returns 0; else FAULT_CONFIG, FAULT_IO, FAULT_NOMEM.
+ */
+int pin_source_look(const char *source, struct fault *f);
+
+/*
  * Reads the PIN; a secret.
  *
  * source  as in struct token_source

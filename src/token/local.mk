@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += src/token/libtoken.la
 src_token_libtoken_la_SOURCES = \
 	src/token/cert.c \
+	src/token/check.c \
 	src/token/ckr.c src/token/ckr.h \
 	src/token/find.c \
 	src/token/inside.h \

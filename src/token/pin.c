@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/ui.h>
@@ -98,6 +99,27 @@ credential_path(const char *name, char **ret_path, struct fault *f)
 	if (asprintf(ret_path, "%s/%s", folder, name) < 0)
 		return fault_nomem(f);
 	return 0;
+}
+
+int
+pin_source_look(const char *source, struct fault *f)
+{
+	AUTO(auto_free) char *of_credential = NULL;
+	AUTO(auto_secret) char *pin = NULL;
+	const char *name = after(source, "credential:"), *path = NULL;
+	struct stat st;
+
+	if (name && getenv("CREDENTIALS_DIRECTORY")) {
+		if (credential_path(name, &of_credential, f))
+			return -1;
+		path = of_credential;
+	} else if (!name && !after(source, "env:") && strcmp(source, "terminal") != 0) {
+		path = path_of(source);
+	}
+	/* What is read from a pipe is gone after that. */
+	if (!path || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+		return 0;
+	return from_file(path, &pin, f);
 }
 
 static bool

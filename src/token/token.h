@@ -51,6 +51,19 @@ struct token;
 int token_open(const char *uri, const struct token_source *source, struct token **ret_token,
 	struct fault *f);
 
+/*
+ * Looks, without the token, for what would keep it from being opened and logged in to: a URI that
+ * is not valid, a file of a module or of a PIN that cannot be read. What only shows when it is used
+ * is not looked at: a module by name, a PIN of the environment, one that is asked for.
+ *
+ * uri     of which module-path and pin-source are looked at too; NULL: only the source
+ * source  NULL: only the URI
+ *
+ * Returns 0; else FAULT_USAGE for the URI, FAULT_CONFIG for a file or a pin-source, FAULT_IO,
+ * FAULT_NOMEM.  Blocks: on the files.  Threads: any.
+ */
+int token_check(const char *uri, const struct token_source *source, struct fault *f);
+
 /* Logs out and closes. Keys that are still lent keep the module loaded until the last is freed. */
 void token_close(struct token *token);
 
