@@ -117,8 +117,8 @@ run(const struct program *program, const struct command *c, int argc, char **arg
 	if (!values)
 		return fault_nomem(f);
 	rc = c->load ? c->load(values, argc, argv, &first, f)
-		     : setting_preset(c->settings, values, f) ||
-			       setting_parse(c->settings, values, argc, argv, &first, f);
+		     : setting_preset(c->settings, values, NULL, f) ||
+			       setting_parse(c->settings, values, NULL, argc, argv, &first, f);
 	if (rc == 0) {
 		n = argc - first;
 		if (n < c->min || n > c->max)

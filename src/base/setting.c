@@ -10,8 +10,6 @@
 
 #include "base/auto.h"
 
-#define ROWS_MAX 64
-
 static void *
 place(const struct setting *row, void *values)
 {
@@ -74,8 +72,7 @@ parse_number(const struct setting *row, const char *text, long *ret, struct faul
 	errno = 0;
 	n = strtol(text, &end, 10);
 	if (end == text || errno || isspace((unsigned char)*text))
-		return fault_set(f, FAULT_USAGE, "--%s: '%s' is not a number%s", row->name, text,
-			measure.example);
+		return fault_set(f, FAULT_USAGE, "'%s' is not a number%s", text, measure.example);
 	for (const struct unit *unit = measure.units; unit->suffix; unit++) {
 		long scaled;
 
@@ -83,13 +80,12 @@ parse_number(const struct setting *row, const char *text, long *ret, struct faul
 			continue;
 		if (__builtin_mul_overflow(n, unit->factor, &scaled) || scaled < row->min ||
 			scaled > row->max)
-			return fault_set(f, FAULT_USAGE, "--%s: '%s' is not within %ld..%ld%s",
-				row->name, text, row->min, row->max, measure.name);
+			return fault_set(f, FAULT_USAGE, "'%s' is not within %ld..%ld%s", text,
+				row->min, row->max, measure.name);
 		*ret = scaled;
 		return 0;
 	}
-	return fault_set(
-		f, FAULT_USAGE, "--%s: '%s' is not a number%s", row->name, text, measure.example);
+	return fault_set(f, FAULT_USAGE, "'%s' is not a number%s", text, measure.example);
 }
 
 static int
@@ -105,19 +101,25 @@ set_text(char **at, const char *text, struct fault *f)
 }
 
 static int
-add_item(const struct setting *row, struct setting_list *list, const char *text, struct fault *f)
+add_item(struct setting_list *list, const char *text, struct fault *f)
 {
-	char **grown;
+	char **items;
+	int *lines;
 
 	if (list->n == SETTING_LIST_MAX)
-		return fault_set(f, FAULT_USAGE, "--%s is given more than %d times", row->name,
-			SETTING_LIST_MAX);
-	grown = realloc(list->items, (list->n + 1) * sizeof(*grown));
-	if (!grown)
+		return fault_set(
+			f, FAULT_USAGE, "it is given more than %d times", SETTING_LIST_MAX);
+	items = realloc(list->items, (list->n + 1) * sizeof(*items));
+	if (!items)
 		return fault_nomem(f);
-	list->items = grown;
-	grown[list->n] = NULL;
-	if (set_text(&grown[list->n], text, f))
+	list->items = items;
+	lines = realloc(list->lines, (list->n + 1) * sizeof(*lines));
+	if (!lines)
+		return fault_nomem(f);
+	list->lines = lines;
+	items[list->n] = NULL;
+	lines[list->n] = 0;
+	if (set_text(&items[list->n], text, f))
 		return -1;
 	list->n++;
 	return 0;
@@ -129,8 +131,7 @@ set_flag(const struct setting *row, void *at, const char *text, struct fault *f)
 	bool on = is_word("true yes 1", text);
 
 	if (!on && !is_word("false no 0", text))
-		return fault_set(
-			f, FAULT_USAGE, "--%s: '%s' is neither true nor false", row->name, text);
+		return fault_set(f, FAULT_USAGE, "'%s' is neither true nor false", text);
 	if (row->type == SETTING_FLAG)
 		*(bool *)at = on;
 	else
@@ -148,16 +149,16 @@ int
 setting_set(const struct setting *row, void *values, const char *text, struct fault *f)
 {
 	if (strnlen(text, SETTING_TEXT_MAX + 1) > SETTING_TEXT_MAX)
-		return fault_set(f, FAULT_USAGE, "--%s: the value is longer than %d", row->name,
-			SETTING_TEXT_MAX);
+		return fault_set(
+			f, FAULT_USAGE, "the value is longer than %d bytes", SETTING_TEXT_MAX);
 	switch (row->type) {
 	case SETTING_FLAG:
 	case SETTING_SWITCH:
 		return set_flag(row, place(row, values), text, f);
 	case SETTING_CHOICE:
 		if (!is_word(row->words, text))
-			return fault_set(f, FAULT_USAGE, "--%s: '%s' is none of: %s", row->name,
-				text, row->words);
+			return fault_set(
+				f, FAULT_USAGE, "'%s' is not one of: %s", text, row->words);
 		return set_text(place(row, values), text, f);
 	case SETTING_TEXT:
 		return set_text(place(row, values), text, f);
@@ -166,38 +167,59 @@ setting_set(const struct setting *row, void *values, const char *text, struct fa
 	case SETTING_SIZE:
 		return parse_number(row, text, place(row, values), f);
 	case SETTING_LIST:
-		return add_item(row, place(row, values), text, f);
+		return add_item(place(row, values), text, f);
 	}
-	return fault_set(f, FAULT_USAGE, "--%s has no type", row->name);
+	return fault_set(f, FAULT_USAGE, "the setting has no type");
 }
 
 int
-setting_preset(const struct setting *table, void *values, struct fault *f)
+setting_give(const struct setting *row, void *values, struct setting_origin *origin,
+	enum setting_source source, int line, const char *text, struct fault *f)
+{
+	struct setting_list *list = row->type == SETTING_LIST ? place(row, values) : NULL;
+
+	if (list && source != origin->source)
+		setting_list_clear(list);
+	if (!list && source == SETTING_FILE && origin->source == SETTING_FILE)
+		return fault_set(f, FAULT_USAGE, "it is set in line %d already", origin->line);
+	if (setting_set(row, values, text, f))
+		return -1;
+	if (list)
+		list->lines[list->n - 1] = line;
+	*origin = (struct setting_origin){source, line};
+	return 0;
+}
+
+int
+setting_preset(
+	const struct setting *table, void *values, struct setting_origin *origins, struct fault *f)
 {
 	for (const struct setting *row = table; row->name; row++) {
 		const char *text = row->env ? getenv(row->env) : NULL;
+		struct setting_origin unused = {0};
+		struct setting_origin *origin = origins ? &origins[row - table] : &unused;
 
 		if (text && *text) {
-			if (setting_set(row, values, text, f))
+			if (setting_give(row, values, origin, SETTING_ENVIRONMENT, 0, text, f))
 				return fault_prefix(f, "environment variable %s", row->env);
 		} else if (row->preset && setting_set(row, values, row->preset, f)) {
-			return -1;
+			return fault_prefix(f, "the preset of %s", row->name);
 		}
 	}
 	return 0;
 }
 
-/* What getopt wants to know; val 1000 + row for a long name, + ROWS_MAX for its --no- form. */
+/* What getopt wants to know; val 1000 + row for a long name, + SETTING_ROWS_MAX for its --no- form. */
 struct getopt_table {
-	struct option longs[2 * ROWS_MAX + 1];
-	char shorts[3 * ROWS_MAX + 3];
-	char *negated[ROWS_MAX];
+	struct option longs[2 * SETTING_ROWS_MAX + 1];
+	char shorts[3 * SETTING_ROWS_MAX + 3];
+	char *negated[SETTING_ROWS_MAX];
 };
 
 static void
 getopt_table_clear(struct getopt_table *g)
 {
-	for (size_t i = 0; i < ROWS_MAX; i++)
+	for (size_t i = 0; i < SETTING_ROWS_MAX; i++)
 		free(g->negated[i]);
 }
 
@@ -211,7 +233,7 @@ getopt_table_fill(struct getopt_table *g, const struct setting *table, struct fa
 	for (int i = 0; table[i].name; i++) {
 		bool flag = is_flag(&table[i]);
 
-		if (i == ROWS_MAX)
+		if (i == SETTING_ROWS_MAX)
 			return fault_set(f, FAULT_USAGE, "too many settings");
 		g->longs[n++] = (struct option){
 			table[i].name, flag ? no_argument : required_argument, NULL, 1000 + i};
@@ -221,7 +243,7 @@ getopt_table_fill(struct getopt_table *g, const struct setting *table, struct fa
 				return fault_nomem(f);
 			}
 			g->longs[n++] = (struct option){
-				g->negated[i], no_argument, NULL, 1000 + ROWS_MAX + i};
+				g->negated[i], no_argument, NULL, 1000 + SETTING_ROWS_MAX + i};
 		}
 		if (table[i].letter) {
 			*s++ = table[i].letter;
@@ -235,9 +257,9 @@ getopt_table_fill(struct getopt_table *g, const struct setting *table, struct fa
 static const struct setting *
 row_of(const struct setting *table, int got, bool *ret_negated)
 {
-	*ret_negated = got >= 1000 + ROWS_MAX;
+	*ret_negated = got >= 1000 + SETTING_ROWS_MAX;
 	if (got >= 1000)
-		return &table[(got - 1000) % ROWS_MAX];
+		return &table[(got - 1000) % SETTING_ROWS_MAX];
 	for (const struct setting *row = table; row->name; row++) {
 		if (row->letter == got)
 			return row;
@@ -245,9 +267,21 @@ row_of(const struct setting *table, int got, bool *ret_negated)
 	return NULL;
 }
 
-int
-setting_parse(const struct setting *table, void *values, int argc, char **argv, int *ret_operands,
+/* One option that getopt found. */
+static int
+take_option(const struct setting *row, void *values, struct setting_origin *origin, bool negated,
 	struct fault *f)
+{
+	const char *text = !is_flag(row) ? optarg : negated ? "false" : "true";
+	int rc = origin ? setting_give(row, values, origin, SETTING_COMMAND_LINE, 0, text, f)
+			: setting_set(row, values, text, f);
+
+	return rc ? fault_prefix(f, "--%s", row->name) : 0;
+}
+
+int
+setting_parse(const struct setting *table, void *values, struct setting_origin *origins, int argc,
+	char **argv, int *ret_operands, struct fault *f)
 {
 	AUTO(getopt_table_clear) struct getopt_table g = {.longs = {{0}}};
 	int got;
@@ -270,11 +304,7 @@ setting_parse(const struct setting *table, void *values, int argc, char **argv, 
 			return fault_set(f, FAULT_USAGE, "no such option: '%.*s'",
 				(int)strcspn(given, "="), given);
 		}
-		if (setting_set(row, values,
-			    !is_flag(row) ? optarg
-			    : negated	  ? "false"
-					  : "true",
-			    f))
+		if (take_option(row, values, origins ? &origins[row - table] : NULL, negated, f))
 			return -1;
 	}
 	*ret_operands = optind;
@@ -328,7 +358,8 @@ setting_list_clear(struct setting_list *list)
 	for (size_t i = 0; i < list->n; i++)
 		free(list->items[i]);
 	free(list->items);
-	*list = (struct setting_list){NULL, 0};
+	free(list->lines);
+	*list = (struct setting_list){0};
 }
 
 void

@@ -12,16 +12,15 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/secret.h"
-#include "gateway/template.h"
 #include "jwt/claims.h"
 
 /* Where each kind of failure begins to wait; all but the clock's grow from there. */
 static const int64_t first_ms[CLOUD_RETRIES] = {
 	[CLOUD_RETRY_NETWORK] = 1000,
 	[CLOUD_RETRY_REFUSED] = 5000,
-	[CLOUD_RETRY_TOKEN] = 2000,
+	[CLOUD_RETRY_LOCAL] = 2000,
 };
-#define TOKEN_MOST_MS 10000
+#define LOCAL_MOST_MS 10000
 #define CLOCK_MS      5000
 
 /* What is in flight has so long to arrive when the connection is ended on purpose. */
@@ -91,11 +90,10 @@ retry_of(const struct fault *why)
 	switch (why->code) {
 	case FAULT_AUTH:
 		return CLOUD_RETRY_REFUSED;
-	case FAULT_TOKEN:
-	case FAULT_NOTFOUND:
-		return CLOUD_RETRY_TOKEN;
-	default:
+	case FAULT_NET:
 		return CLOUD_RETRY_NETWORK;
+	default:
+		return CLOUD_RETRY_LOCAL;
 	}
 }
 
@@ -105,8 +103,8 @@ wait_after(struct gateway *g, enum cloud_retry retry)
 {
 	int64_t most_ms = g->settings.uplink.retry_max_s * 1000, first = first_ms[retry];
 
-	if (retry == CLOUD_RETRY_TOKEN && most_ms > TOKEN_MOST_MS)
-		most_ms = TOKEN_MOST_MS;
+	if (retry == CLOUD_RETRY_LOCAL && most_ms > LOCAL_MOST_MS)
+		most_ms = LOCAL_MOST_MS;
 	return backoff_next(&g->cloud.retries[retry], first < most_ms ? first : most_ms, most_ms,
 		gateway_random());
 }
@@ -218,21 +216,6 @@ on_done(void *with, uint64_t tag, const struct fault *failed)
 	}
 }
 
-/* Room for a password with the token in it. */
-static int
-make_password(struct gateway *g, char **ret_secret, struct fault *f)
-{
-	const struct template_value names[] = {{"jwt", g->signer.credential.jwt}, {NULL}};
-	char *text = NULL;
-
-	if (template_expand(g->settings.uplink.password, names, &text, f))
-		return -1;
-	*ret_secret = secret_dup(text);
-	OPENSSL_cleanse(text, strlen(text));
-	free(text);
-	return *ret_secret ? 0 : fault_nomem(f);
-}
-
 /* All but the password. */
 static struct mqtt_options
 options_of(const struct gateway *g)
@@ -254,14 +237,17 @@ options_of(const struct gateway *g)
 static int
 start(struct gateway *g, struct fault *f)
 {
+	const struct gateway_settings *s = &g->settings;
 	AUTO(auto_secret) char *password = NULL;
 	struct mqtt_options options = options_of(g);
 
-	if (make_password(g, &password, f))
+	if (gateway_settings_password(s, g->signer.credential.jwt, &password, f))
 		return -1;
 	options.password = password;
 	g->cloud.expires = g->signer.credential.expires;
-	return mqtt_start(&options, &g->cloud.mqtt, f);
+	if (mqtt_start(&options, &g->cloud.mqtt, f) == 0)
+		return 0;
+	return f->code == FAULT_CONFIG ? gateway_settings_blame(s, "uplink.ca-file", 0, f) : -1;
 }
 
 static void
@@ -314,10 +300,7 @@ connect_now(struct gateway *g)
 	struct fault f = FAULT_INIT;
 
 	if (begin_to_connect(g, &f)) {
-		if (gateway_is_fatal(&f))
-			gateway_fail(g, &f);
-		else
-			give_up(g, &f);
+		give_up(g, &f);
 		return;
 	}
 	mqtt_on_done(c->mqtt, on_done, g);
@@ -334,6 +317,10 @@ cloud_begin(struct gateway *g)
 
 	if (g->leaving) {
 		set_state(g, CLOUD_WAITING);
+		return;
+	}
+	if (!gateway_settings_signs(&g->settings)) {
+		connect_now(g);
 		return;
 	}
 	if (!jwt_clock_is_sane(now)) {

@@ -64,10 +64,81 @@ sign(EVP_PKEY *key, void *with, struct fault *f)
 	return 0;
 }
 
+/* A key's own pin-source comes before the setting. */
+static int
+blame(const struct gateway_settings *settings, const char *key, struct fault *f)
+{
+	switch (f->code) {
+	case FAULT_USAGE:
+	case FAULT_AMBIGUOUS:
+	case FAULT_INVALID:
+	case FAULT_REFUSED:
+		return gateway_settings_blame(settings,
+			key == settings->token.key ? "token.key" : "token.device-key", 0, f);
+	case FAULT_CONFIG:
+		if (settings->token.pin_source && !strstr(key, "pin-source="))
+			return gateway_settings_blame(settings, "token.pin-source", 0, f);
+		return -1;
+	default:
+		return -1;
+	}
+}
+
 static void
 warn(const char *text)
 {
 	log_debug("%s", text);
+}
+
+static int
+add_claims(const struct gateway_settings *settings, json_t *claims, struct fault *f)
+{
+	const struct setting_list *list = &settings->uplink.claim;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (jwt_members_add(claims, &list->items[i], 1, f))
+			return gateway_settings_blame(settings, "uplink.claim", i, f);
+	}
+	return 0;
+}
+
+static int
+add_headers(const struct gateway_settings *settings, json_t *header, struct fault *f)
+{
+	const struct setting_list *list = &settings->uplink.header;
+
+	for (size_t i = 0; i < list->n; i++) {
+		int rc = jwt_members_add(header, &list->items[i], 1, f);
+
+		if (!rc && json_object_get(header, "alg"))
+			rc = fault_set(f, FAULT_USAGE, "'alg' follows the key");
+		if (rc)
+			return gateway_settings_blame(settings, "uplink.header", i, f);
+	}
+	return 0;
+}
+
+int
+credential_compose(const struct gateway_settings *settings, time_t now, json_t **ret_header,
+	json_t **ret_claims, struct fault *f)
+{
+	const char *audience = settings->uplink.audience ? settings->uplink.audience : "";
+	AUTO(auto_json) json_t *header = json_object();
+	AUTO(auto_json) json_t *claims = NULL;
+
+	if (!header)
+		return fault_nomem(f);
+	if (jwt_claims(audience, settings->uplink.lifetime_s, now, &claims, f))
+		return f && f->code == FAULT_USAGE
+			       ? gateway_settings_blame(settings, "uplink.audience", 0, f)
+			       : -1;
+	if (!*audience)
+		json_object_del(claims, "aud");
+	if (add_claims(settings, claims, f) || add_headers(settings, header, f))
+		return -1;
+	*ret_header = TAKE(header);
+	*ret_claims = TAKE(claims);
+	return 0;
 }
 
 int
@@ -79,23 +150,14 @@ credential_sign(const struct gateway_settings *settings, const char *key, struct
 		.pin_source = settings->token.pin_source,
 		.warn = warn,
 	};
-	const struct setting_list *claims = &settings->uplink.claim,
-				  *headers = &settings->uplink.header;
-	const char *audience = settings->uplink.audience ? settings->uplink.audience : "";
-	AUTO(work_clear) struct work w = {.header = json_object()};
+	AUTO(work_clear) struct work w = {0};
 	time_t now = time(NULL);
 	int64_t began_us = now_us();
 
-	if (!w.header)
-		return fault_nomem(f);
-	if (jwt_claims(audience, settings->uplink.lifetime_s, now, &w.claims, f))
+	if (credential_compose(settings, now, &w.header, &w.claims, f))
 		return -1;
-	if (!*audience)
-		json_object_del(w.claims, "aud");
-	if (jwt_members_add(w.claims, claims->items, claims->n, f) ||
-		jwt_members_add(w.header, headers->items, headers->n, f) ||
-		token_use_key(key, &source, sign, &w, f))
-		return -1;
+	if (token_use_key(key, &source, sign, &w, f))
+		return blame(settings, key, f);
 	credential_clear(ret);
 	*ret = (struct credential){
 		.jwt = TAKE(w.jwt),

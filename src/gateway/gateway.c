@@ -70,18 +70,7 @@ gateway_cloud_is_quiet(struct gateway *g)
 bool
 gateway_is_fatal(const struct fault *f)
 {
-	switch (f->code) {
-	case FAULT_PIN:
-	case FAULT_LOCKED:
-	case FAULT_REFUSED:
-	case FAULT_CONFIG:
-	case FAULT_USAGE:
-	case FAULT_AMBIGUOUS:
-	case FAULT_INVALID:
-		return true;
-	default:
-		return false;
-	}
+	return f->code == FAULT_PIN || f->code == FAULT_LOCKED;
 }
 
 void
@@ -234,6 +223,27 @@ reload(struct gateway *g)
 	notify("READY=1");
 }
 
+/* Those who look must not keep messages from passing: what cannot be opened is tried again. */
+static void
+open_view(struct gateway *g, int (*open)(struct gateway *g, struct fault *f), const char *what,
+	struct fault *failed)
+{
+	struct fault f = FAULT_INIT;
+
+	if (open(g, &f) && strcmp(f.text, failed->text) != 0)
+		log_error("%s not served, which is tried again: %s", what, f.text);
+	else if (!f.code && failed->code)
+		log_info("%s served now", what);
+	*failed = f;
+}
+
+static void
+open_views(struct gateway *g)
+{
+	open_view(g, status_open, "the status is", &g->unserved_status);
+	open_view(g, scrape_open, "the metrics are", &g->unserved_metrics);
+}
+
 static void
 on_signal(uv_signal_t *handle, int number)
 {
@@ -251,7 +261,6 @@ static void
 on_tick(uv_timer_t *timer)
 {
 	struct gateway *g = timer->data;
-	struct fault f = FAULT_INIT;
 
 	cloud_tick(g);
 	signer_tick(g);
@@ -263,8 +272,8 @@ on_tick(uv_timer_t *timer)
 	attach_tick(g);
 	observe_tick(g);
 	status_tick(g);
-	if (pump_tick(g, &f))
-		gateway_fail(g, &f);
+	open_views(g);
+	pump_tick(g);
 	if (g->reload_due && !g->leaving)
 		reload(g);
 }
@@ -301,9 +310,11 @@ open_all(struct gateway *g, struct fault *f)
 	const struct devices_options options = devices_options(&g->settings);
 
 	if (read_routes(g, &g->settings, f) || devices_new(&options, &g->devices, f) ||
-		pump_open(g, f) || status_open(g, f) || scrape_open(g, f) || local_open(g, f))
+		pump_open(g, f))
 		return -1;
 	poison_configure(g->pump.poison, options.hold_ms);
+	open_views(g);
+	local_open(g);
 	cloud_open(g);
 	watch_signal(g, &g->hup, SIGHUP);
 	watch_signal(g, &g->term, SIGTERM);

@@ -31,7 +31,12 @@ enum cloud_state {
 };
 
 /* Each kind of failure waits by its own rule, and has its own count. */
-enum cloud_retry { CLOUD_RETRY_NETWORK, CLOUD_RETRY_REFUSED, CLOUD_RETRY_TOKEN, CLOUD_RETRIES };
+enum cloud_retry {
+	CLOUD_RETRY_NETWORK,
+	CLOUD_RETRY_REFUSED,
+	CLOUD_RETRY_LOCAL, /* the token or a file of this machine */
+	CLOUD_RETRIES
+};
 
 /* What went wrong last, and when by the loop's clock; no text: nothing yet. */
 struct mishap {
@@ -137,7 +142,8 @@ _Static_assert(FLIGHTS + MQTT_SUBSCRIBING_MAX <= POISON_FLIGHTS_MAX, "each has a
 /*
  * What takes messages from the spool to the cloud.
  *
- * reader      NULL until the spool is there; said: that it is not was logged
+ * reader      NULL until the spool is there; absent: why it is not, which was logged
+ * watched     the loop has `readable`, also for a moment after the reader was closed
  * more        has the loop come back at once, pace after a while
  * expected    the number that comes next in this pass
  * again       another pass is to begin
@@ -162,7 +168,8 @@ struct pump {
 	struct ledger *ledger;
 	struct flight flights[FLIGHTS];
 	uint64_t expected, acked;
-	bool again, stuck, unreadable, unwritable, said, is_passing, at_end;
+	bool again, stuck, unreadable, unwritable, watched, is_passing, at_end;
+	struct fault absent;
 	struct poison *poison;
 	struct spool_message next;
 	bool waits;
@@ -235,6 +242,7 @@ struct gateway {
 	struct scrape *scrape;
 	uv_timer_t tick, watchdog;
 	uv_signal_t hup, term, interrupt;
+	struct fault unserved_status, unserved_metrics;
 	bool leaving, left, reload_due;
 	int64_t leaving_ms;
 	struct fault fatal;
@@ -248,10 +256,13 @@ uint32_t gateway_random(void);
 /* Frees a handle that was allocated: it is the loop's until it says that it is closed. */
 void gateway_free_handle(uv_handle_t *handle);
 
-/* Ends the program for a reason that only the operator can mend, or because it was told to. */
+/* Ends the program: for a fault that gateway_is_fatal(), or because it was asked to. */
 void gateway_fail(struct gateway *g, const struct fault *f);
 void gateway_leave(struct gateway *g);
-/* Whether that is such a reason; the clock's own fault is told from it before. */
+/*
+ * Whether a running gateway ends for a fault: only when the token has refused the PIN, because each
+ * further attempt may lock the token. Everything else is tried again.
+ */
 bool gateway_is_fatal(const struct fault *f);
 /* Keeps what went wrong for those who ask. */
 void gateway_note(const struct gateway *g, struct mishap *mishap, const struct fault *why);
@@ -305,9 +316,12 @@ int attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct
 #define GREETING_CONFIG 1
 #define GREETING_IN	2
 
-/* pump: a spool that is not there yet is no failure: it is looked for each second. */
+/*
+ * pump: a spool that is not there yet, or was removed, is looked for each second. pump_open() fails
+ * when there is one that cannot be used.
+ */
 int pump_open(struct gateway *g, struct fault *f);
-int pump_tick(struct gateway *g, struct fault *f);
+void pump_tick(struct gateway *g);
 void pump_run(struct gateway *g);
 /* Whether something is in flight that is to be alone: nothing else may be sent. */
 bool pump_is_alone(const struct gateway *g);
@@ -337,7 +351,7 @@ void answers_subscription(struct gateway *g, uint32_t device, const struct fault
 bool answers_end(struct gateway *g, enum poison_end end, const struct fault *why);
 
 /* local */
-int local_open(struct gateway *g, struct fault *f);
+void local_open(struct gateway *g);
 void local_tick(struct gateway *g);
 /* Returns whether it is on its way; that it is not is counted and said here. */
 bool local_deliver(struct gateway *g, const char *device, const char *topic, const void *payload,
@@ -354,11 +368,11 @@ void observe_tick(struct gateway *g);
 const struct observed *observe(struct gateway *g, int64_t age_ms);
 void observe_metrics(struct gateway *g, struct metrics *ret);
 
-/* scrape: the metrics over HTTP. */
+/* scrape: the metrics over HTTP. Opening it again changes nothing. */
 int scrape_open(struct gateway *g, struct fault *f);
 void scrape_close(struct gateway *g);
 
-/* status */
+/* status: opening it again changes nothing. */
 int status_open(struct gateway *g, struct fault *f);
 /* Once a second: who does not read the answer is sent away. */
 void status_tick(struct gateway *g);

@@ -162,21 +162,15 @@ enter(struct gateway *g, struct fault *f)
 }
 
 /* Nobody there yet is no failure: it is tried each second. */
-int
-local_open(struct gateway *g, struct fault *f)
+void
+local_open(struct gateway *g)
 {
 	struct fault why = FAULT_INIT;
 
 	if (!*g->settings.site.socket || enter(g, &why) == 0)
-		return 0;
-	if (why.code == FAULT_CONFIG) {
-		if (f)
-			*f = why;
-		return -1;
-	}
+		return;
 	log_warn("the site's broker is not there yet: %s", why.text);
 	g->local.said = true;
-	return 0;
 }
 
 void

@@ -1,4 +1,4 @@
-# gateway: `p11-gateway run`; the only room that knows libuv, inih and microhttpd
+# gateway: `p11-gateway run`; the only room that knows libuv and microhttpd
 noinst_LTLIBRARIES += src/gateway/libgateway.la src/gateway/libdecide.la
 src_gateway_libdecide_la_SOURCES = \
 	src/gateway/attach_queue.c src/gateway/attach_queue.h \
@@ -12,14 +12,14 @@ src_gateway_libdecide_la_SOURCES = \
 	src/gateway/poison_flight.c \
 	src/gateway/poison_topic.c src/gateway/poison_topic.h \
 	src/gateway/route.c src/gateway/route.h \
-	src/gateway/settings.c src/gateway/settings.h \
+	src/gateway/settings.c src/gateway/settings.h src/gateway/settings_finish.c \
 	src/gateway/tally.c src/gateway/tally.h \
 	src/gateway/template.c src/gateway/template.h
-src_gateway_libdecide_la_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS)
-src_gateway_libdecide_la_LIBADD = src/site/libsite.la src/registry/librules.la $(INIH_LIBS)
+src_gateway_libdecide_la_LIBADD = src/site/libsite.la src/registry/librules.la
 src_gateway_libgateway_la_SOURCES = \
 	src/gateway/answers.c \
 	src/gateway/attach.c \
+	src/gateway/check.c src/gateway/check.h \
 	src/gateway/cloud.c \
 	src/gateway/credential.c src/gateway/credential.h \
 	src/gateway/down.c \

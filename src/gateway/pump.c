@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/auto.h"
 #include "base/log.h"
 #include "registry/rules.h"
 #include "registry/topic.h"
@@ -80,59 +81,6 @@ first_of(struct pump *p)
 	return any ? message.seq : 0;
 }
 
-/* The site's broker makes the spool, and may start after us. */
-static int
-find_spool(struct gateway *g, struct fault *f)
-{
-	struct pump *p = &g->pump;
-
-	if (spool_reader_open(g->settings.spool.path, g->settings.uplink.name, &p->reader, f)) {
-		if (!f || f->code != FAULT_NOTFOUND)
-			return -1;
-		if (!p->said)
-			log_warn("no spool yet: the site's broker with p11_site.so makes it: %s",
-				f->text);
-		p->said = true;
-		return 0;
-	}
-	if (p->said)
-		log_info("the spool is there");
-	p->expected = first_of(p);
-	ledger_restart(p->ledger, p->expected);
-	p->acked = p->expected;
-	uv_poll_init(&g->loop, &p->readable, spool_reader_fd(p->reader));
-	p->readable.data = g;
-	return 0;
-}
-
-int
-pump_tick(struct gateway *g, struct fault *f)
-{
-	if (!g->pump.reader && find_spool(g, f))
-		return -1;
-	if (g->pump.reader && spool_is_gone(g->pump.reader))
-		return fault_set(f, FAULT_IO, "the spool %s was removed, and maybe made anew",
-			g->settings.spool.path);
-	g->pump.again |= poison_tick(g->pump.poison, gateway_now_ms(g));
-	g->pump.at_end = false; /* not every file system tells of what came */
-	pump_run(g);
-	pump_acknowledge(g);
-	return 0;
-}
-
-int
-pump_open(struct gateway *g, struct fault *f)
-{
-	struct pump *p = &g->pump;
-
-	if (ledger_new(0, &p->ledger, f) || poison_new(&p->poison, f) || find_spool(g, f))
-		return -1;
-	uv_idle_init(&g->loop, &p->more);
-	uv_timer_init(&g->loop, &p->pace);
-	p->more.data = p->pace.data = g;
-	return 0;
-}
-
 /* Has the loop come back at once when there is more to be looked at. */
 static void
 set_more(struct pump *p, bool more)
@@ -144,6 +92,118 @@ set_more(struct pump *p, bool more)
 		uv_idle_start(&p->more, on_more);
 	else
 		uv_idle_stop(&p->more);
+}
+
+/* Messages of a spool that was removed may be in flight: their numbers mean others in a new one. */
+static bool
+has_messages_in_flight(const struct pump *p)
+{
+	for (int i = 0; i < FLIGHTS; i++) {
+		if (p->flights[i].kind == FLIGHT_MESSAGE)
+			return true;
+	}
+	return false;
+}
+
+/* Nothing that is known of messages by their numbers holds for another spool. */
+static void
+begin_spool(struct gateway *g)
+{
+	struct pump *p = &g->pump;
+
+	p->expected = first_of(p);
+	ledger_restart(p->ledger, p->expected);
+	p->acked = p->expected;
+	p->again = p->stuck = p->at_end = p->unwritable = false;
+	devices_begin_pass(g->devices);
+	poison_begin_pass(p->poison);
+	uv_poll_init(&g->loop, &p->readable, spool_reader_fd(p->reader));
+	p->readable.data = g;
+	p->watched = true;
+}
+
+/* The site's broker makes the spool, and may start later. */
+static int
+find_spool(struct gateway *g, struct fault *f)
+{
+	struct pump *p = &g->pump;
+
+	if (p->watched || has_messages_in_flight(p))
+		return 0;
+	if (spool_reader_open(g->settings.spool.path, g->settings.uplink.name, &p->reader, f))
+		return gateway_settings_blame(&g->settings, "spool.path", 0, f);
+	if (p->absent.code)
+		log_info("the spool is there");
+	p->absent = (struct fault)FAULT_INIT;
+	begin_spool(g);
+	return 0;
+}
+
+static void
+say_absent(struct pump *p, const struct fault *why)
+{
+	if (strcmp(p->absent.text, why->text) != 0)
+		log_warn("no spool: the site's broker with p11_site.so makes it: %s", why->text);
+	p->absent = *why;
+}
+
+static void
+on_unwatched(uv_handle_t *readable)
+{
+	((struct gateway *)readable->data)->pump.watched = false;
+}
+
+/* The site's broker makes another one when it is started again. */
+static void
+lose_spool(struct gateway *g)
+{
+	struct pump *p = &g->pump;
+
+	fault_set(&p->absent, FAULT_NOTFOUND, "the spool %s was removed", g->settings.spool.path);
+	log_error("%s: messages in it that were not sent are lost", p->absent.text);
+	p->waits = false; /* the message that waits is the reader's */
+	p->waits_ms = 0;
+	set_more(p, false);
+	uv_timer_stop(&p->pace);
+	uv_close((uv_handle_t *)&p->readable, on_unwatched);
+	spool_reader_close(TAKE(p->reader));
+}
+
+void
+pump_tick(struct gateway *g)
+{
+	struct fault f = FAULT_INIT;
+
+	if (g->pump.reader && spool_is_gone(g->pump.reader))
+		lose_spool(g);
+	if (!g->pump.reader && find_spool(g, &f))
+		say_absent(&g->pump, &f);
+	g->pump.again |= poison_tick(g->pump.poison, gateway_now_ms(g));
+	g->pump.at_end = false; /* not every file system tells of what came */
+	pump_run(g);
+	pump_acknowledge(g);
+}
+
+int
+pump_open(struct gateway *g, struct fault *f)
+{
+	struct pump *p = &g->pump;
+	struct fault why = FAULT_INIT;
+
+	if (ledger_new(0, &p->ledger, f) || poison_new(&p->poison, f))
+		return -1;
+	uv_idle_init(&g->loop, &p->more);
+	uv_timer_init(&g->loop, &p->pace);
+	p->more.data = p->pace.data = g;
+	if (find_spool(g, &why) == 0)
+		return 0;
+	if (why.code != FAULT_NOTFOUND) {
+		if (f)
+			*f = why;
+		return -1;
+	}
+	say_absent(p, &why);
+	return 0;
 }
 
 bool

@@ -201,13 +201,13 @@ scrape_open(struct gateway *g, struct fault *f)
 	const union MHD_DaemonInfo *info;
 	int fd;
 
-	if (!where || !*where)
+	if (g->scrape || !where || !*where)
 		return 0;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return fault_nomem(f);
 	if (listen_open(where, &fd, f))
-		return fault_prefix(f, "status.metrics-listen");
+		return gateway_settings_blame(&g->settings, "status.metrics-listen", 0, f);
 	s->gateway = g;
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
 		s->guests[i].fd = -1;

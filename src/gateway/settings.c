@@ -2,24 +2,14 @@
 
 #include "gateway/settings.h"
 
-#include <ini.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/auto.h"
-#include "base/file.h"
+#include "base/ini.h"
 #include "gateway/devices.h"
-#include "gateway/listen.h"
-#include "gateway/route.h"
-#include "gateway/template.h"
 #include "jwt/claims.h"
-#include "registry/limits.h"
-#include "registry/rules.h"
-#include "spool/spool.h"
-
-#define FILE_MAX (1024 * 1024)
 
 #define AT(section_and_name) offsetof(struct gateway_settings, section_and_name)
 
@@ -140,304 +130,81 @@ const struct setting gateway_settings_table[] = {
 	{NULL},
 };
 
-/* What is read, where, what was set here already, and what went wrong. */
-struct reading {
-	const char *path;
-	struct gateway_settings *values;
-	bool seen[GATEWAY_SETTINGS_MAX];
-	struct fault fault;
-};
-
-/* inih calls it with each setting; returning 0 notes the line and goes on: the first one counts. */
-static int
-take(void *with, const char *section, const char *name, const char *value)
+static const struct setting *
+find_row(const char *name)
 {
-	struct reading *reading = with;
+	const struct setting *row = gateway_settings_table;
+
+	while (row->name && strcmp(row->name, name))
+		row++;
+	return row->name ? row : NULL;
+}
+
+static int
+take(void *with, const char *section, const char *name, const char *value, int line,
+	struct fault *f)
+{
+	struct gateway_settings *values = with;
+	const struct setting *row;
 	char full[128];
 
-	if (reading->fault.code)
-		return 0;
 	snprintf(full, sizeof(full), "%s.%s", section, name);
-	for (size_t i = 0; gateway_settings_table[i].name; i++) {
-		const struct setting *row = &gateway_settings_table[i];
-
-		if (strcmp(row->name, full))
-			continue;
-		/* The file's list replaces the environment's. */
-		if (row->type == SETTING_LIST && !reading->seen[i])
-			setting_list_clear((void *)((char *)reading->values + row->offset));
-		reading->seen[i] = true;
-		return !setting_set(row, reading->values, value, &reading->fault);
-	}
-	fault_set(&reading->fault, FAULT_CONFIG, "[%s] has no setting '%s'", section, name);
-	return 0;
+	row = find_row(full);
+	if (!row)
+		return fault_set(f, FAULT_CONFIG, "[%s] has no setting '%s'", section, name);
+	if (setting_give(row, values, &values->origins[row - gateway_settings_table], SETTING_FILE,
+		    line, value, f) == 0)
+		return 0;
+	if (f && f->code == FAULT_USAGE)
+		f->code = FAULT_CONFIG;
+	return fault_prefix(f, "%s", row->name);
 }
 
 int
 gateway_settings_read(const char *path, struct gateway_settings *values, struct fault *f)
 {
-	AUTO(auto_free) char *text = NULL;
-	struct reading reading = {.values = values, .fault = FAULT_INIT};
-	size_t len;
-	int line;
-
-	if (file_read(path, FILE_MAX, &text, &len, f))
-		return -1;
-	if (strlen(text) != len)
-		return fault_set(f, FAULT_CONFIG, "%s: has a NUL in it", path);
-	line = ini_parse_string(text, take, &reading);
-	if (line < 0)
-		return fault_nomem(f);
-	if (line > 0)
-		return fault_set(f, FAULT_CONFIG, "%s:%d: %s", path, line,
-			reading.fault.code ? reading.fault.text
-					   : "neither [SECTION] nor NAME = VALUE");
-	return 0;
+	free(values->file);
+	values->file = strdup(path);
+	return values->file ? ini_read(path, take, values, f) : fault_nomem(f);
 }
 
-/* What a profile presets: what a template in it may name is what the others are set to. */
-struct profile {
-	const char *name;
-	const char *client_id, *username, *audience, *mqtt_version;
-	const char *claim, *header;
-	bool attaches;
-};
-
-static const struct profile profiles[] = {
-	{"iot-core", "projects/{project}/locations/{region}/registries/{registry}/devices/{device}",
-		"unused", "{project}", "5", NULL, NULL, true},
-	{"clearblade",
-		"projects/{project}/locations/{region}/registries/{registry}/devices/{device}",
-		"unused", "{project}", "3.1.1", NULL, NULL, true},
-	{"emqx", "{device}", "{device}", "{project}", "5", "sub={device}", NULL, false},
-	{"rabbitmq", "{device}", "{device}", "{project}", "3.1.1", "sub={device}", "kid={device}",
-		false},
-	{"generic", "{device}", NULL, "{project}", "5", NULL, NULL, false},
-};
-
-static const struct profile *
-profile_of(const struct gateway_settings *values)
-{
-	size_t i = 0;
-
-	while (strcmp(profiles[i].name, values->uplink.profile))
-		i++;
-	return &profiles[i];
-}
-
-bool
-gateway_settings_attaches(const struct gateway_settings *values)
-{
-	return profile_of(values)->attaches;
-}
-
-static const struct setting *
-row_of(const char *name)
-{
-	const struct setting *row = gateway_settings_table;
-
-	while (strcmp(row->name, name))
-		row++;
-	return row;
-}
-
+/* The line that a value was given in; 0 when it was given elsewhere. */
 static int
-preset(struct gateway_settings *values, char *const *at, const char *name, const char *text,
-	struct fault *f)
+line_of(const struct gateway_settings *v, const struct setting *row, size_t item)
 {
-	return *at || !text ? 0 : setting_set(row_of(name), values, text, f);
-}
+	const struct setting_list *list = (const void *)((const char *)v + row->offset);
 
-/* Replaces a template by what it stands for; {jwt} and, in a key's URI, {device} come later. */
-static int
-expand(const struct gateway_settings *v, char **at, struct fault *f)
-{
-	const struct template_value names[] = {
-		{"project", v->uplink.project},
-		{"region", v->uplink.region},
-		{"registry", v->uplink.registry},
-		{"device", v->uplink.device},
-		{"gateway", v->uplink.device},
-		{"jwt", "{jwt}"},
-		{NULL},
-	};
-	char *text = NULL;
-
-	if (!*at)
-		return 0;
-	if (template_expand(*at, names, &text, f))
-		return -1;
-	free(*at);
-	*at = text;
-	return 0;
-}
-
-static int
-expand_list(const struct gateway_settings *v, const struct setting_list *list, struct fault *f)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		if (expand(v, &list->items[i], f))
-			return -1;
-	}
-	return 0;
-}
-
-static int
-expand_all(struct gateway_settings *v, struct fault *f)
-{
-	if (expand(v, &v->uplink.client_id, f))
-		return fault_prefix(f, "uplink.client-id");
-	if (expand(v, &v->uplink.username, f))
-		return fault_prefix(f, "uplink.username");
-	if (expand(v, &v->uplink.password, f))
-		return fault_prefix(f, "uplink.password");
-	if (expand(v, &v->uplink.audience, f))
-		return fault_prefix(f, "uplink.audience");
-	if (expand_list(v, &v->uplink.claim, f))
-		return fault_prefix(f, "uplink.claim");
-	if (expand_list(v, &v->uplink.header, f))
-		return fault_prefix(f, "uplink.header");
-	if (expand_list(v, &v->site.out, f))
-		return fault_prefix(f, "site.out");
-	if (expand_list(v, &v->site.in, f))
-		return fault_prefix(f, "site.in");
-	return 0;
-}
-
-/* Cloud IoT Core closes the connection of a device that exceeds them. */
-static void
-preset_rates(struct gateway_settings *v)
-{
-	bool attaches = gateway_settings_attaches(v);
-
-	if (v->uplink.device_rate < 0)
-		v->uplink.device_rate = attaches ? LIMITS_MESSAGES_PER_S : 0;
-	if (v->uplink.device_byte_rate < 0)
-		v->uplink.device_byte_rate = attaches ? LIMITS_BYTES_PER_S : 0;
-}
-
-static int
-need(const char *name, const char *value, struct fault *f)
-{
-	if (value && *value)
-		return 0;
-	return fault_set(
-		f, FAULT_CONFIG, "%s is missing: set it in the file, or with --%s", name, name);
-}
-
-/* What has no preset; asked for before templates want it. */
-static int
-check_missing(const struct gateway_settings *v, struct fault *f)
-{
-	if (need("token.key", v->token.key, f) || need("uplink.device", v->uplink.device, f))
-		return -1;
-	if (v->uplink.url.n == 0)
-		return need("uplink.url", NULL, f);
-	if (!gateway_settings_attaches(v))
-		return 0;
-	if (need("uplink.project", v->uplink.project, f) ||
-		need("uplink.region", v->uplink.region, f) ||
-		need("uplink.registry", v->uplink.registry, f))
-		return -1;
-	return 0;
-}
-
-static int
-check_ids(const struct gateway_settings *v, struct fault *f)
-{
-	if (!gateway_settings_attaches(v))
-		return 0;
-	if (rules_check_id("registry", v->uplink.registry, f) ||
-		rules_check_id("device", v->uplink.device, f))
-		return -1;
-	return 0;
-}
-
-/* MQTT 3.1.1 section 3.1.2.9: without a user name there is no password. */
-static int
-check_username(const struct gateway_settings *v, struct fault *f)
-{
-	if (v->uplink.username || !*v->uplink.password || strcmp(v->uplink.mqtt_version, "3.1.1"))
-		return 0;
-	return fault_set(f, FAULT_CONFIG,
-		"uplink.username is missing: MQTT 3.1.1 sends no password without a user name; set "
-		"username, or mqtt-version = 5 where the broker accepts it");
-}
-
-static int
-check_routes(const struct setting_list *rules, const char *name, struct fault *f)
-{
-	for (size_t i = 0; i < rules->n; i++) {
-		struct route route;
-
-		if (route_parse(rules->items[i], &route, f))
-			return fault_prefix(f, "%s", name);
-	}
-	return 0;
-}
-
-static int
-check_listen(const char *text, struct fault *f)
-{
-	struct sockaddr_storage address;
-	socklen_t len;
-
-	if (!text || !*text || listen_parse(text, &address, &len, f) == 0)
-		return 0;
-	return fault_prefix(f, "status.metrics-listen");
-}
-
-static int
-check(const struct gateway_settings *v, struct fault *f)
-{
-	size_t name_len = strlen(v->uplink.name);
-
-	if (name_len < 1 || name_len > SPOOL_NAME_MAX)
-		return fault_set(f, FAULT_CONFIG, "uplink.name must have 1 to %d characters",
-			SPOOL_NAME_MAX);
-	if (check_ids(v, f) || check_username(v, f))
-		return -1;
-	if (check_listen(v->status.metrics_listen, f))
-		return -1;
-	return check_routes(&v->site.out, "site.out", f) || check_routes(&v->site.in, "site.in", f)
-		       ? -1
-		       : 0;
-}
-
-static int
-name_socket(struct gateway_settings *v, struct fault *f)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/run/p11-gateway/%s.status", v->uplink.name);
-	return preset(v, &v->status.socket, "status.socket", path, f);
+	if (row->type != SETTING_LIST)
+		return v->origins[row - gateway_settings_table].line;
+	return item < list->n ? list->lines[item] : 0;
 }
 
 int
-gateway_settings_finish(struct gateway_settings *v, const char *name, struct fault *f)
+gateway_settings_blame(
+	const struct gateway_settings *values, const char *name, size_t item, struct fault *f)
 {
-	const struct profile *p = profile_of(v);
-	int rc = check_missing(v, f) ||
-		 preset(v, &v->uplink.name, "uplink.name", name ? name : "uplink", f) ||
-		 preset(v, &v->uplink.client_id, "uplink.client-id", p->client_id, f) ||
-		 preset(v, &v->uplink.username, "uplink.username", p->username, f) ||
-		 preset(v, &v->uplink.audience, "uplink.audience",
-			 v->uplink.project ? p->audience : NULL, f) ||
-		 preset(v, &v->uplink.mqtt_version, "uplink.mqtt-version", p->mqtt_version, f) ||
-		 (p->claim && setting_set(row_of("uplink.claim"), v, p->claim, f)) ||
-		 (p->header && setting_set(row_of("uplink.header"), v, p->header, f)) ||
-		 name_socket(v, f) || expand_all(v, f) || check(v, f);
+	const struct setting *row = find_row(name);
+	int line = line_of(values, row, item);
 
-	preset_rates(v);
-	if (rc && f && f->code == FAULT_USAGE)
-		f->code = FAULT_CONFIG;
-	return rc ? -1 : 0;
+	switch (values->origins[row - gateway_settings_table].source) {
+	case SETTING_COMMAND_LINE:
+		return fault_prefix(f, "--%s", name);
+	case SETTING_ENVIRONMENT:
+		return fault_prefix(f, "environment variable %s", row->env);
+	case SETTING_FILE:
+	case SETTING_NOWHERE:
+		break;
+	}
+	fault_prefix(f, "%s", name);
+	return line ? fault_prefix(f, "%s:%d", values->file, line) : -1;
 }
 
 void
 gateway_settings_clear(struct gateway_settings *values)
 {
 	setting_clear(gateway_settings_table, values);
+	free(values->file);
+	values->file = NULL;
 }
 
 static bool

@@ -6,8 +6,18 @@
 
 #include "base/setting.h"
 
-/* Rows are named SECTION.NAME: `[uplink] url = ...` in the file, --uplink.url=... before it. */
+/* Rows of the table, without its last. */
+#define GATEWAY_SETTINGS_MAX 60
+
+/*
+ * Rows are named SECTION.NAME: `[uplink] url = ...` in the file, --uplink.url=... before it.
+ *
+ * file     name of the settings file; NULL without one. No row of the table: a program may have one
+ * origins  where each row's value was given, in the order of the table
+ */
 struct gateway_settings {
+	char *file;
+	struct setting_origin origins[GATEWAY_SETTINGS_MAX];
 	struct {
 		char *key;
 		char *module;
@@ -65,25 +75,37 @@ struct gateway_settings {
 
 extern const struct setting gateway_settings_table[];
 
-/* Rows of the table, without its last. */
-#define GATEWAY_SETTINGS_MAX 60
-
 /*
- * Reads a file of settings into values that hold none yet or only presets: INI, `#` and `;` begin
- * comments, a line a setting, lists by repeating it.
+ * Reads a file of settings into values that hold none yet, or only presets and the environment's;
+ * see base/ini.h for its form. A list is written by repeating the setting; any other setting may be
+ * given once.
  *
- * Returns 0; else FAULT_CONFIG with FILE:LINE before it, FAULT_NOTFOUND, FAULT_IO, FAULT_NOMEM.
+ * Returns 0; else FAULT_CONFIG with FILE:LINE before the text, FAULT_NOTFOUND, FAULT_IO,
+ * FAULT_NOMEM.
  */
 int gateway_settings_read(const char *path, struct gateway_settings *values, struct fault *f);
 
 /*
- * Fills in what follows from the profile and from other settings, and checks the whole.
+ * Fills in what follows from the profile and from other settings, expands the templates, and checks
+ * each value by itself.
  *
  * name  the file's name without folder and end, for what is not set; NULL without a file
  *
- * Returns 0; else FAULT_CONFIG naming the setting, FAULT_NOMEM.
+ * Returns 0; else FAULT_CONFIG with the place of the setting before the text, FAULT_NOMEM.
  */
 int gateway_settings_finish(struct gateway_settings *values, const char *name, struct fault *f);
+
+/*
+ * Puts before a fault which setting it is about, and where that was given: "FILE:LINE: NAME",
+ * "--NAME", "environment variable VARIABLE", or NAME for a preset.
+ *
+ * name  of a row: "uplink.url"
+ * item  of a list, from 0; 0 for others
+ *
+ * Returns -1, always.
+ */
+int gateway_settings_blame(
+	const struct gateway_settings *values, const char *name, size_t item, struct fault *f);
 
 void gateway_settings_clear(struct gateway_settings *values);
 
@@ -97,5 +119,19 @@ bool gateway_settings_same(const struct gateway_settings *a, const struct gatewa
 
 /* Whether devices are attached, and config and commands subscribed to, as Cloud IoT Core has it. */
 bool gateway_settings_attaches(const struct gateway_settings *values);
+
+/* Whether the password has a JSON Web Token in it; without one the gateway's own key is not used. */
+bool gateway_settings_signs(const struct gateway_settings *values);
+
+/*
+ * The password for the broker.
+ *
+ * jwt         what {jwt} stands for; NULL when the password has none
+ * ret_secret  a secret; free with secret_free()
+ *
+ * Returns 0; else FAULT_CONFIG, FAULT_NOMEM.
+ */
+int gateway_settings_password(
+	const struct gateway_settings *values, const char *jwt, char **ret_secret, struct fault *f);
 
 #endif

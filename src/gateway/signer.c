@@ -107,7 +107,8 @@ signer_tick(struct gateway *g)
 	look_for_late(g);
 	if (s->busy || g->leaving)
 		return;
-	if (g->cloud.state == CLOUD_UP && time(NULL) >= s->renew_at) {
+	if (g->cloud.state == CLOUD_UP && gateway_settings_signs(&g->settings) &&
+		time(NULL) >= s->renew_at) {
 		begin(g, 0);
 		return;
 	}
@@ -183,13 +184,6 @@ take_own(struct gateway *g)
 	cloud_signed(g, s->failed ? &s->fault : NULL);
 }
 
-/* A device's key may be missing; a PIN that is refused is refused for all. */
-static bool
-ends_us(const struct fault *f, uint32_t device)
-{
-	return device ? f->code == FAULT_PIN || f->code == FAULT_LOCKED : gateway_is_fatal(f);
-}
-
 static void
 count(struct gateway *g)
 {
@@ -217,7 +211,7 @@ on_signed(uv_work_t *work, int status)
 	/* A fault is one only where something failed. */
 	s->fault = s->failed ? s->fresh_fault : (struct fault)FAULT_INIT;
 	count(g);
-	if (s->failed && ends_us(&s->fault, s->device)) {
+	if (s->failed && gateway_is_fatal(&s->fault)) {
 		gateway_fail(g, &s->fault);
 	} else if (s->device) {
 		attach_signed(g, s->device, s->fresh.jwt, s->failed ? &s->fault : NULL);

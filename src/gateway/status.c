@@ -201,7 +201,7 @@ about_spool(struct gateway *g)
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:s}", "waiting", (json_int_t)o->waiting,
 		"bytes", (json_int_t)o->bytes, "oldest_s", (json_int_t)o->oldest_s, "damaged",
 		(json_int_t)g->pump.lost, "dropped", (json_int_t)dropped, "drops", drops,
-		"last_error", o->failed.text);
+		"last_error", o->failed.code ? o->failed.text : g->pump.absent.text);
 }
 
 static json_t *
@@ -347,10 +347,10 @@ status_open(struct gateway *g, struct fault *f)
 	struct status *status;
 	int fd;
 
-	if (!*g->settings.status.socket)
+	if (g->status || !*g->settings.status.socket)
 		return 0;
 	if (channel_listen(g->settings.status.socket, &fd, f))
-		return fault_prefix(f, "status.socket");
+		return gateway_settings_blame(&g->settings, "status.socket", 0, f);
 	status = calloc(1, sizeof(*status));
 	if (status)
 		status->path = strdup(g->settings.status.socket);

@@ -193,8 +193,8 @@ main(int argc, char **argv)
 	double start;
 	int first;
 
-	if (setting_preset(settings, &options, &fault) ||
-		setting_parse(settings, &options, argc, argv, &first, &fault)) {
+	if (setting_preset(settings, &options, NULL, &fault) ||
+		setting_parse(settings, &options, NULL, argc, argv, &first, &fault)) {
 		fprintf(stderr, "bench-hop: %s\n", fault.text);
 		return 2;
 	}

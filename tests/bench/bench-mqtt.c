@@ -148,8 +148,8 @@ main(int argc, char **argv)
 	int first;
 	double start;
 
-	if (setting_preset(settings, &options, &fault) ||
-		setting_parse(settings, &options, argc, argv, &first, &fault) ||
+	if (setting_preset(settings, &options, NULL, &fault) ||
+		setting_parse(settings, &options, NULL, argc, argv, &first, &fault) ||
 		(options.password_file &&
 			file_read_secret(options.password_file, 16384, &password, &fault))) {
 		fprintf(stderr, "bench-mqtt: %s\n", fault.text);

@@ -41,7 +41,7 @@ settings(char *text)
 	for (char *arg = strtok_r(text, "\n", &rest); arg && argc < 33;
 		arg = strtok_r(NULL, "\n", &rest))
 		argv[argc++] = arg;
-	setting_parse(table, &values, argc, argv, &operands, &f);
+	setting_parse(table, &values, NULL, argc, argv, &operands, &f);
 	setting_clear(table, &values);
 }
 

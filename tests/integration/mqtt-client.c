@@ -101,8 +101,8 @@ main(int argc, char **argv)
 	struct fault f = FAULT_INIT;
 	int first, rc;
 
-	if (setting_preset(settings, &options, &f) ||
-		setting_parse(settings, &options, argc, argv, &first, &f)) {
+	if (setting_preset(settings, &options, NULL, &f) ||
+		setting_parse(settings, &options, NULL, argc, argv, &first, &f)) {
 		fprintf(stderr, "%s\n", f.text);
 		return 2;
 	}

@@ -2,7 +2,7 @@
 UNIT_TESTS += tests/unit/test-gateway
 tests_unit_test_gateway_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_gateway_LDADD = src/gateway/libdecide.la src/base/libbase.la $(CMOCKA_LIBS) \
-	$(INIH_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
+	$(JANSSON_LIBS) $(CRYPTO_LIBS)
 
 UNIT_TESTS += tests/unit/test-devices
 tests_unit_test_devices_CFLAGS = $(UNIT_CFLAGS)
@@ -15,4 +15,4 @@ tests_unit_test_poison_LDADD = src/gateway/libdecide.la src/base/libbase.la $(CM
 UNIT_TESTS += tests/unit/test-metrics
 tests_unit_test_metrics_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_metrics_LDADD = src/gateway/libdecide.la src/base/libbase.la $(CMOCKA_LIBS) \
-	$(INIH_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
+	$(JANSSON_LIBS) $(CRYPTO_LIBS)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/secret.h"
 #include "gateway/backoff.h"
 #include "gateway/ledger.h"
 #include "gateway/pace.h"
@@ -262,8 +263,28 @@ templates_are_expanded(void **state)
 	(void)state;
 	assert_ok(template_expand("x{a}{b}/{a}{{a}}", values, &text, &f), &f);
 	assert_string_equal(text, "xone/one{a}}");
+	assert_true(template_has("{{a}{b}", "b"));
+	assert_false(template_has("{{a}{b}", "a"));
+	assert_false(template_has("a {a", "a"));
+	assert_false(template_has("", ""));
 	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
 		assert_fault(template_expand(bad[i], values, &text, &f), &f, FAULT_CONFIG);
+}
+
+/* Each brace is looked at once: what a value has in it is no name. */
+static void
+values_of_templates_are_copied(void **state)
+{
+	static const struct template_value values[] = {{"a", "{b}{{"}, {"b", "two"}, {NULL}};
+	AUTO(auto_free) char *text = NULL;
+	AUTO(auto_secret) char *secret = NULL;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_ok(template_expand("{a}{b}", values, &text, &f), &f);
+	assert_string_equal(text, "{b}{{two");
+	assert_ok(template_expand_secret("{b}{a}", values, &secret, &f), &f);
+	assert_string_equal(secret, "two{b}{{");
 }
 
 /* --- settings */
@@ -277,7 +298,7 @@ read_text(const char *text, struct gateway_settings *values, struct fault *f)
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 	*values = (struct gateway_settings){0};
-	assert_ok(setting_preset(gateway_settings_table, values, f), f);
+	assert_ok(setting_preset(gateway_settings_table, values, values->origins, f), f);
 	rc = gateway_settings_read(path, values, f);
 	unlink(path);
 	return rc;
@@ -294,8 +315,7 @@ settings_are_read_and_finished(void **state)
 	struct fault f = FAULT_INIT;
 
 	(void)state;
-	assert_ok(read_text("# a comment\n" WHOLE "[site]\nout = a/# 1 \"\" /{device}/ ; so\n", &v,
-			  &f),
+	assert_ok(read_text("# a comment\n" WHOLE "[site]\nout = a/# 1 \"\" /{device}/\n", &v, &f),
 		&f);
 	assert_ok(gateway_settings_finish(&v, "cloud", &f), &f);
 	assert_int_equal(v.uplink.url.n, 2);
@@ -317,29 +337,63 @@ settings_are_read_and_finished(void **state)
 	gateway_settings_clear(&v);
 }
 
+/* Faults are those of the file wherever it was: "FILE" stands for its name. */
+static const char *
+without_name(const struct gateway_settings *v, struct fault *f)
+{
+	size_t len = v->file ? strlen(v->file) : 0;
+
+	if (len && !strncmp(f->text, v->file, len)) {
+		memmove(f->text + 4, f->text + len, strlen(f->text + len) + 1);
+		memcpy(f->text, "FILE", 4);
+	}
+	return f->text;
+}
+
 static void
 settings_that_are_wrong_are_named(void **state)
 {
 	static const struct {
-		const char *text, *word;
+		const char *text, *start;
 	} rows[] = {
-		{WHOLE "lifetime = 3 hours\n", ":10: --uplink.lifetime"},
-		{WHOLE "lifetime = 1s\n", "lifetime"},
-		{WHOLE "colour = red\n", ":10: [uplink] has no setting 'colour'"},
-		{WHOLE "[colour]\nred = 1\n", ":11: [colour] has no setting 'red'"},
-		{WHOLE "what is this\n", ":10: neither"},
-		{WHOLE "profile = aws\n", "profile"},
-		{WHOLE "profile = generic\nmqtt-version = 3.1.1\n", "uplink.username is missing"},
-		{WHOLE "max-qos = 2\n", "max-qos"},
-		{"[uplink]\ndevice = gw1\n", "token.key is missing"},
-		{"[token]\nkey = k\n[uplink]\ndevice = gw1\n", "uplink.url is missing"},
+		{WHOLE "lifetime = 3 hours\n",
+			"FILE:10: uplink.lifetime: '3 hours' is not a number"},
+		{WHOLE "lifetime = 1s\n", "FILE:10: uplink.lifetime: '1s' is not within 8.."},
+		{WHOLE "lifetime = 1h ; an hour\n",
+			"FILE:10: uplink.lifetime: '1h ; an hour' is not"},
+		{WHOLE "colour = red\n", "FILE:10: [uplink] has no setting 'colour'"},
+		{WHOLE "[colour]\nred = 1\n", "FILE:11: [colour] has no setting 'red'"},
+		{WHOLE "what is this\n", "FILE:10: the line is neither"},
+		{WHOLE "profile = aws\n", "FILE:10: uplink.profile: 'aws' is not one of"},
+		{WHOLE "profile = generic\nmqtt-version = 3.1.1\n",
+			"FILE: uplink.username is missing"},
+		{WHOLE "max-qos = 2\n", "FILE:10: uplink.max-qos: '2' is not"},
+		{WHOLE "region = s\n", "FILE:10: uplink.region: it is set in line 7 already"},
+		{WHOLE "[token]\nkey = k\n", "FILE:11: token.key: it is set in line 2 already"},
+		{"[uplink]\ndevice = gw1\n", "FILE: token.key is missing"},
+		{"[token]\nkey =\n", "FILE:2: token.key: it must not be empty"},
+		{"[token]\nkey = k\n[uplink]\ndevice = gw1\n", "FILE: uplink.url is missing"},
 		{"[token]\nkey = k\n[uplink]\ndevice = gw1\nurl = mqtt://h\n",
-			"uplink.project is missing"},
-		{WHOLE "client-id = {nobody}\n", "uplink.client-id: {nobody}"},
-		{WHOLE "registry = no good\n", "no good"},
-		{WHOLE "[site]\nin = a#\n", "site.in"},
+			"FILE: uplink.project is missing"},
+		{WHOLE "[spool]\npath =\n", "FILE:11: spool.path: it must not be empty"},
+		{WHOLE "client-id = {nobody}\n",
+			"FILE:10: uplink.client-id: {nobody} is not a known"},
+		{WHOLE "username = {jwt}\n", "FILE:10: uplink.username: {jwt} has no value here"},
+		{WHOLE "password = {jwt\n", "FILE:10: uplink.password: a '{' has no '}'"},
+		{WHOLE "password = {jwt}{token}\n",
+			"FILE:10: uplink.password: {token} is not a known"},
+		{WHOLE "claim = a=b\nclaim = c={d}\n", "FILE:11: uplink.claim: {d} is not a known"},
+		{WHOLE "header = a={b}\n", "FILE:10: uplink.header: {b} is not a known"},
+		{WHOLE "[token]\ndevice-key = pkcs11:object={gateway}\n",
+			"FILE:11: token.device-key: {gateway} is not a known"},
+		{"[token]\nkey = k\n[uplink]\ndevice = gw1\nurl = mqtt://h\nproject = p\nregion = "
+		 "r\n"
+		 "registry = no good\n",
+			"FILE:8: uplink.registry: "},
+		{WHOLE "[site]\nin = a\nin = a#\n", "FILE:12: site.in: 'a#'"},
+		{WHOLE "[site]\nout = {device} 2\n", "FILE:11: site.out: 'gw1 2'"},
 		{WHOLE "[status]\nmetrics-listen = localhost:9\n",
-			"status.metrics-listen: 'localhost:9'"},
+			"FILE:11: status.metrics-listen: 'localhost:9'"},
 	};
 
 	(void)state;
@@ -350,7 +404,8 @@ settings_that_are_wrong_are_named(void **state)
 
 		if (read_text(rows[i].text, &v, &f) == 0)
 			assert_int_not_equal(gateway_settings_finish(&v, NULL, &f), 0);
-		if (f.code != FAULT_CONFIG || !strstr(f.text, rows[i].word))
+		if (f.code != FAULT_CONFIG ||
+			strncmp(without_name(&v, &f), rows[i].start, strlen(rows[i].start)))
 			fail_msg("row %zu: %s", i, f.text);
 		gateway_settings_clear(&v);
 	}
@@ -428,6 +483,133 @@ each_attached_device_adds_to_the_pace(void **state)
 }
 
 static void
+faults_name_where_a_value_was_given(void **state)
+{
+	static char *argv[] = {
+		TEXT("run"), TEXT("--uplink.claim=a=b"), TEXT("--uplink.region=s"), NULL};
+	struct gateway_settings v;
+	struct fault f = FAULT_INIT;
+	int operands;
+	static const struct {
+		const char *name;
+		size_t item;
+		const char *text;
+	} rows[] = {
+		{"uplink.url", 1, "FILE:5: uplink.url: no"},
+		{"uplink.claim", 0, "--uplink.claim: no"},
+		{"uplink.region", 0, "--uplink.region: no"},
+		{"token.module", 0, "environment variable P11_GATEWAY_MODULE: no"},
+		{"uplink.username", 0, "uplink.username: no"},
+		{"uplink.project", 0, "FILE:6: uplink.project: no"},
+	};
+
+	(void)state;
+	setenv("P11_GATEWAY_MODULE", "/module", 1);
+	assert_ok(read_text(WHOLE "claim = c=d\n", &v, &f), &f);
+	unsetenv("P11_GATEWAY_MODULE");
+	assert_ok(setting_parse(gateway_settings_table, &v, v.origins, 3, argv, &operands, &f), &f);
+	assert_int_equal(v.uplink.claim.n, 1);
+	assert_ok(gateway_settings_finish(&v, NULL, &f), &f);
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		fault_set(&f, FAULT_CONFIG, "no");
+		gateway_settings_blame(&v, rows[i].name, rows[i].item, &f);
+		assert_string_equal(without_name(&v, &f), rows[i].text);
+	}
+	gateway_settings_clear(&v);
+}
+
+static void
+text_after_a_semicolon_belongs_to_a_value(void **state)
+{
+	struct gateway_settings v;
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_ok(read_text("[token]\nkey = pkcs11:token=gw ; object=device # so\n", &v, &f), &f);
+	assert_string_equal(v.token.key, "pkcs11:token=gw ; object=device # so");
+	gateway_settings_clear(&v);
+}
+
+static void
+what_is_set_comes_before_the_profile(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *claims[3], *headers[3];
+		const char *audience;
+	} rows[] = {
+		{"profile = rabbitmq\n", {"sub=gw1"}, {"kid=gw1"}, "p"},
+		{"profile = rabbitmq\nclaim = sub=me\nheader = kid=mine\n", {"sub=me"},
+			{"kid=mine"}, "p"},
+		{"profile = rabbitmq\nclaim = sub:=1\nheader = kid:=[2]\n", {"sub:=1"},
+			{"kid:=[2]"}, "p"},
+		{"profile = emqx\nclaim = subject=me\nheader = kid=mine\n",
+			{"subject=me", "sub=gw1"}, {"kid=mine"}, "p"},
+		{"claim = aud:=[\"a\",\"b\"]\n", {"aud:=[\"a\",\"b\"]"}, {NULL}, NULL},
+		{"audience = me\n", {NULL}, {NULL}, "me"},
+	};
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		AUTO(auto_free) char *text = NULL;
+		struct gateway_settings v;
+
+		assert_true(asprintf(&text, "%s%s", WHOLE, rows[i].text) > 0);
+		assert_ok(read_text(text, &v, &f), &f);
+		assert_ok(gateway_settings_finish(&v, NULL, &f), &f);
+		for (size_t item = 0; item < v.uplink.claim.n; item++)
+			assert_string_equal(v.uplink.claim.items[item], rows[i].claims[item]);
+		for (size_t item = 0; item < v.uplink.header.n; item++)
+			assert_string_equal(v.uplink.header.items[item], rows[i].headers[item]);
+		assert_null(rows[i].claims[v.uplink.claim.n]);
+		assert_null(rows[i].headers[v.uplink.header.n]);
+		if (rows[i].audience)
+			assert_string_equal(v.uplink.audience, rows[i].audience);
+		else
+			assert_null(v.uplink.audience);
+		gateway_settings_clear(&v);
+	}
+}
+
+static void
+a_static_password_needs_no_key(void **state)
+{
+	static const char text[] = "[uplink]\nprofile = generic\nurl = mqtt://h\ndevice = gw1\n"
+				   "project = {device}{{\npassword = ";
+	static const struct {
+		const char *password;
+		bool signs;
+		const char *expanded;
+	} rows[] = {
+		{"secret", false, "secret"},
+		{"{{jwt}", false, "{jwt}"},
+		{"{project}-{device}", false, "{device}{{-gw1"},
+		{"", false, ""},
+		{"{jwt}\n[token]\nkey = k", true, "JWT"},
+		{"{device}:{jwt}\n[token]\nkey = k", true, "gw1:JWT"},
+	};
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		AUTO(auto_free) char *whole = NULL;
+		AUTO(auto_secret) char *password = NULL;
+		struct gateway_settings v;
+
+		assert_true(asprintf(&whole, "%s%s\n", text, rows[i].password) > 0);
+		assert_ok(read_text(whole, &v, &f), &f);
+		assert_ok(gateway_settings_finish(&v, NULL, &f), &f);
+		assert_int_equal(gateway_settings_signs(&v), rows[i].signs);
+		assert_ok(
+			gateway_settings_password(&v, rows[i].signs ? "JWT" : NULL, &password, &f),
+			&f);
+		assert_string_equal(password, rows[i].expanded);
+		gateway_settings_clear(&v);
+	}
+}
+
+static void
 settings_of_a_section_are_compared(void **state)
 {
 	static const char *const keep_alive[] = {"uplink.drain-rate", "uplink.keep-alive", NULL};
@@ -463,8 +645,13 @@ main(void)
 		cmocka_unit_test(routes_map_both_ways),
 		cmocka_unit_test(routes_that_are_none_are_refused),
 		cmocka_unit_test(templates_are_expanded),
+		cmocka_unit_test(values_of_templates_are_copied),
 		cmocka_unit_test(settings_are_read_and_finished),
 		cmocka_unit_test(settings_that_are_wrong_are_named),
+		cmocka_unit_test(faults_name_where_a_value_was_given),
+		cmocka_unit_test(text_after_a_semicolon_belongs_to_a_value),
+		cmocka_unit_test(what_is_set_comes_before_the_profile),
+		cmocka_unit_test(a_static_password_needs_no_key),
 		cmocka_unit_test(settings_of_a_section_are_compared),
 		cmocka_unit_test(a_profile_presets_the_rates_of_its_broker),
 		cmocka_unit_test(each_attached_device_adds_to_the_pace),

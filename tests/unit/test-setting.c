@@ -51,9 +51,9 @@ parse(const char **argv, struct values *v, int *ret_first, struct fault *f)
 
 	while (argv[argc])
 		argc++;
-	if (setting_preset(table, v, f))
+	if (setting_preset(table, v, NULL, f))
 		return -1;
-	return setting_parse(table, v, argc, (char **)argv, ret_first, f);
+	return setting_parse(table, v, NULL, argc, (char **)argv, ret_first, f);
 }
 
 static void
@@ -177,6 +177,56 @@ list_is_bounded(void **state)
 }
 
 static void
+a_stronger_source_replaces_a_weaker_one(void **state)
+{
+	AUTO(values_clear) struct values v = {0};
+	struct setting_origin text = {0}, list = {0};
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_ok(setting_give(&table[1], &v, &text, SETTING_ENVIRONMENT, 0, "a", &f), &f);
+	assert_ok(setting_give(&table[1], &v, &text, SETTING_FILE, 3, "b", &f), &f);
+	assert_string_equal(v.text, "b");
+	assert_fault(setting_give(&table[1], &v, &text, SETTING_FILE, 9, "c", &f), &f, FAULT_USAGE);
+	assert_non_null(strstr(f.text, "line 3"));
+	assert_string_equal(v.text, "b");
+	assert_ok(setting_give(&table[1], &v, &text, SETTING_COMMAND_LINE, 0, "d", &f), &f);
+	assert_ok(setting_give(&table[1], &v, &text, SETTING_COMMAND_LINE, 0, "e", &f), &f);
+	assert_string_equal(v.text, "e");
+	assert_int_equal(text.line, 0);
+
+	assert_ok(setting_give(&table[6], &v, &list, SETTING_FILE, 4, "a", &f), &f);
+	assert_ok(setting_give(&table[6], &v, &list, SETTING_FILE, 7, "b", &f), &f);
+	assert_int_equal(v.list.n, 2);
+	assert_int_equal(v.list.lines[0], 4);
+	assert_int_equal(v.list.lines[1], 7);
+	assert_ok(setting_give(&table[6], &v, &list, SETTING_COMMAND_LINE, 0, "c", &f), &f);
+	assert_int_equal(v.list.n, 1);
+	assert_int_equal(v.list.lines[0], 0);
+	assert_string_equal(v.list.items[0], "c");
+}
+
+static void
+an_environment_variable_is_named(void **state)
+{
+	AUTO(values_clear) struct values v = {0};
+	struct setting rows[] = {table[3], {NULL}};
+	struct setting_origin origins[1] = {{0}};
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	rows[0].env = "TEST_SETTING_NUMBER";
+	setenv("TEST_SETTING_NUMBER", "many", 1);
+	assert_fault(setting_preset(rows, &v, origins, &f), &f, FAULT_USAGE);
+	assert_string_equal(
+		f.text, "environment variable TEST_SETTING_NUMBER: 'many' is not a number");
+	setenv("TEST_SETTING_NUMBER", "8", 1);
+	assert_ok(setting_preset(rows, &v, origins, &f), &f);
+	assert_int_equal(origins[0].source, SETTING_ENVIRONMENT);
+	unsetenv("TEST_SETTING_NUMBER");
+}
+
+static void
 help_shows_every_row(void **state)
 {
 	AUTO(auto_free) char *text = NULL;
@@ -201,6 +251,8 @@ main(void)
 		cmocka_unit_test(switch_knows_whether_it_was_given),
 		cmocka_unit_test(bad_values_are_refused_by_name),
 		cmocka_unit_test(list_is_bounded),
+		cmocka_unit_test(a_stronger_source_replaces_a_weaker_one),
+		cmocka_unit_test(an_environment_variable_is_named),
 		cmocka_unit_test(help_shows_every_row),
 	};
 

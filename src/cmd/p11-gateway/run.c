@@ -7,24 +7,25 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "gateway/check.h"
 #include "gateway/gateway.h"
-#include "mqtt/mqtt.h"
 
-/* The settings come first: their rows' places are counted from there. */
 struct run {
 	struct gateway_settings settings;
-	char *config;
 	bool check;
 };
 
-static struct setting table[GATEWAY_SETTINGS_MAX + 3] = {
-	{"config", 'c', SETTING_TEXT, offsetof(struct run, config), .value = "FILE",
+/* Rows of the table before those of the settings. */
+#define OWN_ROWS 2
+
+static struct setting table[OWN_ROWS + GATEWAY_SETTINGS_MAX + 1] = {
+	{"config", 'c', SETTING_TEXT, offsetof(struct run, settings.file), .value = "FILE",
 		.help = "settings: [SECTION] and NAME = VALUE; see p11-gateway.conf(5)"},
 	{"check", 0, SETTING_FLAG, offsetof(struct run, check),
-		.help = "only say whether the settings are right"},
+		.help = "only check the settings and the files that they name"},
 };
 
-/* The command line as it was, to be laid over the file once more. */
+/* The command line of the start; it comes before the file at each reload too. */
 static struct {
 	int argc;
 	char **argv;
@@ -33,8 +34,10 @@ static struct {
 static void
 fill_table(void)
 {
-	for (size_t i = 0; i < GATEWAY_SETTINGS_MAX && gateway_settings_table[i].name; i++)
-		table[i + 2] = gateway_settings_table[i];
+	for (size_t i = 0; i < GATEWAY_SETTINGS_MAX && gateway_settings_table[i].name; i++) {
+		table[OWN_ROWS + i] = gateway_settings_table[i];
+		table[OWN_ROWS + i].offset += offsetof(struct run, settings);
+	}
 }
 
 /* The file's name without folder and end, for an uplink that has no other. */
@@ -48,67 +51,47 @@ name_of(const char *path, char *ret, size_t size)
 		base);
 }
 
-static struct setting_list *
-list_at(const struct setting *row, struct run *v)
-{
-	return (void *)((char *)v + row->offset);
-}
-
-/* Parses the command line into values that are there; a list in it replaces theirs. */
+/* The environment and presets, the file when there is one, and the command line, in this order. */
 static int
-lay_over(struct run *v, int argc, char **argv, int *ret_operands, struct fault *f)
+read_layers(
+	struct run *v, const char *file, int argc, char **argv, int *ret_operands, struct fault *f)
 {
-	struct setting_list kept[GATEWAY_SETTINGS_MAX + 3] = {{NULL, 0}};
-	int rc;
+	struct setting_origin origins[OWN_ROWS + GATEWAY_SETTINGS_MAX] = {0};
+	struct setting_origin *theirs = origins + OWN_ROWS;
+	const size_t size = sizeof(v->settings.origins);
 
-	for (size_t i = 0; table[i].name; i++) {
-		if (table[i].type == SETTING_LIST) {
-			kept[i] = *list_at(&table[i], v);
-			*list_at(&table[i], v) = (struct setting_list){NULL, 0};
-		}
-	}
-	rc = setting_parse(table, v, argc, argv, ret_operands, f);
-	for (size_t i = 0; table[i].name; i++) {
-		if (table[i].type == SETTING_LIST && list_at(&table[i], v)->n == 0)
-			*list_at(&table[i], v) = kept[i];
-		else
-			setting_list_clear(&kept[i]);
-	}
-	return rc;
-}
-
-static int
-check_urls(const struct gateway_settings *settings, struct fault *f)
-{
-	for (size_t i = 0; i < settings->uplink.url.n; i++) {
-		if (mqtt_check_url(settings->uplink.url.items[i], f))
-			return fault_prefix(f, "uplink.url");
-	}
+	if (setting_preset(table, v, origins, f))
+		return -1;
+	memcpy(v->settings.origins, theirs, size);
+	if (file && gateway_settings_read(file, &v->settings, f))
+		return -1;
+	memcpy(theirs, v->settings.origins, size);
+	if (setting_parse(table, v, origins, argc, argv, ret_operands, f))
+		return -1;
+	memcpy(v->settings.origins, theirs, size);
 	return 0;
 }
 
-/* What the command line says counts before the file, and that before the environment. */
+/* The settings as they are used: `run`, `run --check` and SIGHUP get the same, or the same fault. */
 static int
 read_all(struct run *v, int argc, char **argv, int *ret_operands, struct fault *f)
 {
-	AUTO(auto_free) char *config = NULL;
+	AUTO(auto_free) char *file = NULL;
 	char name[256];
 
-	if (setting_preset(table, v, f) || lay_over(v, argc, argv, ret_operands, f))
+	if (read_layers(v, NULL, argc, argv, ret_operands, f))
 		return -1;
-	if (!v->config)
-		return gateway_settings_finish(&v->settings, NULL, f) || check_urls(&v->settings, f)
-			       ? -1
-			       : 0;
-	config = TAKE(v->config);
-	setting_clear(table, v);
-	*v = (struct run){0};
-	name_of(config, name, sizeof(name));
-	if (setting_preset(table, v, f) || gateway_settings_read(config, &v->settings, f) ||
-		lay_over(v, argc, argv, ret_operands, f) ||
-		gateway_settings_finish(&v->settings, name, f) || check_urls(&v->settings, f))
+	if (v->settings.file) {
+		file = TAKE(v->settings.file);
+		name_of(file, name, sizeof(name));
+		setting_clear(table, v);
+		*v = (struct run){0};
+		if (read_layers(v, file, argc, argv, ret_operands, f))
+			return -1;
+	}
+	if (gateway_settings_finish(&v->settings, file ? name : NULL, f))
 		return -1;
-	return 0;
+	return gateway_check(&v->settings, f);
 }
 
 static int

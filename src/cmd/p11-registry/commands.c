@@ -134,7 +134,7 @@ read_index(const char *operand, long flag, long max, long *ret, struct fault *f)
 	const struct setting row = {"index", 0, SETTING_NUMBER, 0, .min = 0, .max = max};
 
 	if (operand && setting_set(&row, &flag, operand, f))
-		return -1;
+		return fault_prefix(f, "index");
 	if (flag < 0)
 		return fault_set(f, FAULT_USAGE,
 			"say which credential: 'credentials list' shows their indexes");
