@@ -192,6 +192,20 @@ apply(struct gateway *g, struct gateway_settings *newer)
 	gateway_settings_clear(&older);
 }
 
+/* The settings anew, and whether a gateway that runs can take them over. */
+static int
+read_newer(struct gateway *g, struct gateway_settings *newer, struct fault *f)
+{
+	if (g->reload(g->reload_with, newer, f))
+		return -1;
+	if (!gateway_settings_same(&g->settings, newer, "spool", NULL) ||
+		!gateway_settings_same(&g->settings, newer, "status", NULL) ||
+		strcmp(g->settings.uplink.name, newer->uplink.name))
+		return fault_set(
+			f, FAULT_CONFIG, "[spool], [status] and the uplink's name take a restart");
+	return read_routes(g, newer, f);
+}
+
 static void
 reload(struct gateway *g)
 {
@@ -208,17 +222,13 @@ reload(struct gateway *g)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	notify("RELOADING=1\nMONOTONIC_USEC=%lld",
 		(long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
-	if (g->reload(g->reload_with, &newer, &f))
+	g->reload_error = (struct mishap){0};
+	if (read_newer(g, &newer, &f)) {
 		log_error("the old settings stay: %s", f.text);
-	else if (!gateway_settings_same(&g->settings, &newer, "spool", NULL) ||
-		 !gateway_settings_same(&g->settings, &newer, "status", NULL) ||
-		 strcmp(g->settings.uplink.name, newer.uplink.name))
-		log_error("the old settings stay: [spool], [status] and the uplink's name take a "
-			  "restart");
-	else if (read_routes(g, &newer, &f))
-		log_error("the old settings stay: %s", f.text);
-	else
+		gateway_note(g, &g->reload_error, &f);
+	} else {
 		apply(g, &newer);
+	}
 	gateway_settings_clear(&newer);
 	notify("READY=1");
 }

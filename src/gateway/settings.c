@@ -160,12 +160,25 @@ take(void *with, const char *section, const char *name, const char *value, int l
 	return fault_prefix(f, "%s", row->name);
 }
 
-int
-gateway_settings_read(const char *path, struct gateway_settings *values, struct fault *f)
+static int
+set_file(struct gateway_settings *values, const char *path, struct fault *f)
 {
 	free(values->file);
 	values->file = strdup(path);
-	return values->file ? ini_read(path, take, values, f) : fault_nomem(f);
+	return values->file ? 0 : fault_nomem(f);
+}
+
+int
+gateway_settings_read(const char *path, struct gateway_settings *values, struct fault *f)
+{
+	return set_file(values, path, f) || ini_read(path, take, values, f) ? -1 : 0;
+}
+
+int
+gateway_settings_parse(
+	const char *path, char *text, size_t len, struct gateway_settings *values, struct fault *f)
+{
+	return set_file(values, path, f) || ini_parse(path, text, len, take, values, f) ? -1 : 0;
 }
 
 /* The line that a value was given in; 0 when it was given elsewhere. */

@@ -85,6 +85,10 @@ extern const struct setting gateway_settings_table[];
  */
 int gateway_settings_read(const char *path, struct gateway_settings *values, struct fault *f);
 
+/* The same for the text of a file, as ini_parse(). */
+int gateway_settings_parse(
+	const char *path, char *text, size_t len, struct gateway_settings *values, struct fault *f);
+
 /*
  * Fills in what follows from the profile and from other settings, expands the templates, and checks
  * each value by itself.

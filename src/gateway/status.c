@@ -108,12 +108,19 @@ dropped_of(const struct dropped *dropped, const char *device)
 	return found ? found->n : 0;
 }
 
-/* One who asked: the answer and its way. */
 /* Seconds since something of the loop's clock; null when it never was. */
 static json_t *
 seconds_since(const struct gateway *g, bool was, int64_t at_ms)
 {
 	return was ? json_integer((gateway_now_ms(g) - at_ms) / 1000) : json_null();
+}
+
+static json_t *
+about_settings(const struct gateway *g)
+{
+	return json_pack("{s:s, s:s, s:o}", "file", g->settings.file ? g->settings.file : "",
+		"last_error", g->reload_error.text, "last_error_s",
+		seconds_since(g, *g->reload_error.text, g->reload_error.at_ms));
 }
 
 static json_t *
@@ -156,7 +163,8 @@ about_token(const struct gateway *g)
 	const struct credential *jwt = &s->credential;
 	time_t left = jwt->jwt ? jwt->expires - time(NULL) : 0;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:s, s:o}", "jwt_seconds_left",
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:s, s:o}", "used",
+		gateway_settings_signs(&g->settings), "jwt_seconds_left",
 		(json_int_t)(left > 0 ? left : 0), "signatures", (json_int_t)s->signatures,
 		"sign_failures", (json_int_t)s->failures, "renewal_failures",
 		(json_int_t)s->unrenewed, "last_sign_ms", (json_int_t)(jwt->took_us / 1000),
@@ -264,11 +272,11 @@ about_devices(const struct gateway *g)
 static char *
 make_text(struct gateway *g)
 {
-	json_t *all = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
-		PACKAGE_VERSION, "uptime_s", (json_int_t)(time(NULL) - g->started), "uplink",
-		about_uplink(g), "token", about_token(g), "rates", about_rates(g), "site",
-		about_site(g), "spool", about_spool(g), "blocked", about_blocked(g), "devices",
-		about_devices(g));
+	json_t *all = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+		PACKAGE_VERSION, "uptime_s", (json_int_t)(time(NULL) - g->started), "settings",
+		about_settings(g), "uplink", about_uplink(g), "token", about_token(g), "rates",
+		about_rates(g), "site", about_site(g), "spool", about_spool(g), "blocked",
+		about_blocked(g), "devices", about_devices(g));
 	char *text = json_dumps(all, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
 
 	json_decref(all);

@@ -1,7 +1,7 @@
 # Fuzz targets. With --enable-fuzzing they are libFuzzer's programs; else replay.c runs each over its
 # corpus, in `make check`.
 FUZZERS = tests/fuzz/fuzz-cert tests/fuzz/fuzz-device tests/fuzz/fuzz-jwt tests/fuzz/fuzz-site \
-	tests/fuzz/fuzz-packet tests/fuzz/fuzz-spool tests/fuzz/fuzz-uri
+	tests/fuzz/fuzz-packet tests/fuzz/fuzz-settings tests/fuzz/fuzz-spool tests/fuzz/fuzz-uri
 check_PROGRAMS += $(FUZZERS)
 if FUZZING
 FUZZ_REPLAY =
@@ -38,6 +38,12 @@ tests_fuzz_fuzz_packet_SOURCES = tests/fuzz/fuzz-packet.c
 nodist_tests_fuzz_fuzz_packet_SOURCES = $(FUZZ_REPLAY)
 tests_fuzz_fuzz_packet_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_packet_LDADD = src/mqtt/libpacket.la src/base/libbase.la $(CRYPTO_LIBS)
+
+tests_fuzz_fuzz_settings_SOURCES = tests/fuzz/fuzz-settings.c
+nodist_tests_fuzz_fuzz_settings_SOURCES = $(FUZZ_REPLAY)
+tests_fuzz_fuzz_settings_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_settings_LDADD = src/gateway/libdecide.la src/base/libbase.la $(JANSSON_LIBS) \
+	$(CRYPTO_LIBS)
 
 tests_fuzz_fuzz_spool_SOURCES = tests/fuzz/fuzz-spool.c
 nodist_tests_fuzz_fuzz_spool_SOURCES = $(FUZZ_REPLAY)
@@ -91,6 +97,15 @@ EXTRA_DIST += \
 	tests/fuzz/corpus/packet/long-properties \
 	tests/fuzz/corpus/packet/publish \
 	tests/fuzz/corpus/packet/suback \
+	tests/fuzz/corpus/settings/braces \
+	tests/fuzz/corpus/settings/comments \
+	tests/fuzz/corpus/settings/crlf \
+	tests/fuzz/corpus/settings/long \
+	tests/fuzz/corpus/settings/nul \
+	tests/fuzz/corpus/settings/password \
+	tests/fuzz/corpus/settings/section \
+	tests/fuzz/corpus/settings/twice \
+	tests/fuzz/corpus/settings/whole \
 	tests/fuzz/corpus/site/filter \
 	tests/fuzz/corpus/site/frames \
 	tests/fuzz/corpus/site/short \

@@ -48,6 +48,12 @@ TESTS += tests/integration/token-faults.sh
 dist_check_SCRIPTS += tests/integration/shared-token.sh
 TESTS += tests/integration/shared-token.sh
 
+# what the settings file says; what a running gateway outlives; a password that is no token
+dist_check_SCRIPTS += tests/integration/settings.sh tests/integration/reload.sh \
+	tests/integration/static-password.sh
+TESTS += tests/integration/settings.sh tests/integration/reload.sh \
+	tests/integration/static-password.sh
+
 # devices that attach themselves, or are not wanted; what a cloud ends connections for
 dist_check_SCRIPTS += tests/integration/attach.sh tests/integration/pace.sh
 TESTS += tests/integration/attach.sh tests/integration/pace.sh

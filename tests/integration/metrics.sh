@@ -19,8 +19,7 @@ start_seen()
 		begin_gateway --status.metrics-listen="$metrics_port" "$@"
 		wait_for 30 seen_settled
 		! scrape || return 0
-		wait "$gateway_pid" || true
-		gateway_pid=
+		stop_gateway KILL
 		attempts=$((attempts + 1))
 		if [ "$attempts" -ge 20 ] || ! grep -q 'another process listens' gateway.log; then
 			cat gateway.log
@@ -31,7 +30,7 @@ start_seen()
 
 seen_settled()
 {
-	scrape || ! alive "$gateway_pid"
+	scrape || ! alive "$gateway_pid" || grep -q 'another process listens' gateway.log
 }
 
 # scrape: what there is to see, into the file `metrics`
@@ -373,12 +372,29 @@ refuses_bad_addresses()
 			--status.metrics-listen="$bad"
 	done
 	check "IPv6 is taken" p11-gateway run --check -c "$work/gw.conf" --status.metrics-listen='[::1]:9464'
-	ended=0
-	timeout 60 p11-gateway run -c "$work/gw.conf" --status.socket="$work/other.status" \
-		--uplink.name=other --status.metrics-listen="$metrics_port" >other.log 2>&1 || ended=$?
-	check "a port that is taken ends it with status 2" same "$ended" 2
-	check "and is named" says "another process listens on $metrics_port" other.log
+}
+
+other_shows()
+{
+	p11-gateway status --socket "$work/other.status" --json | jq -e "$1"
+}
+
+# Who looks at the metrics must not keep messages from passing: the other gateway runs without them.
+waits_for_its_port()
+{
+	note "a port that another process has"
+	p11-gateway run -c "$work/gw.conf" --status.socket="$work/other.status" --uplink.name=other \
+		--uplink.url=mqtt://127.0.0.1:1 --status.metrics-listen="$metrics_port" >other.log 2>&1 &
+	pids="$pids $!"
+	check "a gateway runs without it" wait_for 30 other_shows '.uplink.last_error | test("no broker")'
+	check "and names it" says "the metrics are not served, .*: --status.metrics-listen: another \
+process listens on $metrics_port" other.log
 	check "the one that has it is as before" shows p11_gateway_uplink_up 'v == 0 || v == 1'
+	stop_gateway TERM
+	check "when it is free the other one has it" wait_for 30 scrape
+	check "and says so" says 'the metrics are served now' other.log
+	check "it named the port once" same "$(grep -c 'another process listens' other.log)" 1
+	stop_others
 }
 
 # The dashboard and the alerts ask for nothing that is not there.
@@ -463,6 +479,8 @@ main()
 	stop_gateway TERM
 	check "it ends in order" same "$ended" 0
 	check "and its port is free" not scrape
+	start_seen
+	waits_for_its_port
 	tells_of_the_token
 	end
 }

@@ -167,6 +167,16 @@ print_uplink(const json_t *uplink, const json_t *rates)
 }
 
 static void
+print_settings(const json_t *read)
+{
+	if (!*text_of(read, "last_error"))
+		return;
+	printf("settings  WARNING: the gateway runs with the older ones, not with %s\n",
+		text_of(read, "file"));
+	print_error(read);
+}
+
+static void
 print_certificate(const json_t *token)
 {
 	const json_t *certificate = json_object_get(token, "certificate");
@@ -195,6 +205,11 @@ print_token(const json_t *token)
 {
 	char left[SPAN_SIZE];
 
+	if (json_is_false(json_object_get(token, "used"))) {
+		printf("token     not used: the password has no JSON Web Token in it\n");
+		print_error(token);
+		return;
+	}
 	printf("token     JSON Web Token valid for %s, %lld signed, %lld failed, last took %lld "
 	       "ms\n",
 		span(number_of(token, "jwt_seconds_left"), left), number_of(token, "signatures"),
@@ -303,6 +318,7 @@ print_text(const json_t *all)
 		puts(text_of(all, "error"));
 		return;
 	}
+	print_settings(json_object_get(all, "settings"));
 	print_uplink(json_object_get(all, "uplink"), json_object_get(all, "rates"));
 	print_token(json_object_get(all, "token"));
 	print_spool(json_object_get(all, "spool"));
