@@ -243,7 +243,8 @@ struct gateway {
 	uv_timer_t tick, watchdog;
 	uv_signal_t hup, term, interrupt;
 	struct fault unserved_status, unserved_metrics;
-	struct mishap reload_error; /* why the settings file was refused last; no text: it was not */
+	struct mishap
+		reload_error; /* why the settings file was refused last; no text: it was not */
 	bool leaving, left, reload_due;
 	int64_t leaving_ms;
 	struct fault fatal;

@@ -22,6 +22,9 @@ struct row {
 static const struct row about_uplink[] = {
 	{"p11_gateway_start_time_seconds", "", "gauge", AT(started_at_s),
 		"When the gateway was started, Unix time."},
+	{"p11_gateway_settings_refused", "", "gauge", AT(settings_refused),
+		"Whether the settings file was wrong at the last SIGHUP, and the older settings "
+		"stay."},
 	{"p11_gateway_uplink_up", "", "gauge", AT(up),
 		"Whether the gateway is connected to the cloud."},
 	{"p11_gateway_connects_total", "", "counter", AT(connects), "Connections to the cloud."},

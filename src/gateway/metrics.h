@@ -22,6 +22,7 @@
  *
  * state           the uplink's, by its name
  * *_s             seconds; *_at_s are Unix seconds
+ * settings_refused  1 while the settings file was wrong when it was read last, else 0
  * sent            messages handed to the cloud, those counted that are sent again
  * refused, unrouted, held_out, replaced  dropped on the way up: by the cloud, without a rule for
  *                 their topic, because their device was refused for too long, by a newer state
@@ -31,7 +32,7 @@
  */
 struct metrics {
 	const char *version, *uplink, *profile, *state;
-	double started_at_s;
+	double started_at_s, settings_refused;
 	double up, connects, reconnects;
 	const struct tally_codes *disconnects, *connect_failures;
 	double signatures;

@@ -201,6 +201,7 @@ observe_metrics(struct gateway *g, struct metrics *ret)
 		.uplink = g->settings.uplink.name,
 		.profile = g->settings.uplink.profile,
 		.started_at_s = (double)g->started,
+		.settings_refused = *g->reload_error.text != '\0',
 		.known = (double)counts.known,
 		.known_max = DEVICES_MAX,
 		.attached = (double)counts.attached,

@@ -58,6 +58,9 @@ main()
 		check "$file needs only what any broker has" same "$(asks_too_much $file)" ""
 	done
 	check "without its option" does_not_start 'plugin_opt_db_file is missing'
+	check "with an option that is there twice" does_not_start \
+		'plugin_opt_db_file: it is given twice' "plugin_opt_db_file $P11_REGISTRY_DB" \
+		"plugin_opt_db_file $work/other.db"
 	check "with an option it does not know" does_not_start 'unknown option plugin_opt_file' \
 		"plugin_opt_db_file $P11_REGISTRY_DB" "plugin_opt_file x"
 	check "with clocks further apart than is allowed" does_not_start 'clock-skew' \

@@ -464,6 +464,8 @@ profiles()
 	profile clearblade 4 "$long" unused ".aud == \"$project\"" '.alg == "ES256"'
 	profile emqx 5 gw1 gw1 '.sub == "gw1" and .exp > .iat' '.alg == "ES256"'
 	profile rabbitmq 4 gw1 gw1 '.sub == "gw1"' '.kid == "gw1"'
+	profile rabbitmq 4 gw1 gw1 '.sub == "me"' '.kid == "mine"' --uplink.claim=sub=me \
+		--uplink.header=kid=mine
 	profile generic 5 mine-gw1 them '.aud == "other" and .role == "edge"' '.alg == "ES256"' \
 		--uplink.client-id='mine-{device}' --uplink.username=them --uplink.audience=other \
 		--uplink.claim=role=edge --uplink.alpn=x-amzn-mqtt-ca

@@ -179,6 +179,7 @@ metrics_are_a_line_each(void **state)
 	assert_line(text,
 		"p11_gateway_build_info{version=\"1.2.3\",uplink=\"gw\",profile=\"iot-core\"} 1");
 	assert_line(text, "p11_gateway_uplink_up 1");
+	assert_line(text, "p11_gateway_settings_refused 0");
 	assert_line(text, "p11_gateway_uplink_state{state=\"up\"} 1");
 	assert_line(text, "p11_gateway_uplink_state{state=\"waiting\"} 0");
 	assert_line(text, "p11_gateway_messages_total{direction=\"up\"} 123456789012");
