@@ -20,7 +20,8 @@ int listen_parse(
  *
  * ret_fd  non-blocking
  *
- * Returns 0; else FAULT_CONFIG also when the port is another's or not for us to take, FAULT_IO.
+ * Returns 0; else FAULT_CONFIG also when this user may not listen there, FAULT_PRECONDITION while
+ * another process does, FAULT_IO.
  */
 int listen_open(const char *text, int *ret_fd, struct fault *f);
 

@@ -30,7 +30,7 @@ int cursor_check_name(const char *name, struct fault *f);
  *
  * dir  the spool's directory
  *
- * Returns 0; else FAULT_CONFIG when it is another's, FAULT_IO.
+ * Returns 0; else FAULT_PRECONDITION while another process has it, FAULT_IO.
  */
 int cursor_open(int dir, const char *name, struct cursor *ret, struct fault *f);
 

@@ -121,7 +121,7 @@ struct spool_reader;
  *
  * name  the reader's; NULL reads everything that is there and moves no cursor
  *
- * Returns 0; else FAULT_NOTFOUND when there is no spool, FAULT_CONFIG when another process reads by
+ * Returns 0; else FAULT_NOTFOUND when there is no spool, FAULT_PRECONDITION while another process reads by
  * that name, FAULT_USAGE for a name that is none, FAULT_IO, FAULT_NOMEM.
  */
 int spool_reader_open(
@@ -209,7 +209,7 @@ int spool_drops(const char *dir, spool_drop_fn *each, void *with, struct fault *
 /*
  * Forgets a reader, so that nothing is kept for it.
  *
- * Returns 0; else FAULT_NOTFOUND, FAULT_CONFIG while it reads, FAULT_USAGE, FAULT_IO.
+ * Returns 0; else FAULT_NOTFOUND, FAULT_PRECONDITION while it reads, FAULT_USAGE, FAULT_IO.
  */
 int spool_forget(const char *dir, const char *name, struct fault *f);
 

@@ -63,7 +63,7 @@ main()
 		"plugin_opt_db_file $work/other.db"
 	check "with an option it does not know" does_not_start 'unknown option plugin_opt_file' \
 		"plugin_opt_db_file $P11_REGISTRY_DB" "plugin_opt_file x"
-	check "with clocks further apart than is allowed" does_not_start 'clock-skew' \
+	check "with clocks further apart than is allowed" does_not_start 'clock_skew' \
 		"plugin_opt_db_file $P11_REGISTRY_DB" "plugin_opt_clock_skew 601"
 	check "with a folder that is not there" does_not_start 'nowhere' \
 		"plugin_opt_db_file $work/nowhere/registry.db"

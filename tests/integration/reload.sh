@@ -56,7 +56,9 @@ keeps_the_old_settings()
 	keeps_line "$conf:[0-9]+: .uplink. has no setting 'colour'" 'colour = red'
 	keeps_line "$conf:[0-9]+: the line is neither" 'keep-alive'
 	keeps_line "$conf:[0-9]+: uplink.keep-alive: 'never'" 'keep-alive = never'
-	keeps_line "$conf:[0-9]+: uplink.device: it is set in line [0-9]+ already" 'device = gw2'
+	write_gateway_settings
+	echo 'device = gw2' >>gw.conf
+	keeps "a setting given twice" "$conf:[0-9]+: uplink.device: it is set in line [0-9]+ already"
 	keeps_line "$conf:[0-9]+: uplink.url: " 'url = http://localhost'
 	keeps_line "$conf:[0-9]+: uplink.client-id: .devise. is not" 'client-id = {devise}'
 	keeps_line "$conf:[0-9]+: uplink.claim: 'iat'" 'claim = iat:=1'

@@ -86,34 +86,43 @@ is_sanitized()
 	grep -Eaq '__[atm]san_init' "/proc/$1/exe"
 }
 
-# write_gateway_settings [LINE...]: gw.conf for the cloud's broker on $port; the lines come last
+# write_gateway_settings [LINE...]: gw.conf for the cloud's broker on $port; the lines come last, from
+# [uplink] on. Of a setting that is there more than once the last one counts, unless it is a list.
 write_gateway_settings()
 {
-	{
-		cat <<-CONF
-			[token]
-			key = pkcs11:token=gw;object=device
-			[site]
-			socket = $work/site.sock
-			[spool]
-			path = $work/spool
-			[status]
-			socket = $work/gw.status
-			[log]
-			level = debug
-			[uplink]
-			url = mqtts://$host:$port
-			ca-file = $CA_DIR/root-ca.crt
-			project = $project
-			region = $region
-			registry = $registry
-			device = gw1
-			retry-max = 2s
-			timeout = 10s
-			$gateway_rates
-		CONF
-		[ $# -eq 0 ] || printf '%s\n' "$@"
-	} >"$work/gw.conf"
+	base_settings >gw.whole
+	[ $# -eq 0 ] || printf '%s\n' "$@" >>gw.whole
+	awk '/^\[/ { section = $1 }
+		NR == FNR && $2 == "=" { last[section " " $1] = FNR }
+		NR == FNR { next }
+		$2 != "=" || $1 ~ /^(url|claim|header|in|out)$/ || last[section " " $1] == FNR' \
+		gw.whole gw.whole >"$work/gw.conf"
+}
+
+base_settings()
+{
+	cat <<-CONF
+		[token]
+		key = pkcs11:token=gw;object=device
+		[site]
+		socket = $work/site.sock
+		[spool]
+		path = $work/spool
+		[status]
+		socket = $work/gw.status
+		[log]
+		level = debug
+		[uplink]
+		url = mqtts://$host:$port
+		ca-file = $CA_DIR/root-ca.crt
+		project = $project
+		region = $region
+		registry = $registry
+		device = gw1
+		retry-max = 2s
+		timeout = 10s
+		$gateway_rates
+	CONF
 }
 
 # start_gateway [OPTION...]: and waits until it is connected

@@ -330,7 +330,7 @@ port_that_is_taken_is_said(void **state)
 	assert_int_equal(listen(taken, 1), 0);
 	assert_int_equal(getsockname(taken, (struct sockaddr *)&at, &len), 0);
 	snprintf(text, sizeof(text), "%d", ntohs(at.sin_port));
-	assert_fault(listen_open(text, &fd, &f), &f, FAULT_CONFIG);
+	assert_fault(listen_open(text, &fd, &f), &f, FAULT_PRECONDITION);
 	assert_non_null(strstr(f.text, text));
 	assert_int_equal(fd, -1);
 }

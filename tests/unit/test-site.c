@@ -379,7 +379,7 @@ socket_is_taken_over_from_the_dead_alone(void **state)
 
 	(void)state;
 	ends_open(&ends);
-	assert_fault(channel_listen(ends.path, &fd, &f), &f, FAULT_CONFIG);
+	assert_fault(channel_listen(ends.path, &fd, &f), &f, FAULT_PRECONDITION);
 	close(ends.listening);
 	assert_fault(channel_connect(ends.path, &channel, &f), &f, FAULT_NOTFOUND);
 	mask = umask(077);

@@ -847,9 +847,9 @@ there_is_one_writer_and_one_reader_of_a_name(void **state)
 	assert_int_equal(spool_writer_open(dir, &defaults, &second, &f), -1);
 	assert_int_equal(f.code, FAULT_CONFIG);
 	assert_int_equal(spool_reader_open(dir, "cloud", &other, &f), -1);
-	assert_int_equal(f.code, FAULT_CONFIG);
+	assert_int_equal(f.code, FAULT_PRECONDITION);
 	assert_int_equal(spool_forget(dir, "cloud", &f), -1);
-	assert_int_equal(f.code, FAULT_CONFIG);
+	assert_int_equal(f.code, FAULT_PRECONDITION);
 	assert_int_equal(spool_reader_open(dir, "../x", &other, &f), -1);
 	assert_int_equal(f.code, FAULT_USAGE);
 	spool_reader_close(reader);
