@@ -121,8 +121,8 @@ struct spool_reader;
  *
  * name  the reader's; NULL reads everything that is there and moves no cursor
  *
- * Returns 0; else FAULT_NOTFOUND when there is no spool, FAULT_PRECONDITION while another process reads by
- * that name, FAULT_USAGE for a name that is none, FAULT_IO, FAULT_NOMEM.
+ * Returns 0; else FAULT_NOTFOUND when there is no spool, FAULT_PRECONDITION while another process
+ * reads by that name, FAULT_USAGE for a name that is not valid, FAULT_IO, FAULT_NOMEM.
  */
 int spool_reader_open(
 	const char *dir, const char *name, struct spool_reader **ret_reader, struct fault *f);
