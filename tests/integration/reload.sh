@@ -144,7 +144,7 @@ outlives_the_ca_file()
 
 outlives_the_pin_file()
 {
-	note "a PIN file, then a module, that is not there when the token is renewed"
+	note "a PIN file, then a module, that is missing when the token is renewed"
 	pin=${P11_GATEWAY_PIN_SOURCE#file:}
 	ln -s "$P11_GATEWAY_MODULE" module.so
 	write_gateway_settings 'lifetime = 8s' '[token]' "module = $work/module.so"
@@ -167,11 +167,11 @@ outlives_the_pin_file()
 	check "when it is back, so is the gateway" wait_for 60 status '.uplink.state == "up" and
 		.token.renewal_failures == 0'
 	check "what waited arrives" wait_for 30 has lamp pin
+	# What is loaded stays loaded: an upgrade that replaces the module does not stop the renewals.
 	rm module.so
-	check "the token's status says that the module is missing" wait_for 30 status \
-		".token.last_error | test(\"gw.conf:[0-9]+: token.module: cannot load\")"
-	ln -s "$P11_GATEWAY_MODULE" module.so
-	check "when it is back, so is the token" wait_for 60 status '.token.renewal_failures == 0'
+	signatures=$(jq .token.signatures status.json)
+	check "a module that is not there any more signs on" wait_for 60 status \
+		".token.signatures >= $signatures + 2 and .uplink.state == \"up\""
 	write_gateway_settings
 	kill -HUP "$gateway_pid"
 	check "long tokens again" wait_for 30 status '.token.jwt_seconds_left > 60 and
