@@ -70,11 +70,10 @@ blame(const struct gateway_settings *settings, const char *key, struct fault *f)
 {
 	const struct token_source module = {.module = settings->token.module};
 
+	if (f->code == FAULT_NOTFOUND && token_check(NULL, &module, NULL))
+		return gateway_settings_blame(settings, "token.module", 0, f);
 	switch (f->code) {
 	case FAULT_NOTFOUND:
-		if (token_check(NULL, &module, NULL))
-			return gateway_settings_blame(settings, "token.module", 0, f);
-		/* fall through */
 	case FAULT_USAGE:
 	case FAULT_AMBIGUOUS:
 	case FAULT_INVALID:
