@@ -209,7 +209,7 @@ setting_preset(
 	return 0;
 }
 
-/* What getopt wants to know; val 1000 + row for a long name, + SETTING_ROWS_MAX for its --no- form. */
+/* The tables of getopt. val is 1000 + row for a long name, plus SETTING_ROWS_MAX for --no-NAME. */
 struct getopt_table {
 	struct option longs[2 * SETTING_ROWS_MAX + 1];
 	char shorts[3 * SETTING_ROWS_MAX + 3];

@@ -11,8 +11,8 @@
  *
  * settings  finished
  *
- * Returns 0; else FAULT_CONFIG with the place of the setting before the text, FAULT_NOMEM, FAULT_IO,
- * FAULT_CRYPTO.  Blocks: on the files.  Threads: any.
+ * Returns 0; else FAULT_CONFIG with the place of the setting before the text, FAULT_NOMEM,
+ * FAULT_IO, FAULT_CRYPTO.  Blocks: on the files.  Threads: any.
  */
 int gateway_check(const struct gateway_settings *settings, struct fault *f);
 

@@ -13,7 +13,8 @@ typedef int gateway_reload_fn(void *with, struct gateway_settings *values, struc
  *
  * settings  finished; taken over, and left empty
  *
- * Returns 0 when it was told to stop; else FAULT_PIN and FAULT_LOCKED when the token refuses the PIN.
+ * Returns 0 when it was asked to stop; else FAULT_PIN and FAULT_LOCKED when the token refuses the
+ * PIN.
  * Before it runs: FAULT_PRECONDITION when another gateway has this uplink's place in the spool,
  * FAULT_IO, FAULT_NOMEM.  Threads: main only.
  */

@@ -124,7 +124,7 @@ bool gateway_settings_same(const struct gateway_settings *a, const struct gatewa
 /* Whether devices are attached, and config and commands subscribed to, as Cloud IoT Core has it. */
 bool gateway_settings_attaches(const struct gateway_settings *values);
 
-/* Whether the password has a JSON Web Token in it; without one the gateway's own key is not used. */
+/* Whether the password has a JSON Web Token in it. If not, the gateway's own key is not used. */
 bool gateway_settings_signs(const struct gateway_settings *values);
 
 /*

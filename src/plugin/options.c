@@ -23,7 +23,7 @@ find(const struct setting *table, const char *key)
 	return NULL;
 }
 
-/* Sets one option; each but a list may be given once, for mosquitto does not say which line wins. */
+/* Only a list may be given twice: mosquitto does not say which of two options should win. */
 static int
 set_one(const struct setting *row, void *values, bool *seen, const struct mosquitto_opt *given,
 	struct fault *f)

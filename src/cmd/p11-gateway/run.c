@@ -72,7 +72,7 @@ read_layers(
 	return 0;
 }
 
-/* The settings as they are used: `run`, `run --check` and SIGHUP get the same, or the same fault. */
+/* The settings as they are used: `run`, `run --check` and SIGHUP get the same values or fault. */
 static int
 read_all(struct run *v, int argc, char **argv, int *ret_operands, struct fault *f)
 {
