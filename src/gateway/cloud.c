@@ -84,8 +84,9 @@ wait_for(struct gateway *g, int64_t ms)
 		uv_timer_start(&g->cloud.timer, on_timer, (uint64_t)ms, 0);
 }
 
+/* Any other fault is one of this machine, unless there was a connection to find it. */
 static enum cloud_retry
-retry_of(const struct fault *why)
+retry_of(const struct cloud *c, const struct fault *why)
 {
 	switch (why->code) {
 	case FAULT_AUTH:
@@ -93,7 +94,7 @@ retry_of(const struct fault *why)
 	case FAULT_NET:
 		return CLOUD_RETRY_NETWORK;
 	default:
-		return CLOUD_RETRY_LOCAL;
+		return c->state == CLOUD_CLEARING ? CLOUD_RETRY_REFUSED : CLOUD_RETRY_LOCAL;
 	}
 }
 
@@ -124,7 +125,7 @@ fail(struct gateway *g, const struct fault *why)
 	if (c->url && why->code == FAULT_NET)
 		wait_ms = 100;
 	else
-		wait_ms = wait_after(g, retry_of(why));
+		wait_ms = wait_after(g, retry_of(c, why));
 	say(g, why, wait_ms);
 	wait_for(g, wait_ms);
 }
