@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "spool/aside.h"
 #include "spool/cursor.h"
 #include "spool/writer.h"
 
@@ -14,30 +15,27 @@
 #define SEGMENTS_AN_AGE 16
 
 static int
-slower(void *with, const char *name, uint64_t seq, struct fault *f)
+slower(void *with, const char *name, const struct cursor *cursor, struct fault *f)
 {
 	uint64_t *held = with;
 
 	(void)name, (void)f;
-	if (seq < *held)
-		*held = seq;
+	if (cursor->seq < *held)
+		*held = cursor->seq;
 	return 0;
 }
 
-/* Everything is kept for a reader that never came. */
+/* Everything is kept for a reader that never came, and for one whose cursor cannot be read. */
 int
 spool_find_held(const struct spool_writer *w, uint64_t *ret, struct fault *f)
 {
-	struct fault missing = FAULT_INIT;
+	struct cursor cursor = {.fd = -1};
 	uint64_t held = UINT64_MAX;
 
-	if (!w->hold) {
-		if (cursor_each(w->dir, slower, &held, f))
-			return -1;
-	} else if (cursor_read(w->dir, w->hold, &held, &missing) &&
-		   missing.code != FAULT_NOTFOUND) {
-		if (f)
-			*f = missing;
+	if (w->hold) {
+		cursor_read(w->dir, w->hold, &cursor, NULL);
+		held = cursor.seq;
+	} else if (cursor_each(w->dir, slower, &held, f)) {
 		return -1;
 	}
 	*ret = held == UINT64_MAX ? 0 : held;
@@ -63,6 +61,7 @@ oldest(const struct spool_writer *w, uint64_t held, const char *reason)
 {
 	return (struct spool_victim){.first = w->segments[0].first,
 		.held = held,
+		.end = oldest_end(w),
 		.in_front = w->segments[0].in_front,
 		.reason = reason};
 }
@@ -86,29 +85,65 @@ spool_find_victim(struct spool_writer *w, uint64_t held, int64_t now, struct spo
 	return true;
 }
 
+/* Counts each message that can be read; bytes that are none may have been the others. */
 static int
-count_dropped(struct spool_writer *w, const struct spool_victim *victim, struct fault *f)
+count_each(struct spool_writer *w, const struct spool_victim *victim, uint64_t *ret_n,
+	bool *ret_damaged, struct fault *f)
 {
 	struct spool_message message;
-	struct fault why = FAULT_INIT;
 	enum walk_state state;
 	size_t bytes;
 
-	/* One that was lost with its front has no file. */
-	if (walk_open(&w->walk, w->dir, victim->first, &why)) {
-		if (why.code == FAULT_NOTFOUND)
-			return 0;
-		if (f)
-			*f = why;
-		return -1;
-	}
+	w->walk.view.salvage = true;
 	do {
 		if (walk_next(&w->walk, &state, &message, &bytes, f))
 			return -1;
-		if (state == WALK_MESSAGE && message.seq >= victim->held)
+		*ret_damaged |= state != WALK_MESSAGE && bytes;
+		if (state == WALK_MESSAGE && message.seq >= victim->held) {
 			drops_add(w->drops, message.device, victim->reason, 1);
+			++*ret_n;
+		}
 	} while (state == WALK_MESSAGE || state == WALK_SKIPPED);
+	return 0;
+}
+
+static int
+count_dropped(struct spool_writer *w, const struct spool_victim *victim, struct fault *f)
+{
+	uint64_t from = victim->held > victim->first ? victim->held : victim->first, n = 0;
+	struct fault why = FAULT_INIT;
+	bool damaged = false;
+
+	if (walk_open(&w->walk, w->dir, victim->first, &why)) {
+		/* One that was lost with its front has no file. */
+		if (why.code == FAULT_NOTFOUND)
+			return 0;
+		damaged = walk_is_unreadable(&why);
+		if (!damaged && f)
+			*f = why;
+		if (!damaged)
+			return -1;
+	} else if (count_each(w, victim, &n, &damaged, f)) {
+		return -1;
+	}
 	walk_close(&w->walk);
+	if (damaged && victim->end > from + n)
+		drops_add(w->drops, DROPS_UNKNOWN, victim->reason, victim->end - from - n);
+	return 0;
+}
+
+/* A directory in a segment's place takes no room: it stays when it can be moved nowhere. */
+static int
+delete_file(int dir, uint64_t first)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+
+	segment_name(first, name);
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR)
+		return -1;
+	aside_move(dir, first, NULL);
 	return 0;
 }
 
@@ -119,10 +154,11 @@ spool_delete(struct spool_writer *w, const struct spool_victim *victim, struct f
 
 	if (victim->reason && count_dropped(w, victim, f))
 		return -1;
-	segment_name(victim->first, name);
-	if ((unlinkat(w->dir, name, 0) < 0 && errno != ENOENT) ||
-		(victim->in_front && unlinkat(w->front, name, 0) < 0 && errno != ENOENT))
+	if (delete_file(w->dir, victim->first) < 0 ||
+		(victim->in_front && delete_file(w->front, victim->first) < 0)) {
+		segment_name(victim->first, name);
 		return fault_errno(f, "cannot delete the spool's segment %s", name);
+	}
 	return 0;
 }
 

@@ -51,11 +51,11 @@ int spool_find_held(const struct spool_writer *writer, uint64_t *ret_held, struc
 /*
  * A segment that is to be deleted.
  *
- * reason  why what is in it is dropped; NULL when it is done with
- * held    the first message that counts as dropped
+ * reason     why what is in it is dropped; NULL when it is done with
+ * held, end  the first message that counts as dropped, and the first that is not in it
  */
 struct spool_victim {
-	uint64_t first, held;
+	uint64_t first, held, end;
 	bool in_front;
 	const char *reason;
 };
@@ -72,7 +72,8 @@ bool spool_find_victim(
 	struct spool_writer *writer, uint64_t held, int64_t now_ms, struct spool_victim *ret);
 
 /*
- * Counts what is dropped with a segment, and deletes it.
+ * Counts what is dropped with a segment, and deletes it. What cannot be read of it counts for nobody;
+ * what is not a regular file is moved to the folder for damage.
  *
  * Returns 0; else FAULT_IO, FAULT_NOMEM.  Blocks: on the disk.
  */

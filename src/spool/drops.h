@@ -12,9 +12,15 @@
 #define DROPS_DEVICES_MAX 10000
 #define DROPS_OTHERS	  "(others)"
 
+/* Messages that cannot be read, so that nobody knows whose they were. */
+#define DROPS_UNKNOWN "(unknown)"
+
 struct drops;
 
-/* Reads what was counted before. Returns 0; else FAULT_IO, FAULT_NOMEM. */
+/*
+ * Reads what was counted before. A file that cannot be read is replaced with the next count, which
+ * begins with what could be read of it. Returns 0; else FAULT_NOMEM.
+ */
 int drops_open(int dir, struct drops **ret_drops, struct fault *f);
 
 /* NULL is allowed. What was not flushed is forgotten. */

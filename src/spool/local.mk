@@ -7,8 +7,10 @@ src_spool_libspool_la_SOURCES = \
 	src/spool/cursor.c src/spool/cursor.h \
 	src/spool/drops.c src/spool/drops.h \
 	src/spool/front.c src/spool/front.h \
-	src/spool/reader.c \
+	src/spool/loss.c \
+	src/spool/reader.c src/spool/reader.h \
 	src/spool/record.c src/spool/record.h \
+	src/spool/salvage.c src/spool/salvage.h \
 	src/spool/segment.c src/spool/segment.h \
 	src/spool/spool.h \
 	src/spool/timely.c src/spool/timely.h \

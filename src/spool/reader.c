@@ -11,35 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "spool/aside.h"
 #include "spool/cursor.h"
 #include "spool/drops.h"
-#include "spool/spool.h"
-#include "spool/walk.h"
-
-/*
- * want     the number of the message to come; 0 for whatever is the oldest
- * ahead    when the cursor is ahead of the log, which is to be said once: the log's end, and where
- *          the cursor stood
- * said     up to where damage was said: whoever reads again is not told again; missed: up to which
- *          message those that are missing
- * emptied  what the watch told was taken note of since the end was last seen, before anything was
- *          read: what came later will be told
- * listed   there was no segment behind the open one, and none came since
- */
-struct spool_reader {
-	int dir, inotify;
-	bool named;
-	struct cursor cursor;
-	struct walk walk;
-	uint64_t want;
-	uint64_t ahead, stood, missed;
-	struct {
-		uint64_t first;
-		off_t at;
-	} said;
-	bool emptied, listed;
-};
+#include "spool/reader.h"
 
 void
 spool_reader_close(struct spool_reader *r)
@@ -48,6 +22,9 @@ spool_reader_close(struct spool_reader *r)
 		return;
 	walk_clear(&r->walk);
 	cursor_close(&r->cursor);
+	segment_list_clear(&r->salvaged);
+	segment_list_clear(&r->skipped);
+	free(r->name);
 	if (r->inotify >= 0)
 		close(r->inotify);
 	if (r->dir >= 0)
@@ -72,21 +49,22 @@ watch(struct spool_reader *r, const char *dir, struct fault *f)
 	return 0;
 }
 
+/* A cursor that cannot be read is looked at again by spool_next(). */
 static int
-place(struct spool_reader *r, const char *name, struct fault *f)
+open_cursor(struct spool_reader *r, const char *name, struct fault *f)
 {
-	struct spool_extent extent;
+	struct fault why = FAULT_INIT;
 
-	if (cursor_open(r->dir, name, &r->cursor, f) || walk_extent(&r->walk, r->dir, &extent, f))
-		return -1;
-	r->named = true;
-	r->want = r->cursor.seq;
-	if (r->want > extent.next && extent.bytes) {
-		r->ahead = extent.next;
-		r->stood = r->cursor.seq;
-		r->want = r->cursor.seq = 0;
-	}
-	return 0;
+	r->name = strdup(name);
+	if (!r->name)
+		return fault_nomem(f);
+	if (cursor_open(r->dir, name, &r->cursor, &why) == 0)
+		return loss_place(r, f);
+	if (cursor_is_unreadable(&why))
+		return 0;
+	if (f)
+		*f = why;
+	return -1;
 }
 
 int
@@ -99,7 +77,7 @@ spool_reader_open(
 		return fault_nomem(f);
 	r->inotify = r->cursor.fd = r->walk.fd = -1;
 	r->dir = open_dir(dir, f);
-	if (r->dir < 0 || watch(r, dir, f) || (name && place(r, name, f)))
+	if (r->dir < 0 || watch(r, dir, f) || (name && open_cursor(r, name, f)))
 		return -1;
 	*ret_reader = TAKE(r);
 	return 0;
@@ -145,53 +123,71 @@ drain(struct spool_reader *r)
 }
 
 /*
+ * What is to be read next.
+ *
+ * any           whether there is such a segment
+ * oldest, last  whether no other is before it, and none behind it
+ */
+struct choice {
+	bool any, oldest, last;
+	uint64_t first;
+};
+
+/*
  * The segment to read after the open one; without one, the segment that has the message that is
  * wanted, or the oldest behind it.
  */
-static bool
-choose(const struct spool_reader *r, const struct segment_list *list, uint64_t *ret)
+static struct choice
+choose(const struct spool_reader *r, const struct segment_list *list)
 {
-	bool any = false;
+	struct choice choice = {.any = false};
 
 	for (size_t i = 0; i < list->n; i++) {
 		uint64_t first = list->first[i];
 
-		if (r->walk.fd >= 0 && first <= r->walk.first)
+		if (segment_list_has(&r->skipped, first) ||
+			(r->walk.fd >= 0 && first <= r->walk.first))
 			continue;
-		if (any && (r->walk.fd >= 0 || first > r->want))
+		if (choice.any && (r->walk.fd >= 0 || first > r->want))
 			break;
-		*ret = first;
-		any = true;
+		choice = (struct choice){true, i == 0, i + 1 == list->n, first};
 	}
-	return any;
+	return choice;
 }
 
 static int
-find_segment(struct spool_reader *r, uint64_t *ret_first, bool *ret_any, struct fault *f)
+find_segment(struct spool_reader *r, struct choice *ret, struct fault *f)
 {
 	struct segment_list list;
 
 	if (segment_list(r->dir, &list, f))
 		return -1;
-	*ret_any = choose(r, &list, ret_first);
+	*ret = choose(r, &list);
 	segment_list_clear(&list);
 	return 0;
 }
 
 /* One that was deleted meanwhile is none: what is there is looked at again. */
 static int
-open_segment(struct spool_reader *r, uint64_t first, struct fault *f)
+open_segment(struct spool_reader *r, const struct choice *choice, struct fault *f)
 {
-	struct fault missing = FAULT_INIT;
+	struct fault why = FAULT_INIT;
 
-	if (!walk_open(&r->walk, r->dir, first, &missing))
+	if (!walk_open(&r->walk, r->dir, choice->first, &why)) {
+		r->walk.view.salvage = !r->name || segment_list_has(&r->salvaged, choice->first);
+		r->oldest = choice->oldest;
+		if (!r->want)
+			r->want = choice->first;
 		return 0;
-	if (missing.code == FAULT_NOTFOUND) {
+	}
+	if (why.code == FAULT_NOTFOUND) {
 		walk_close(&r->walk);
 		return 0;
 	}
+	if (walk_is_unreadable(&why))
+		return loss_open(r, choice->first, &why, choice->last, f);
 	if (f)
-		*f = missing;
+		*f = why;
 	return -1;
 }
 
@@ -207,63 +203,6 @@ is_deleted(const struct spool_reader *r)
 	return r->walk.fd >= 0 && fstat(r->walk.fd, &about) == 0 && about.st_nlink == 0;
 }
 
-/* A reader without a name changes nothing. Returns whether the segment is kept. */
-static bool
-set_aside(const struct spool_reader *r, const char *folder)
-{
-	return r->named && aside_keep(r->dir, folder, r->walk.first, r->walk.fd);
-}
-
-/* Whether what ends here was damage that was said before. */
-static bool
-was_said(struct spool_reader *r)
-{
-	if (r->walk.first < r->said.first ||
-		(r->walk.first == r->said.first && r->walk.at <= r->said.at))
-		return true;
-	r->said.first = r->walk.first;
-	r->said.at = r->walk.at;
-	return false;
-}
-
-/* Says what cannot be read, and where the segment is kept. Returns 0 when that was said. */
-static int
-say_unread(struct spool_reader *r, const char *what, const char *folder, struct fault *f)
-{
-	char name[SEGMENT_NAME_LEN + 1];
-	bool kept;
-
-	if (was_said(r))
-		return 0;
-	kept = set_aside(r, folder);
-	segment_name(r->walk.first, name);
-	return fault_set(f, FAULT_INVALID, "%s%s%s%s%s", what, kept ? ": it is kept as " : "",
-		kept ? folder : "", kept ? "/" : "", kept ? name : "");
-}
-
-static int
-say_damage(struct spool_reader *r, size_t bytes, struct fault *f)
-{
-	char name[SEGMENT_NAME_LEN + 1], what[128];
-
-	segment_name(r->walk.first, name);
-	snprintf(what, sizeof(what), "%zu bytes of the spool's segment %s are no messages", bytes,
-		name);
-	return say_unread(r, what, ASIDE_DAMAGED, f);
-}
-
-static int
-say_older(struct spool_reader *r, struct fault *f)
-{
-	char name[SEGMENT_NAME_LEN + 1], what[128];
-
-	segment_name(r->walk.first, name);
-	snprintf(what, sizeof(what),
-		"the spool's segment %s was written by an older version, and only that can read it",
-		name);
-	return say_unread(r, what, ASIDE_OLDER, f);
-}
-
 /*
  * At the end of what is there: goes on to the next segment when there is one. The writer begins one
  * only when it is done with the last, so what is read of that then is all.
@@ -275,18 +214,18 @@ go_on(struct spool_reader *r, bool *ret_more, struct fault *f)
 {
 	struct spool_message message;
 	enum walk_state state;
-	uint64_t first;
+	struct choice choice;
 	size_t bytes;
 	off_t at = r->walk.at;
-	int rc = 0;
 
 	segment_view_forget(&r->walk.view);
 	*ret_more = false;
 	if (r->walk.fd >= 0 && r->listed)
 		return 0;
 	watch_front(r);
-	if (find_segment(r, &first, ret_more, f))
+	if (find_segment(r, &choice, f))
 		return -1;
+	*ret_more = choice.any;
 	if (!*ret_more && is_deleted(r)) {
 		walk_close(&r->walk);
 		*ret_more = true;
@@ -296,42 +235,16 @@ go_on(struct spool_reader *r, bool *ret_more, struct fault *f)
 	if (!*ret_more)
 		return 0;
 	if (r->walk.fd < 0)
-		return open_segment(r, first, f);
-	if (walk_next(&r->walk, &state, &message, &bytes, f))
+		return open_segment(r, &choice, f);
+	if (loss_walk(r, &state, &message, &bytes, f))
 		return -1;
 	if (state != WALK_END) {
 		r->walk.at = at;
 		return 0;
 	}
-	if (bytes)
-		rc = r->walk.older && at == 0 ? say_older(r, f) : say_damage(r, bytes, f);
-	return open_segment(r, first, rc ? NULL : f) ? -1 : rc;
-}
-
-static int
-say_ahead(struct spool_reader *r, struct fault *f)
-{
-	uint64_t ahead = r->ahead;
-
-	r->ahead = 0;
-	return fault_set(f, FAULT_INVALID,
-		"the cursor stands at message %" PRIu64 ", and the spool ends before %" PRIu64
-		": all that is in it is read again",
-		r->stood, ahead);
-}
-
-/* A number that is missing was dropped, or lost with damage. Returns 0 when that was said. */
-static int
-say_missing(struct spool_reader *r, uint64_t seq, struct fault *f)
-{
-	uint64_t want = r->want;
-
-	r->want = seq;
-	if (seq <= r->missed)
-		return 0;
-	r->missed = seq;
-	return fault_set(f, FAULT_INVALID,
-		"messages %" PRIu64 " to %" PRIu64 " are not in the spool any more", want, seq - 1);
+	if (bytes && (r->walk.older && at == 0 ? loss_older(r, f) : loss_damage(r, bytes, f)))
+		return -1;
+	return open_segment(r, &choice, f);
 }
 
 static int
@@ -357,13 +270,13 @@ read_one(struct spool_reader *r, struct spool_message *ret_message, bool *ret_an
 	*ret_done = *ret_any = false;
 	if (!r->emptied)
 		drain(r);
-	if (r->walk.fd >= 0 && walk_next(&r->walk, &state, ret_message, &bytes, f))
+	if (r->walk.fd >= 0 && loss_walk(r, &state, ret_message, &bytes, f))
 		return -1;
 	switch (state) {
 	case WALK_MESSAGE:
 		break;
 	case WALK_SKIPPED:
-		return say_damage(r, bytes, f);
+		return loss_damage(r, bytes, f);
 	case WALK_NEWER:
 		return say_newer(r, f);
 	case WALK_END:
@@ -377,9 +290,10 @@ read_one(struct spool_reader *r, struct spool_message *ret_message, bool *ret_an
 		return 0;
 	if (r->want && ret_message->seq > r->want) {
 		r->walk.at = at;
-		return say_missing(r, ret_message->seq, f);
+		return loss_missing(r, ret_message->seq, f);
 	}
 	r->want = ret_message->seq + 1;
+	r->damaged = r->oldest = false;
 	*ret_done = *ret_any = true;
 	return 0;
 }
@@ -390,8 +304,10 @@ spool_next(
 {
 	bool done = false;
 
+	if (r->name && r->cursor.fd < 0 && loss_find_cursor(r, f))
+		return -1;
 	if (r->ahead)
-		return say_ahead(r, f);
+		return loss_ahead(r, f);
 	while (!done) {
 		if (read_one(r, ret_message, ret_any, &done, f))
 			return -1;
@@ -416,7 +332,20 @@ spool_has_read_ahead(const struct spool_reader *r)
 int
 spool_acknowledge(struct spool_reader *r, uint64_t seq, struct fault *f)
 {
-	return r->named && seq > r->cursor.seq ? cursor_move(&r->cursor, seq, f) : 0;
+	uint64_t lost = seq >= r->pending_to ? r->pending : 0;
+
+	if (r->cursor.fd < 0 || seq <= r->cursor.seq)
+		return 0;
+	if (cursor_move(&r->cursor, seq, lost, f))
+		return -1;
+	r->pending -= lost;
+	return 0;
+}
+
+uint64_t
+spool_lost(const struct spool_reader *r)
+{
+	return r->cursor.lost + r->pending;
 }
 
 void
@@ -443,7 +372,11 @@ spool_extent(const char *dir, struct spool_extent *ret, struct fault *f)
 int
 spool_taken(const char *dir, uint64_t seq, int64_t *ret_ms, struct fault *f)
 {
-	struct spool_reader r = {.inotify = -1, .walk = {.fd = -1}, .want = seq, .emptied = true};
+	struct spool_reader r = {.inotify = -1,
+		.cursor = {.fd = -1},
+		.walk = {.fd = -1},
+		.want = seq,
+		.emptied = true};
 	AUTO(auto_fd) int fd = open_dir(dir, f);
 	struct fault why = FAULT_INIT;
 	struct spool_message message;
@@ -462,15 +395,30 @@ spool_taken(const char *dir, uint64_t seq, int64_t *ret_ms, struct fault *f)
 	else if (f)
 		*f = why;
 	walk_clear(&r.walk);
+	segment_list_clear(&r.skipped);
 	return rc;
+}
+
+struct teller {
+	spool_cursor_fn *each;
+	void *with;
+};
+
+static int
+tell_cursor(void *with, const char *name, const struct cursor *cursor, struct fault *f)
+{
+	const struct teller *teller = with;
+
+	return teller->each(teller->with, name, cursor->seq, cursor->lost, f);
 }
 
 int
 spool_cursors(const char *dir, spool_cursor_fn *each, void *with, struct fault *f)
 {
+	struct teller teller = {each, with};
 	AUTO(auto_fd) int fd = open_dir(dir, f);
 
-	return fd < 0 ? -1 : cursor_each(fd, each, with, f);
+	return fd < 0 ? -1 : cursor_each(fd, tell_cursor, &teller, f);
 }
 
 int

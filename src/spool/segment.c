@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "spool/salvage.h"
 
 #define MAGIC	  "P11SPOOL"
 #define MAGIC_LEN 8
@@ -79,8 +80,8 @@ compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int
-add(struct segment_list *list, uint64_t first, struct fault *f)
+int
+segment_list_add(struct segment_list *list, uint64_t first, struct fault *f)
 {
 	if ((list->n & (list->n - 1)) == 0) {
 		size_t room = list->n ? list->n * 2 : 1;
@@ -102,7 +103,7 @@ read_dir(DIR *dir, struct segment_list *list, struct fault *f)
 	while ((errno = 0, entry = readdir(dir))) {
 		uint64_t first;
 
-		if (parse_name(entry->d_name, &first) && add(list, first, f))
+		if (parse_name(entry->d_name, &first) && segment_list_add(list, first, f))
 			return -1;
 	}
 	return errno ? fault_errno(f, "cannot read the spool's directory") : 0;
@@ -158,6 +159,16 @@ segment_list(int dir, struct segment_list *ret, struct fault *f)
 	return 0;
 }
 
+bool
+segment_list_has(const struct segment_list *list, uint64_t first)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->first[i] == first)
+			return true;
+	}
+	return false;
+}
+
 void
 segment_list_clear(struct segment_list *list)
 {
@@ -199,6 +210,19 @@ segment_check(const unsigned char *head, size_t len)
 						   : SEGMENT_OLDER;
 }
 
+static ssize_t
+read_bytes(const struct segment_view *view, int fd, off_t at)
+{
+	ssize_t got;
+
+	if (view->salvage)
+		return salvage_read(fd, view->bytes, view->size, at);
+	do
+		got = pread(fd, view->bytes, view->size, at);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
 /* Fills the view from `at` on. */
 static int
 fill(struct segment_view *view, int fd, off_t at, size_t need, struct fault *f)
@@ -214,9 +238,7 @@ fill(struct segment_view *view, int fd, off_t at, size_t need, struct fault *f)
 		view->bytes = more;
 		view->size = size;
 	}
-	do
-		got = pread(fd, view->bytes, view->size, at);
-	while (got < 0 && errno == EINTR);
+	got = read_bytes(view, fd, at);
 	if (got < 0)
 		return fault_errno(f, "cannot read a segment of the spool");
 	view->at = at;

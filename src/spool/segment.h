@@ -14,6 +14,9 @@
 #define SEGMENT_VERSION	 2
 #define SEGMENT_HEAD_LEN 16
 
+/* Bytes that a segment has at most. */
+#define SEGMENT_LEN_MAX (8 * 1024 * 1024)
+
 /* "00000000000000ff.log": the number of the first message that is or will be in it. */
 #define SEGMENT_NAME_LEN 20
 
@@ -39,7 +42,15 @@ void segment_list_clear(struct segment_list *list);
 
 void segment_name(uint64_t first, char name[SEGMENT_NAME_LEN + 1]);
 
-/* Opens a segment to read it, in the front when it is there. Returns a descriptor; -1, errno. */
+/* Adds one at the end. Returns 0; else FAULT_NOMEM. */
+int segment_list_add(struct segment_list *list, uint64_t first, struct fault *f);
+
+bool segment_list_has(const struct segment_list *list, uint64_t first);
+
+/*
+ * Opens a segment to read it, in the front when it is there. Returns a descriptor; else -1 with
+ * errno set, as file_open_at() does.
+ */
 int segment_open(int dir, uint64_t first);
 
 /* Looks at a segment, in the front when it is there. Returns 0; -1, errno. */
@@ -69,13 +80,15 @@ enum segment_state segment_check(const unsigned char *head, size_t len);
  * len    how many there are; fewer than asked for where the file ends
  * ended  the file ended behind them when they were read: no more is read before
  *        segment_view_forget()
+ * salvage  a block that cannot be read has zeroes, instead of failing segment_view(); set by the
+ *          user of the view
  */
 struct segment_view {
 	unsigned char *bytes;
 	size_t len;
 	off_t at;
 	size_t size;
-	bool ended;
+	bool ended, salvage;
 };
 
 /*

@@ -139,6 +139,12 @@ AUTO_DEFINE(spool_reader, struct spool_reader, spool_reader_close);
  * ret_any      false when there was none when the last of them were read: spool_reader_fd() tells
  *              when to ask again
  *
+ * What the disk cannot read is tried again for 30 s. Then a reader with a name skips it, as soon as
+ * the disk takes a write: one that takes none may be gone as a whole, and come back. A segment with
+ * blocks that cannot be read is read around them; one that cannot be opened, or is not a regular
+ * file, is skipped when there is a newer one; in the place of a cursor that cannot be read there is
+ * a new one, and everything is read again. A reader without a name skips at once.
+ *
  * Returns 0; else FAULT_INVALID when messages were lost, with what happened to them: that is said
  * once, and the next call goes on behind them. FAULT_CONFIG when a newer version of this software
  * wrote what comes next, FAULT_IO, FAULT_NOMEM: the next call tries again.
@@ -165,6 +171,13 @@ int spool_reader_fd(const struct spool_reader *reader);
  * Returns 0; else FAULT_IO: the messages may come again.
  */
 int spool_acknowledge(struct spool_reader *reader, uint64_t seq, struct fault *f);
+
+/*
+ * How many messages this reader could not read, since its cursor was made: the disk could not read
+ * them, they were damaged, or their file was deleted. What the writer dropped does not count. After
+ * damage at the end of a file it is the greatest number that may have been there.
+ */
+uint64_t spool_lost(const struct spool_reader *reader);
 
 /* Goes back to the first message that is not done with. */
 void spool_rewind(struct spool_reader *reader);
@@ -193,8 +206,12 @@ int spool_extent(const char *dir, struct spool_extent *ret, struct fault *f);
  */
 int spool_taken(const char *dir, uint64_t seq, int64_t *ret_ms, struct fault *f);
 
-/* Called with each reader and the number of the first message that it is not done with. */
-typedef int spool_cursor_fn(void *with, const char *name, uint64_t seq, struct fault *f);
+/*
+ * Called with each reader, the number of the first message that it is not done with, and how many
+ * messages before that it could not read.
+ */
+typedef int spool_cursor_fn(
+	void *with, const char *name, uint64_t seq, uint64_t lost, struct fault *f);
 
 /* Returns 0, or what `each` returned when that was not 0; else FAULT_IO. */
 int spool_cursors(const char *dir, spool_cursor_fn *each, void *with, struct fault *f);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "spool/record.h"
+#include "spool/salvage.h"
 
 /* At what there is, while a writer deletes some of it. */
 #define LOOKS_MAX 16
@@ -145,7 +146,8 @@ goes_on(const struct walk *walk, off_t end, bool *ret, struct fault *f)
 	ssize_t got;
 
 	do
-		got = pread(walk->fd, &byte, 1, end);
+		got = walk->view.salvage ? salvage_read(walk->fd, &byte, 1, end)
+					 : pread(walk->fd, &byte, 1, end);
 	while (got < 0 && errno == EINTR);
 	*ret = got > 0;
 	return got < 0 ? fault_errno(f, "cannot read a segment of the spool") : 0;
@@ -196,6 +198,31 @@ walk_next(struct walk *walk, enum walk_state *ret_state, struct spool_message *r
 	return 0;
 }
 
+bool
+walk_is_unreadable(const struct fault *f)
+{
+	return f->code == FAULT_IO && f->native != EMFILE && f->native != ENFILE &&
+	       f->native != ENOBUFS;
+}
+
+/*
+ * Opens a segment.
+ *
+ * Returns 0 with *ret_open whether it can be opened; else what walk_open() does.
+ */
+static int
+try_open(struct walk *walk, int dir, uint64_t first, bool *ret_open, struct fault *f)
+{
+	struct fault why = FAULT_INIT;
+
+	*ret_open = walk_open(walk, dir, first, &why) == 0;
+	if (*ret_open || walk_is_unreadable(&why))
+		return 0;
+	if (f)
+		*f = why;
+	return -1;
+}
+
 /* The oldest message's time, of the first segment that has one. */
 static int
 find_oldest(struct walk *walk, int dir, const struct segment_list *list,
@@ -204,10 +231,13 @@ find_oldest(struct walk *walk, int dir, const struct segment_list *list,
 	struct spool_message message;
 	enum walk_state state;
 	size_t bytes;
+	bool open;
 
 	for (size_t i = 0; i < list->n; i++) {
-		if (walk_open(walk, dir, list->first[i], f))
+		if (try_open(walk, dir, list->first[i], &open, f))
 			return -1;
+		if (!open)
+			continue;
 		do {
 			if (walk_next(walk, &state, &message, &bytes, f))
 				return -1;
@@ -221,6 +251,17 @@ find_oldest(struct walk *walk, int dir, const struct segment_list *list,
 	return 0;
 }
 
+/* How large a segment may be that cannot be opened. */
+static size_t
+most_bytes(int dir, uint64_t first)
+{
+	struct stat about;
+
+	return segment_stat(dir, first, &about) == 0 && S_ISREG(about.st_mode)
+		       ? (size_t)about.st_size
+		       : SEGMENT_LEN_MAX;
+}
+
 /* Bytes at the end that cannot be read may have been as many messages as fit there. */
 static int
 find_next(struct walk *walk, int dir, uint64_t last, struct spool_extent *extent, struct fault *f)
@@ -228,10 +269,15 @@ find_next(struct walk *walk, int dir, uint64_t last, struct spool_extent *extent
 	struct spool_message message;
 	enum walk_state state;
 	size_t bytes;
+	bool open;
 
-	if (walk_open(walk, dir, last, f))
+	if (try_open(walk, dir, last, &open, f))
 		return -1;
 	extent->next = last;
+	if (!open) {
+		extent->next += most_bytes(dir, last) / RECORD_HEAD_LEN;
+		return 0;
+	}
 	do {
 		if (walk_next(walk, &state, &message, &bytes, f))
 			return -1;
@@ -249,21 +295,16 @@ find_next(struct walk *walk, int dir, uint64_t last, struct spool_extent *extent
 	return 0;
 }
 
-static int
-add_sizes(int dir, const struct segment_list *list, struct spool_extent *extent, struct fault *f)
+/* What is not a segment, or cannot be looked at, counts for nothing. */
+static void
+add_sizes(int dir, const struct segment_list *list, struct spool_extent *extent)
 {
 	for (size_t i = 0; i < list->n; i++) {
-		char name[SEGMENT_NAME_LEN + 1];
 		struct stat about;
 
-		if (segment_stat(dir, list->first[i], &about) == 0) {
+		if (segment_stat(dir, list->first[i], &about) == 0 && S_ISREG(about.st_mode))
 			extent->bytes += about.st_size;
-		} else if (errno != ENOENT) {
-			segment_name(list->first[i], name);
-			return fault_errno(f, "cannot look at the spool's segment %s", name);
-		}
 	}
-	return 0;
 }
 
 static int
@@ -275,11 +316,14 @@ look_at_all(struct walk *walk, int dir, struct spool_extent *extent, struct faul
 	*extent = (struct spool_extent){.first = 0, .next = 1};
 	if (segment_list(dir, &list, f))
 		return -1;
-	if (list.n)
-		rc = add_sizes(dir, &list, extent, f) || find_oldest(walk, dir, &list, extent, f) ||
-				     find_next(walk, dir, list.first[list.n - 1], extent, f)
-			     ? -1
-			     : 0;
+	walk->view.salvage = true;
+	if (list.n) {
+		add_sizes(dir, &list, extent);
+		if (find_oldest(walk, dir, &list, extent, f) ||
+			find_next(walk, dir, list.first[list.n - 1], extent, f))
+			rc = -1;
+	}
+	walk->view.salvage = false;
 	segment_list_clear(&list);
 	walk_close(walk);
 	return rc;

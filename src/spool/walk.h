@@ -28,7 +28,12 @@ enum walk_state {
 	WALK_NEWER,   /* a newer version wrote it */
 };
 
-/* Returns 0; else FAULT_NOTFOUND, FAULT_IO. A walk that was zeroed with fd -1 may be opened. */
+/*
+ * Opens a segment. A walk that was zeroed with fd -1 may be opened. With view.salvage set, damage
+ * and what the disk cannot read are the same.
+ *
+ * Returns 0; else FAULT_NOTFOUND, FAULT_NOMEM, FAULT_IO.
+ */
 int walk_open(struct walk *walk, int dir, uint64_t first, struct fault *f);
 
 /* Keeps the view's memory for the next segment. */
@@ -47,7 +52,18 @@ void walk_clear(struct walk *walk);
 int walk_next(struct walk *walk, enum walk_state *ret_state, struct spool_message *ret_message,
 	size_t *ret_bytes, struct fault *f);
 
-/* What the segments of a directory hold. Returns 0; else FAULT_IO, FAULT_NOMEM. */
+/*
+ * Whether a segment, not the system, is the reason for a fault of walk_open() or walk_next(): its
+ * disk cannot read it, it is not a regular file, or the user may not open it.
+ */
+bool walk_is_unreadable(const struct fault *f);
+
+/*
+ * What the segments of a directory hold, as far as they can be read; the walk is left with
+ * view.salvage cleared. The number of the next message is never one that was given before.
+ *
+ * Returns 0; else FAULT_IO, FAULT_NOMEM.
+ */
 int walk_extent(struct walk *walk, int dir, struct spool_extent *ret, struct fault *f);
 
 #endif

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "spool/aside.h"
 #include "spool/cursor.h"
 #include "spool/record.h"
 #include "spool/writer.h"
@@ -22,7 +23,6 @@
 
 /* A spool's bound is given back in such parts, and no segment is larger. */
 #define SEGMENTS_A_SPOOL 16
-#define SEGMENT_LEN_MAX	 (8 * 1024 * 1024)
 
 /* A clock before then was never set. */
 #define SANE_MS (INT64_C(1577836800) * 1000) /* 2020 */
@@ -142,17 +142,24 @@ add_segment(struct spool_writer *w, const struct segment *segment, struct fault 
 	return 0;
 }
 
+/* Looks at what has a segment's name; what is not a file, or cannot be looked at, has no bytes. */
+static void
+look_at(int rc, struct stat *about)
+{
+	if (rc < 0 || !S_ISREG(about->st_mode))
+		*about = (struct stat){.st_size = 0};
+}
+
 static int
 add_found(struct spool_writer *w, uint64_t first, struct fault *f)
 {
 	char name[SEGMENT_NAME_LEN + 1];
 	struct segment segment = {.first = first};
-	struct stat about, settled = {.st_size = 0};
+	struct stat about, settled;
 
 	segment_name(first, name);
-	if (segment_stat(w->dir, first, &about) < 0 ||
-		(fstatat(w->dir, name, &settled, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT))
-		return fault_errno(f, "cannot look at the spool's segment %s", name);
+	look_at(segment_stat(w->dir, first, &about), &about);
+	look_at(fstatat(w->dir, name, &settled, AT_SYMLINK_NOFOLLOW), &settled);
 	segment.bytes = about.st_size;
 	segment.in_front = w->front >= 0 && faccessat(w->front, name, F_OK, 0) == 0;
 	/* More than there is was never taken, and is written over. */
@@ -177,13 +184,13 @@ add_all_found(struct spool_writer *w, struct fault *f)
 
 /* No number is given twice: what a segment lost at its end may have had as many as fit there. */
 static int
-past_cursor(void *with, const char *name, uint64_t seq, struct fault *f)
+past_cursor(void *with, const char *name, const struct cursor *cursor, struct fault *f)
 {
 	struct spool_writer *w = with;
 
 	(void)name, (void)f;
-	if (seq > w->next)
-		w->next = seq;
+	if (cursor->seq > w->next)
+		w->next = cursor->seq;
 	return 0;
 }
 
@@ -355,10 +362,23 @@ leave_front(struct spool_writer *w, const struct fault *why)
 	writer_seal(w);
 }
 
+/* What else has the name of the segment to come is moved away, once. */
+static int
+open_own(const struct spool_writer *w, int dir, const char *name)
+{
+	const int flags = O_RDWR | O_CREAT | O_APPEND;
+	int fd = file_open_at(dir, name, flags, 0640);
+
+	if (fd >= 0 || (errno != EISDIR && errno != ELOOP && errno != ENXIO && errno != EACCES) ||
+		aside_move(dir, w->next, NULL))
+		return fd;
+	return file_open_at(dir, name, flags, 0640);
+}
+
 static int
 begin_file(struct spool_writer *w, int dir, const char *name, struct fault *f)
 {
-	w->fd = file_open_at(dir, name, O_RDWR | O_CREAT | O_APPEND, 0640);
+	w->fd = open_own(w, dir, name);
 	if (w->fd >= 0 && write_head(w) == 0)
 		return 0;
 	fault_errno(f, "cannot begin the spool's segment %s", name);

@@ -19,3 +19,7 @@ UNIT_TESTS += tests/unit/test-spool-shared
 tests_unit_test_spool_shared_SOURCES = tests/unit/test-spool-shared.c tests/unit/soft-spool.h
 tests_unit_test_spool_shared_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_spool_shared_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+UNIT_TESTS += tests/unit/test-unreadable
+tests_unit_test_unreadable_SOURCES = tests/unit/test-unreadable.c tests/unit/soft-spool.h
+tests_unit_test_unreadable_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_unreadable_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)

@@ -552,6 +552,7 @@ an_older_version_s_segments_are_set_aside(void **state)
 		snprintf(text, sizeof(text), "it is kept as older/%016x.log", (unsigned)first);
 		assert_lost(reader, text);
 	}
+	assert_lost(reader, "messages 1 to 20 are not in the spool any more");
 	assert_next(reader, "ours");
 	for (first = 1; first < 20; first += 2)
 		assert_true(is_in("older", first));

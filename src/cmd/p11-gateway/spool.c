@@ -83,11 +83,11 @@ struct listing {
 };
 
 static int
-add_reader(void *with, const char *name, uint64_t seq, struct fault *f)
+add_reader(void *with, const char *name, uint64_t seq, uint64_t lost, struct fault *f)
 {
 	const struct listing *listing = with;
-	json_t *entry = json_pack("{s:s, s:I, s:I}", "name", name, "seq", (json_int_t)seq,
-		"waiting", waiting_from(listing->extent, seq));
+	json_t *entry = json_pack("{s:s, s:I, s:I, s:I}", "name", name, "seq", (json_int_t)seq,
+		"waiting", waiting_from(listing->extent, seq), "lost", (json_int_t)lost);
 
 	return json_array_append_new(listing->list, entry) ? fault_nomem(f) : 0;
 }
@@ -106,6 +106,19 @@ add_drop(void *with, const char *device, const char *reason, uint64_t n, struct 
 }
 
 static void
+print_reader(const json_t *reader)
+{
+	json_int_t lost = json_integer_value(json_object_get(reader, "lost"));
+
+	printf("reader   %-24s %" JSON_INTEGER_FORMAT " waiting",
+		json_string_value(json_object_get(reader, "name")),
+		json_integer_value(json_object_get(reader, "waiting")));
+	if (lost)
+		printf(", %" JSON_INTEGER_FORMAT " lost", lost);
+	putchar('\n');
+}
+
+static void
 print_show(const json_t *all)
 {
 	const char *oldest = json_string_value(json_object_get(all, "oldest"));
@@ -116,10 +129,7 @@ print_show(const json_t *all)
 		json_integer_value(json_object_get(all, "messages")),
 		json_integer_value(json_object_get(all, "bytes")), oldest ? ", since " : "",
 		oldest ? oldest : "");
-	json_array_foreach(json_object_get(all, "readers"), i, entry)
-		printf("reader   %-24s %" JSON_INTEGER_FORMAT " waiting\n",
-			json_string_value(json_object_get(entry, "name")),
-			json_integer_value(json_object_get(entry, "waiting")));
+	json_array_foreach(json_object_get(all, "readers"), i, entry) print_reader(entry);
 	json_array_foreach(json_object_get(all, "dropped"), i, entry)
 	{
 		printf("dropped  %-24s %" JSON_INTEGER_FORMAT " (%s)\n",
@@ -186,11 +196,11 @@ struct search {
 };
 
 static int
-find_reader(void *with, const char *name, uint64_t seq, struct fault *f)
+find_reader(void *with, const char *name, uint64_t seq, uint64_t lost, struct fault *f)
 {
 	struct search *search = with;
 
-	(void)f;
+	(void)lost, (void)f;
 	if (search->name && !strcmp(name, search->name)) {
 		search->seq = seq;
 		search->found = true;
