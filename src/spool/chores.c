@@ -3,6 +3,7 @@
 #include "spool/chores.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "spool/aside.h"
@@ -13,6 +14,10 @@
 
 /* What comes in a sixteenth of the greatest age shares a segment. */
 #define SEGMENTS_AN_AGE 16
+
+/* How often the ages are saved: what a crash takes of them makes messages younger. */
+#define SAVE_MOST_MS  3600000
+#define SAVE_LEAST_MS 60000
 
 static int
 slower(void *with, const char *name, const struct cursor *cursor, struct fault *f)
@@ -296,6 +301,42 @@ spool_note_drops(struct spool_writer *w, struct fault *f)
 	return drops_flush(w->drops, f);
 }
 
+static int64_t
+save_every_ms(const struct spool_writer *w)
+{
+	int64_t part_ms = w->options.max_age_s * 1000 / SEGMENTS_AN_AGE;
+
+	return part_ms > SAVE_MOST_MS	 ? SAVE_MOST_MS
+	       : part_ms < SAVE_LEAST_MS ? SAVE_LEAST_MS
+					 : part_ms;
+}
+
+bool
+spool_ages_due(struct spool_writer *w, int64_t now, struct ages *ret)
+{
+	struct ages ages = {NULL, w->n};
+
+	if (!w->options.max_age_s || now - w->aged_ms < save_every_ms(w))
+		return false;
+	w->aged_ms = now;
+	ages.items = calloc(w->n + 1, sizeof(*ages.items));
+	if (!ages.items)
+		return false;
+	for (size_t i = 0; i < w->n; i++)
+		ages.items[i] = (struct age){w->segments[i].first, w->segments[i].newest_ms};
+	*ret = ages;
+	return true;
+}
+
+int
+spool_save_ages(const struct spool_writer *w, struct ages *ages, int64_t now, struct fault *f)
+{
+	int rc = ages_save(w->dir, ages, now, f);
+
+	ages_clear(ages);
+	return rc;
+}
+
 int
 spool_tell_front(struct spool_writer *w, struct fault *f)
 {
@@ -312,6 +353,7 @@ int
 spool_tick(struct spool_writer *w, int64_t now, struct fault *f)
 {
 	struct spool_victim victim;
+	struct ages ages;
 	uint64_t held;
 
 	if (now - w->ticked_ms < TICK_EVERY_MS)
@@ -324,5 +366,8 @@ spool_tick(struct spool_writer *w, int64_t now, struct fault *f)
 			return -1;
 		spool_deleted(w);
 	}
-	return spool_note_drops(w, f) || spool_tell_front(w, f) ? -1 : 0;
+	if (spool_note_drops(w, f) ||
+		(spool_ages_due(w, now, &ages) && spool_save_ages(w, &ages, now, f)))
+		return -1;
+	return spool_tell_front(w, f);
 }

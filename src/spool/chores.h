@@ -7,6 +7,7 @@
 #ifndef SPOOL_CHORES_H
 #define SPOOL_CHORES_H
 
+#include "spool/ages.h"
 #include "spool/front.h"
 #include "spool/spool.h"
 
@@ -84,6 +85,21 @@ void spool_deleted(struct spool_writer *writer);
 
 /* Writes down what was dropped. Returns 0; else FAULT_IO.  Blocks: on the disk. */
 int spool_note_drops(struct spool_writer *writer, struct fault *f);
+
+/*
+ * Whether it is time to save how old the segments are, which ages_save() does: once for each writer
+ * that is opened, then each hour, or more often where little is old.
+ *
+ * now_ms  as for spool_tick()
+ * ret     free with ages_clear()
+ *
+ * Returns whether it is.  Has the writer to itself.
+ */
+bool spool_ages_due(struct spool_writer *writer, int64_t now_ms, struct ages *ret);
+
+/* Saves and clears them. Returns 0; else FAULT_IO, FAULT_NOMEM.  Blocks: on the disk. */
+int spool_save_ages(
+	const struct spool_writer *writer, struct ages *ages, int64_t now_ms, struct fault *f);
 
 /*
  * Returns 0; else what was wrong with the front, which is tried again when nothing is in it.  Has

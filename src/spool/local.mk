@@ -1,6 +1,7 @@
 # spool: the log between a site's broker and the cloud
 noinst_LTLIBRARIES += src/spool/libspool.la
 src_spool_libspool_la_SOURCES = \
+	src/spool/ages.c src/spool/ages.h \
 	src/spool/aside.c src/spool/aside.h \
 	src/spool/checksum.c src/spool/checksum.h \
 	src/spool/chores.c src/spool/chores.h \

@@ -52,7 +52,9 @@ enum spool_when_full {
 
 /*
  * max_bytes  of all segments; SPOOL_SIZE_MIN or more
- * max_age_s  older messages are dropped, a sixteenth of it too late at most; 0: never
+ * max_age_s  older messages are dropped, a sixteenth of it too late at most; 0: never. A message's
+ *            age is the time that the system ran since it came (ages.h): the wall clock is not
+ *            asked, so that no step of it makes a message old
  * when_full  what happens to a message that there is no room for
  * power      whether a message is on the disk when spool_append() returns, and survives a loss of
  *            power; else it is with the kernel, and survives the end of every process

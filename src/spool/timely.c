@@ -129,6 +129,22 @@ settle_next(struct timely *t)
 	t->settles = !answer.rc && (!part.last || spool_unsettled_bytes(t->writer) >= SETTLE_LEN);
 }
 
+/* What was dropped, and how old the segments are. */
+static struct answer
+write_notes(struct timely *t, int64_t now)
+{
+	struct answer answer = {0, FAULT_INIT};
+	struct ages ages;
+	bool due = spool_ages_due(t->writer, now, &ages);
+
+	pthread_mutex_unlock(&t->lock);
+	answer.rc = spool_note_drops(t->writer, &answer.f);
+	if (due && spool_save_ages(t->writer, &ages, now, answer.rc ? NULL : &answer.f))
+		answer.rc = -1;
+	pthread_mutex_lock(&t->lock);
+	return answer;
+}
+
 /* What spool_tick() does. */
 static void
 keep_house(struct timely *t)
@@ -148,11 +164,8 @@ keep_house(struct timely *t)
 		if (!answer.rc)
 			spool_deleted(t->writer);
 	}
-	if (!answer.rc) {
-		pthread_mutex_unlock(&t->lock);
-		answer.rc = spool_note_drops(t->writer, &answer.f);
-		pthread_mutex_lock(&t->lock);
-	}
+	if (!answer.rc)
+		answer = write_notes(t, now);
 	if (!answer.rc)
 		answer.rc = spool_tell_front(t->writer, &answer.f);
 	t->ticked = answer;

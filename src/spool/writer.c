@@ -24,34 +24,13 @@
 /* A spool's bound is given back in such parts, and no segment is larger. */
 #define SEGMENTS_A_SPOOL 16
 
-/* A clock before then was never set. */
-#define SANE_MS (INT64_C(1577836800) * 1000) /* 2020 */
-
-static int64_t
-to_ms(const struct timespec *time)
-{
-	return (int64_t)time->tv_sec * 1000 + time->tv_nsec / 1000000;
-}
-
 static int64_t
 now_ms(clockid_t clock)
 {
 	struct timespec now;
 
 	clock_gettime(clock, &now);
-	return to_ms(&now);
-}
-
-/*
- * When a file was written, by the clock that no one sets. Too late where the clock that dates files
- * was not set, then or now: nothing is dropped because a clock was wrong.
- */
-static int64_t
-written_ms(const struct stat *about)
-{
-	int64_t then = to_ms(&about->st_mtim), now = now_ms(CLOCK_REALTIME);
-
-	return now_ms(CLOCK_BOOTTIME) - (then < SANE_MS || now < then ? 0 : now - then);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 void
@@ -75,6 +54,18 @@ settle_all(struct spool_writer *w)
 	close(w->front);
 }
 
+static void
+save_ages(struct spool_writer *w)
+{
+	int64_t now = now_ms(CLOCK_BOOTTIME);
+	struct ages ages;
+
+	w->aged_ms = WRITER_NEVER_MS;
+	if (!w->drops || !spool_ages_due(w, now, &ages))
+		return;
+	spool_save_ages(w, &ages, now, NULL);
+}
+
 void
 spool_writer_close(struct spool_writer *w)
 {
@@ -82,6 +73,7 @@ spool_writer_close(struct spool_writer *w)
 		return;
 	if (w->drops)
 		drops_flush(w->drops, NULL);
+	save_ages(w);
 	drops_free(w->drops);
 	writer_seal(w);
 	if (w->front >= 0)
@@ -151,7 +143,7 @@ look_at(int rc, struct stat *about)
 }
 
 static int
-add_found(struct spool_writer *w, uint64_t first, struct fault *f)
+add_found(struct spool_writer *w, uint64_t first, const struct ages *ages, struct fault *f)
 {
 	char name[SEGMENT_NAME_LEN + 1];
 	struct segment segment = {.first = first};
@@ -164,7 +156,7 @@ add_found(struct spool_writer *w, uint64_t first, struct fault *f)
 	segment.in_front = w->front >= 0 && faccessat(w->front, name, F_OK, 0) == 0;
 	/* More than there is was never taken, and is written over. */
 	segment.settled = settled.st_size <= about.st_size ? settled.st_size : 0;
-	segment.newest_ms = written_ms(&about);
+	segment.newest_ms = ages_find(ages, first, now_ms(CLOCK_BOOTTIME));
 	return add_segment(w, &segment, f);
 }
 
@@ -172,13 +164,19 @@ static int
 add_all_found(struct spool_writer *w, struct fault *f)
 {
 	struct segment_list list;
+	struct ages ages;
 	int rc = 0;
 
-	if (segment_list(w->dir, &list, f))
+	if (ages_load(w->dir, &ages, f))
 		return -1;
+	if (segment_list(w->dir, &list, f)) {
+		ages_clear(&ages);
+		return -1;
+	}
 	for (size_t i = 0; i < list.n && !rc; i++)
-		rc = add_found(w, list.first[i], f);
+		rc = add_found(w, list.first[i], &ages, f);
 	segment_list_clear(&list);
+	ages_clear(&ages);
 	return rc;
 }
 
@@ -297,6 +295,7 @@ spool_writer_open(const char *dir, const struct spool_options *options,
 	if (!w)
 		return fault_nomem(f);
 	w->dir = w->lock = w->fd = w->front = w->walk.fd = -1;
+	w->aged_ms = WRITER_NEVER_MS;
 	if (options->front && front_check(options->front, &w->front_max, f))
 		return -1;
 	choose_segment_max(w, options);

@@ -6,6 +6,9 @@
 #include "spool/drops.h"
 #include "spool/walk.h"
 
+/* A time that every other is long after. */
+#define WRITER_NEVER_MS (INT64_MIN / 2)
+
 /*
  * in_front   whether it is in the front
  * settled    bytes that are on the disk
@@ -24,6 +27,7 @@ struct segment {
  * salt      the open segment's
  * record    room for what is written at once
  * opened_ms when the last segment was begun
+ * aged_ms   when the ages of the segments were saved
  * front     its directory; -1 when there is none
  * front_bytes, unsettled  bytes of the segments there, and those that are not on the disk;
  *           front_max: of all of them
@@ -42,7 +46,7 @@ struct spool_writer {
 	uint32_t salt;
 	unsigned char *record;
 	size_t record_size;
-	int64_t opened_ms, ticked_ms;
+	int64_t opened_ms, ticked_ms, aged_ms;
 	struct drops *drops;
 	struct walk walk;
 };

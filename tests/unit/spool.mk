@@ -23,3 +23,7 @@ UNIT_TESTS += tests/unit/test-unreadable
 tests_unit_test_unreadable_SOURCES = tests/unit/test-unreadable.c tests/unit/soft-spool.h
 tests_unit_test_unreadable_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_unreadable_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+UNIT_TESTS += tests/unit/test-ages
+tests_unit_test_ages_SOURCES = tests/unit/test-ages.c tests/unit/soft-spool.h
+tests_unit_test_ages_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_ages_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)

@@ -723,42 +723,6 @@ what_is_too_old_is_dropped(void **state)
 	assert_int_equal(spool_writer_bytes(writer), 0);
 }
 
-/* set_written(SECONDS): as if the first segment had been written then, Unix time */
-static void
-set_written(time_t seconds)
-{
-	struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
-	char path[128];
-
-	path_of(1, path, sizeof(path));
-	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
-}
-
-/* What was written before the writer began is as old as its file, unless a clock was wrong. */
-static void
-a_wrong_clock_makes_nothing_old(void **state)
-{
-	struct spool_options options = {.max_bytes = SPOOL_SIZE_MIN, .max_age_s = 1000};
-	const struct {
-		time_t written;
-		const char *drops;
-	} rows[] = {{0, ""}, {time(NULL) + 86400, ""}, {time(NULL) - 900, ""},
-		{time(NULL) - 1100, "dev age 1\n"}};
-	struct spool_writer *writer = writer_at(dir, &options);
-	struct fault f = FAULT_INIT;
-
-	(void)state;
-	append(writer, "one");
-	spool_writer_close(writer);
-	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		set_written(rows[i].written);
-		writer = writer_at(dir, &options);
-		assert_ok(spool_tick(writer, now_ms(), &f), &f);
-		assert_drops(rows[i].drops);
-		spool_writer_close(writer);
-	}
-}
-
 static void
 a_cursor_ahead_of_the_log_loses_nothing(void **state)
 {
@@ -1044,7 +1008,6 @@ main(void)
 		TEST(the_newest_are_dropped_and_counted),
 		TEST(what_is_too_old_is_dropped),
 		TEST(age_is_that_of_a_message),
-		TEST(a_wrong_clock_makes_nothing_old),
 		TEST(a_cursor_ahead_of_the_log_loses_nothing),
 		TEST(a_torn_cursor_is_the_last_good_one),
 		TEST(a_disk_that_is_full_loses_nothing),
