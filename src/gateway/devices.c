@@ -683,6 +683,16 @@ devices_begin_pass(struct devices *devices)
 	devices->resume_ms = INT64_MAX;
 }
 
+void
+devices_forget_messages(struct devices *devices)
+{
+	for (struct device *d = NULL; (d = devices_next(devices, d));) {
+		d->held_state = 0;
+		d->strikes = (struct poison_strikes){0, 0};
+	}
+	devices_begin_pass(devices);
+}
+
 static bool
 has_room(const struct devices *devices)
 {

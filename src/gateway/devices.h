@@ -191,6 +191,9 @@ int64_t devices_next_ms(const struct devices *devices);
 /* The spool is read again from the first message that is not done with. */
 void devices_begin_pass(struct devices *devices);
 
+/* The numbers of messages are those of another spool from now on. */
+void devices_forget_messages(struct devices *devices);
+
 /*
  * The next device to attach now, which is ATTACHING then; NULL when there is none, too many are
  * asked about, or the rate is used up. Two answers are waited for. Devices that the cloud accepted

@@ -144,6 +144,8 @@ _Static_assert(FLIGHTS + MQTT_SUBSCRIBING_MAX <= POISON_FLIGHTS_MAX, "each has a
  *
  * reader      NULL until the spool is there; absent: why it is not, which was logged
  * watched     the loop has `readable`, also for a moment after the reader was closed
+ * gone        the spool's directory was removed or replaced, which was logged; leaving: nothing more
+ *             is read of it
  * more        has the loop come back at once, pace after a while
  * expected    the number that comes next in this pass
  * again       another pass is to begin
@@ -169,13 +171,14 @@ struct pump {
 	struct flight flights[FLIGHTS];
 	uint64_t expected, acked;
 	bool again, stuck, unreadable, unwritable, watched, is_passing, at_end;
+	bool gone, leaving;
 	struct fault absent;
 	struct poison *poison;
 	struct spool_message next;
 	bool waits;
 	int64_t passed_ms, complained_ms, waits_ms;
 	struct pace rate;
-	uint64_t sent, arrived, refused, unrouted, dropped, replaced, lost;
+	uint64_t sent, arrived, refused, unrouted, dropped, replaced, damages;
 };
 
 /*
@@ -319,8 +322,8 @@ int attach_subscribe(struct gateway *g, const char *device, uint64_t tag, struct
 #define GREETING_IN	2
 
 /*
- * pump: a spool that is not there yet, or was removed, is looked for each second. pump_open() fails
- * when there is one that cannot be used.
+ * pump: a spool that is not there yet, or that cannot be read, is looked for each second. One that
+ * was removed or replaced is left when what is in flight has been answered.
  */
 int pump_open(struct gateway *g, struct fault *f);
 void pump_tick(struct gateway *g);

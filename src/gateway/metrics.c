@@ -71,6 +71,9 @@ static const struct row about_messages[] = {
 		"What the spool takes of the disk, for all uplinks."},
 	{"p11_gateway_spool_damages_total", "", "counter", AT(damages),
 		"Times that something in the spool could not be read."},
+	{"p11_gateway_spool_lost_total", "", "counter", AT(spool_lost),
+		"Messages in the spool that could not be read, since the uplink's cursor was "
+		"made."},
 	{NULL},
 };
 

@@ -27,6 +27,7 @@
  * refused, unrouted, held_out, replaced  dropped on the way up: by the cloud, without a rule for
  *                 their topic, because their device was refused for too long, by a newer state
  * damages         times that part of the spool could not be read
+ * spool_lost      messages that could not be read
  * blocked         topics that the broker refuses, of which some are named
  * spool_drops     what the site's broker dropped since the spool was made
  */
@@ -41,7 +42,7 @@ struct metrics {
 	double jwt_ends_at_s, jwt_renewal_failures, certificate_ends_at_s;
 	double sent, in_flight, acknowledged, refused, unrouted, held_out, replaced, damages;
 	double delivered, undelivered;
-	double spool_waiting, spool_oldest_s, spool_bytes;
+	double spool_waiting, spool_oldest_s, spool_bytes, spool_lost;
 	struct metrics_reason {
 		char name[METRICS_REASON_LEN + 1];
 		double n;

@@ -171,7 +171,8 @@ look_at_messages(struct gateway *g, struct metrics *m)
 	m->unrouted = (double)p->unrouted;
 	m->held_out = (double)p->dropped;
 	m->replaced = (double)p->replaced;
-	m->damages = (double)p->lost;
+	m->damages = (double)p->damages;
+	m->spool_lost = p->reader ? (double)spool_lost(p->reader) : NAN;
 	m->delivered = (double)g->local.delivered;
 	m->undelivered = (double)g->local.undelivered;
 	m->spool_waiting = seen ? (double)o->waiting : NAN;

@@ -23,6 +23,14 @@ poison_begin_pass(struct poison *poison)
 	poison->pass++;
 }
 
+void
+poison_forget_messages(struct poison *poison)
+{
+	for (struct list_link *l = poison->topics.head; l; l = l->next)
+		CONTAINER(l, struct poison_topic, among)->seq = 0;
+	poison_begin_pass(poison);
+}
+
 static bool
 is_held(const struct poison *poison, const char *device)
 {

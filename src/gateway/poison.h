@@ -84,6 +84,9 @@ void poison_configure(struct poison *poison, int64_t hold_ms);
 /* The spool is read again from the first message that is not finished. */
 void poison_begin_pass(struct poison *poison);
 
+/* Another spool is read from now on, in which the numbers mean other messages. */
+void poison_forget_messages(struct poison *poison);
+
 enum poison_verdict {
 	POISON_SEND,
 	POISON_ALONE, /* send it with QoS 1 when nothing else is in flight */

@@ -61,7 +61,7 @@ next(struct pump *p, struct spool_message *ret_message, bool *ret_any)
 		p->unreadable = false;
 		return 0;
 	}
-	p->lost += f.code == FAULT_INVALID;
+	p->damages += f.code == FAULT_INVALID;
 	if (f.code == FAULT_INVALID || !p->unreadable)
 		log_error("%s", f.text);
 	p->unreadable = f.code != FAULT_INVALID;
@@ -94,7 +94,7 @@ set_more(struct pump *p, bool more)
 		uv_idle_stop(&p->more);
 }
 
-/* Messages of a spool that was removed may be in flight: their numbers mean others in a new one. */
+/* Messages of a spool that is left may be in flight: their numbers mean others in the next one. */
 static bool
 has_messages_in_flight(const struct pump *p)
 {
@@ -105,45 +105,35 @@ has_messages_in_flight(const struct pump *p)
 	return false;
 }
 
-/* Nothing that is known of messages by their numbers holds for another spool. */
-static void
-begin_spool(struct gateway *g)
-{
-	struct pump *p = &g->pump;
-
-	p->expected = first_of(p);
-	ledger_restart(p->ledger, p->expected);
-	p->acked = p->expected;
-	p->again = p->stuck = p->at_end = p->unwritable = false;
-	devices_begin_pass(g->devices);
-	poison_begin_pass(p->poison);
-	uv_poll_init(&g->loop, &p->readable, spool_reader_fd(p->reader));
-	p->readable.data = g;
-	p->watched = true;
-}
-
-/* The site's broker makes the spool, and may start later. */
+/* The site's broker makes the spool, and may start later. A disk that fails may come back. */
 static int
 find_spool(struct gateway *g, struct fault *f)
 {
 	struct pump *p = &g->pump;
 
-	if (p->watched || has_messages_in_flight(p))
+	if (p->watched)
 		return 0;
 	if (spool_reader_open(g->settings.spool.path, g->settings.uplink.name, &p->reader, f))
 		return gateway_settings_blame(&g->settings, "spool.path", 0, f);
 	if (p->absent.code)
 		log_info("the spool is there");
 	p->absent = (struct fault)FAULT_INIT;
-	begin_spool(g);
+	p->expected = first_of(p);
+	ledger_restart(p->ledger, p->expected);
+	p->acked = p->expected;
+	uv_poll_init(&g->loop, &p->readable, spool_reader_fd(p->reader));
+	p->readable.data = g;
+	p->watched = true;
 	return 0;
 }
 
 static void
 say_absent(struct pump *p, const struct fault *why)
 {
-	if (strcmp(p->absent.text, why->text) != 0)
+	if (strcmp(p->absent.text, why->text) != 0 && why->code == FAULT_NOTFOUND)
 		log_warn("no spool: the site's broker with p11_site.so makes it: %s", why->text);
+	else if (strcmp(p->absent.text, why->text) != 0)
+		log_error("the spool cannot be read, and is tried again: %s", why->text);
 	p->absent = *why;
 }
 
@@ -153,20 +143,45 @@ on_unwatched(uv_handle_t *readable)
 	((struct gateway *)readable->data)->pump.watched = false;
 }
 
-/* The site's broker makes another one when it is started again. */
+/* Numbers of messages mean nothing in the spool that comes. */
 static void
-lose_spool(struct gateway *g)
+leave_spool(struct gateway *g)
 {
 	struct pump *p = &g->pump;
 
-	fault_set(&p->absent, FAULT_NOTFOUND, "the spool %s was removed", g->settings.spool.path);
-	log_error("%s: messages in it that were not sent are lost", p->absent.text);
+	pump_acknowledge(g);
+	uv_close((uv_handle_t *)&p->readable, on_unwatched);
+	spool_reader_close(TAKE(p->reader));
+	p->gone = p->leaving = p->again = p->stuck = p->at_end = p->unwritable = false;
 	p->waits = false; /* the message that waits is the reader's */
 	p->waits_ms = 0;
 	set_more(p, false);
 	uv_timer_stop(&p->pace);
-	uv_close((uv_handle_t *)&p->readable, on_unwatched);
-	spool_reader_close(TAKE(p->reader));
+	devices_forget_messages(g->devices);
+	poison_forget_messages(p->poison);
+}
+
+/*
+ * Leaves a spool whose directory is not in its place any more. What was moved has its messages where
+ * it is now. What was removed has those of one file, as long as that is open: they are sent first.
+ */
+static void
+follow_spool(struct gateway *g)
+{
+	struct pump *p = &g->pump;
+	enum spool_place place = spool_reader_place(p->reader);
+
+	if (place != SPOOL_KEPT && !p->gone) {
+		fault_set(&p->absent, FAULT_NOTFOUND, "the spool %s was %s",
+			g->settings.spool.path, place == SPOOL_REMOVED ? "removed" : "replaced");
+		log_error("%s: the gateway reads the one that is there now when all that it has "
+			  "sent is acknowledged",
+			p->absent.text);
+	}
+	p->gone = place != SPOOL_KEPT;
+	p->leaving = place == SPOOL_REPLACED || (p->gone && p->at_end);
+	if (p->leaving && !has_messages_in_flight(p))
+		leave_spool(g);
 }
 
 void
@@ -174,8 +189,8 @@ pump_tick(struct gateway *g)
 {
 	struct fault f = FAULT_INIT;
 
-	if (g->pump.reader && spool_is_gone(g->pump.reader))
-		lose_spool(g);
+	if (g->pump.reader)
+		follow_spool(g);
 	if (!g->pump.reader && find_spool(g, &f))
 		say_absent(&g->pump, &f);
 	g->pump.again |= poison_tick(g->pump.poison, gateway_now_ms(g));
@@ -197,7 +212,8 @@ pump_open(struct gateway *g, struct fault *f)
 	p->more.data = p->pace.data = g;
 	if (find_spool(g, &why) == 0)
 		return 0;
-	if (why.code != FAULT_NOTFOUND) {
+	/* Only the operator can fix settings, and end another gateway of our name. */
+	if (why.code != FAULT_NOTFOUND && why.code != FAULT_IO) {
 		if (f)
 			*f = why;
 		return -1;
@@ -581,9 +597,12 @@ pump_run(struct gateway *g)
 		return;
 	}
 	attach_work(g);
-	if (!p->reader)
+	if (!p->reader || p->leaving) {
+		set_more(p, false);
 		return;
-	consider_pass(g);
+	}
+	if (!p->gone)
+		consider_pass(g);
 	while (mqtt_room(g->cloud.mqtt) * 4 >= mqtt_window(g->cloud.mqtt) || n) {
 		if (pump_is_alone(g))
 			break;

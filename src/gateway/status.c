@@ -198,6 +198,7 @@ static json_t *
 about_spool(struct gateway *g)
 {
 	const struct observed *o = observe(g, LOOK_MS);
+	const struct pump *p = &g->pump;
 	json_t *drops = json_object();
 	double dropped = 0;
 
@@ -206,10 +207,11 @@ about_spool(struct gateway *g)
 		json_object_set_new(
 			drops, o->drops[i].name, json_integer((json_int_t)o->drops[i].n));
 	}
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:s}", "waiting", (json_int_t)o->waiting,
-		"bytes", (json_int_t)o->bytes, "oldest_s", (json_int_t)o->oldest_s, "damaged",
-		(json_int_t)g->pump.lost, "dropped", (json_int_t)dropped, "drops", drops,
-		"last_error", o->failed.code ? o->failed.text : g->pump.absent.text);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s}", "waiting",
+		(json_int_t)o->waiting, "bytes", (json_int_t)o->bytes, "oldest_s",
+		(json_int_t)o->oldest_s, "damaged", (json_int_t)p->damages, "lost",
+		p->reader ? (json_int_t)spool_lost(p->reader) : 0, "dropped", (json_int_t)dropped,
+		"drops", drops, "last_error", o->failed.code ? o->failed.text : p->absent.text);
 }
 
 static json_t *

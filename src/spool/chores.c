@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "spool/aside.h"
@@ -261,21 +262,41 @@ unlink_settled(struct spool_writer *w, struct segment *segment, struct fault *f)
 int64_t
 spool_lose_front(struct spool_writer *w)
 {
-	int64_t lost = w->unsettled;
+	int64_t before = w->unsettled;
+	struct stat about;
 
-	writer_seal(w);
-	for (size_t i = 0; i < w->n; i++) {
-		struct segment now = w->segments[i];
+	for (size_t i = w->n; i-- > 0;) {
+		char name[SEGMENT_NAME_LEN + 1];
 
-		if (!now.in_front)
-			continue;
-		now.in_front = false;
-		now.bytes = now.settled;
-		writer_change(w, &w->segments[i], &now);
+		segment_name(w->segments[i].first, name);
+		if (w->segments[i].in_front && faccessat(w->front, name, F_OK, 0) < 0)
+			writer_lose(w, i);
 	}
-	close(w->front);
-	w->front = -1;
-	return lost;
+	if (fstat(w->front, &about) == 0 && about.st_nlink == 0) {
+		close(w->front);
+		w->front = -1;
+	}
+	return before - w->unsettled;
+}
+
+int
+spool_front(const struct spool_writer *w)
+{
+	return w->front;
+}
+
+int
+spool_keep_front(struct spool_writer *w, int front, struct fault *f)
+{
+	struct fault why = FAULT_INIT;
+
+	/* That one was removed is told by who brings messages from it to the disk. */
+	if (front < 0 || front_is_linked(w->dir, front) || !front_link(w->dir, front, &why) ||
+		why.code == FAULT_NOTFOUND)
+		return 0;
+	if (f)
+		*f = why;
+	return -1;
 }
 
 int
@@ -359,7 +380,7 @@ spool_tick(struct spool_writer *w, int64_t now, struct fault *f)
 	if (now - w->ticked_ms < TICK_EVERY_MS)
 		return 0;
 	w->ticked_ms = now;
-	if (spool_find_held(w, &held, f))
+	if (spool_return(w, f) || spool_keep_front(w, w->front, f) || spool_find_held(w, &held, f))
 		return -1;
 	while (spool_find_victim(w, held, now, &victim)) {
 		if (spool_delete(w, &victim, f))

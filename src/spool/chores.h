@@ -36,11 +36,53 @@ int64_t spool_unsettled_bytes(const struct spool_writer *writer);
 int spool_settled(struct spool_writer *writer, const struct front_part *part, struct fault *f);
 
 /*
- * The front is gone, with what was not on the disk: somebody removed it. Another one is made.
+ * A segment is not in the front any more, or the front is gone: somebody removed it. What was not on
+ * the disk of it is lost; another front is made when there is none.
  *
  * Returns how many bytes were lost.  Has the writer to itself.
  */
 int64_t spool_lose_front(struct spool_writer *writer);
+
+/*
+ * Makes the link to the front again when it leads elsewhere.
+ *
+ * front  the writer's, taken when that was ours
+ *
+ * Returns 0; else FAULT_IO.  Blocks: on the disk.
+ */
+int spool_keep_front(struct spool_writer *writer, int front, struct fault *f);
+
+/* Whether the directory is the one that the spool's path leads to.  Blocks: on the disk. */
+bool spool_is_in_place(const struct spool_writer *writer);
+
+/*
+ * Opens the directory that is in the place of the writer's. One that was removed is made again with
+ * its owner and mode, unless the file system that it was on is not there.
+ *
+ * Returns 0; else as spool_writer_open(), FAULT_IO too.  Blocks: on the disk.
+ */
+int spool_open_place(
+	const struct spool_writer *writer, struct spool_writer **ret_fresh, struct fault *f);
+
+/*
+ * Goes on in that directory. What is in the front comes there, from its beginning; what was only in
+ * the old one stays there. No number is given again.
+ *
+ * fresh  from spool_open_place(); consumed
+ *
+ * Returns 0; else with everything as it was, FAULT_CONFIG when that is another spool, whose numbers
+ * are those of messages in the front; FAULT_IO, FAULT_NOMEM.  Has the writer to itself.
+ */
+int spool_take_place(struct spool_writer *writer, struct spool_writer *fresh, struct fault *f);
+
+/* All of that, when the directory is not in its place. Returns 0; else as these. */
+int spool_return(struct spool_writer *writer, struct fault *f);
+
+/* Notes whether there is a directory to write to: without one spool_is_quick() is false. */
+void spool_note_place(struct spool_writer *writer, bool kept);
+
+/* The directory of the front; -1 when there is none. */
+int spool_front(const struct spool_writer *writer);
 
 /*
  * The first message that readers need.

@@ -93,6 +93,44 @@ share(int dir, int front)
 	return fchmod(front, S_ISGID | 0750);
 }
 
+static int
+link_to(int dir, int front, const char *path)
+{
+	return share(dir, front) == 0 &&
+			       (unlinkat(dir, SEGMENT_FRONT, 0) == 0 || errno == ENOENT) &&
+			       symlinkat(path, dir, SEGMENT_FRONT) == 0
+		       ? 0
+		       : -1;
+}
+
+int
+front_link(int dir, int front, struct fault *f)
+{
+	char link[64], path[PATH_MAX];
+	struct stat about;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", front);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0 || fstat(front, &about) < 0)
+		return fault_errno(f, "cannot look at the spool's front");
+	path[n] = '\0';
+	if (about.st_nlink == 0)
+		return fault_set(f, FAULT_NOTFOUND, "the spool's front was removed");
+	return link_to(dir, front, path) < 0
+		       ? fault_errno(f, "cannot make the link '%s' in the spool", SEGMENT_FRONT)
+		       : 0;
+}
+
+bool
+front_is_linked(int dir, int front)
+{
+	struct stat named, ours;
+
+	return fstatat(dir, SEGMENT_FRONT, &named, 0) == 0 && fstat(front, &ours) == 0 &&
+	       named.st_dev == ours.st_dev && named.st_ino == ours.st_ino;
+}
+
 int
 front_make(int dir, const char *parent, struct fault *f)
 {
@@ -103,9 +141,7 @@ front_make(int dir, const char *parent, struct fault *f)
 	if (!realpath(parent, path) || !mkdtemp(strcat(path, "/" NAME)))
 		return fault_errno(f, "cannot make the spool's front in %s", parent);
 	fd = file_open_dir_at(AT_FDCWD, path);
-	if (fd >= 0 && share(dir, fd) == 0 &&
-		(unlinkat(dir, SEGMENT_FRONT, 0) == 0 || errno == ENOENT) &&
-		symlinkat(path, dir, SEGMENT_FRONT) == 0)
+	if (fd >= 0 && link_to(dir, fd, path) == 0)
 		return fd;
 	fault_errno(f, "cannot make the spool's front %s", path);
 	if (fd >= 0)

@@ -41,6 +41,16 @@ int front_find(int dir, int *ret_fd, struct fault *f);
  */
 int front_make(int dir, const char *parent, struct fault *f);
 
+/*
+ * Makes the link of a spool lead to its open front, and lets those read that who may read the spool.
+ *
+ * Returns 0; else FAULT_IO, FAULT_NOTFOUND when the front was removed.
+ */
+int front_link(int dir, int front, struct fault *f);
+
+/* Whether the link of a spool leads to its front.  Blocks: on the disk. */
+bool front_is_linked(int dir, int front);
+
 /* Removes the open directory `front` if it is empty, and then the link to it. */
 void front_remove(int dir, int front);
 

@@ -9,8 +9,10 @@ src_spool_libspool_la_SOURCES = \
 	src/spool/drops.c src/spool/drops.h \
 	src/spool/front.c src/spool/front.h \
 	src/spool/loss.c \
+	src/spool/place.c src/spool/place.h \
 	src/spool/reader.c src/spool/reader.h \
 	src/spool/record.c src/spool/record.h \
+	src/spool/relocate.c \
 	src/spool/salvage.c src/spool/salvage.h \
 	src/spool/segment.c src/spool/segment.h \
 	src/spool/spool.h \

@@ -24,6 +24,7 @@ spool_reader_close(struct spool_reader *r)
 	cursor_close(&r->cursor);
 	segment_list_clear(&r->salvaged);
 	segment_list_clear(&r->skipped);
+	place_clear(&r->place);
 	free(r->name);
 	if (r->inotify >= 0)
 		close(r->inotify);
@@ -77,7 +78,8 @@ spool_reader_open(
 		return fault_nomem(f);
 	r->inotify = r->cursor.fd = r->walk.fd = -1;
 	r->dir = open_dir(dir, f);
-	if (r->dir < 0 || watch(r, dir, f) || (name && open_cursor(r, name, f)))
+	if (r->dir < 0 || place_init(&r->place, dir, r->dir, f) || watch(r, dir, f) ||
+		(name && open_cursor(r, name, f)))
 		return -1;
 	*ret_reader = TAKE(r);
 	return 0;
@@ -160,8 +162,17 @@ find_segment(struct spool_reader *r, struct choice *ret, struct fault *f)
 {
 	struct segment_list list;
 
-	if (segment_list(r->dir, &list, f))
+	struct fault why = FAULT_INIT;
+
+	*ret = (struct choice){.any = false};
+	if (segment_list(r->dir, &list, &why)) {
+		/* A directory that was removed has none. */
+		if (why.code == FAULT_NOTFOUND)
+			return 0;
+		if (f)
+			*f = why;
 		return -1;
+	}
 	*ret = choose(r, &list);
 	segment_list_clear(&list);
 	return 0;
@@ -315,12 +326,14 @@ spool_next(
 	return 0;
 }
 
-bool
-spool_is_gone(const struct spool_reader *r)
+enum spool_place
+spool_reader_place(const struct spool_reader *r)
 {
 	struct stat about;
 
-	return fstat(r->dir, &about) == 0 && about.st_nlink == 0;
+	if (place_is_kept(&r->place))
+		return SPOOL_KEPT;
+	return fstat(r->dir, &about) == 0 && about.st_nlink == 0 ? SPOOL_REMOVED : SPOOL_REPLACED;
 }
 
 bool

@@ -3,6 +3,7 @@
 #define SPOOL_READER_H
 
 #include "spool/cursor.h"
+#include "spool/place.h"
 #include "spool/spool.h"
 #include "spool/walk.h"
 
@@ -29,6 +30,7 @@
  */
 struct spool_reader {
 	int dir, inotify;
+	struct place place;
 	char *name;
 	struct cursor cursor;
 	struct walk walk;

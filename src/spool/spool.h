@@ -93,11 +93,13 @@ AUTO_DEFINE(spool_writer, struct spool_writer, spool_writer_close);
 
 /*
  * Takes a message. When it returns 0 the message survives, or was dropped because that is what
- * `when_full` says, and counted.
+ * `when_full` says, and counted. When its directory was removed or replaced, the writer goes on in
+ * the one that is there now, or makes it again with its owner and mode.
  *
  * Returns 0; else, with nothing taken, FAULT_INVALID when it is larger than a message may be,
- * FAULT_PRECONDITION when the spool is full, FAULT_IO when the disk fails or is full: with `power`
- * readers may get the message all the same, and again when it is appended again.
+ * FAULT_PRECONDITION when the spool is full, FAULT_IO when the disk fails or is full, or the file or
+ * the directory was deleted; FAULT_CONFIG when another spool is in the directory's place. With
+ * FAULT_IO readers may get the message all the same, and again when it is appended again.
  * Blocks: on the disk, unless spool_is_quick() (chores.h).
  */
 int spool_append(struct spool_writer *writer, const struct spool_message *message, struct fault *f);
@@ -154,8 +156,14 @@ AUTO_DEFINE(spool_reader, struct spool_reader, spool_reader_close);
 int spool_next(struct spool_reader *reader, struct spool_message *ret_message, bool *ret_any,
 	struct fault *f);
 
-/* Whether the directory was removed: another one of its name takes another reader. */
-bool spool_is_gone(const struct spool_reader *reader);
+/* The directory is where it was; was replaced, and is elsewhere; or was removed. */
+enum spool_place { SPOOL_KEPT, SPOOL_REPLACED, SPOOL_REMOVED };
+
+/*
+ * Whether the spool's path still leads to the directory that is read. If not, another reader reads
+ * what is there now. Of a directory that was removed, the file that is open can be read to its end.
+ */
+enum spool_place spool_reader_place(const struct spool_reader *reader);
 
 /*
  * Whether some of what comes next was read from the disk already. Without it spool_next() asks the

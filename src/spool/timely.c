@@ -74,6 +74,10 @@ append_on_disk(struct timely *t, bool failed)
 	struct answer answer = {0, FAULT_INIT};
 	struct front_part part;
 
+	if (spool_return(t->writer, &answer.f)) {
+		answer.rc = -1;
+		return answer;
+	}
 	while ((failed || !spool_is_quick(t->writer, &t->message)) &&
 		spool_unsettled(t->writer, &part)) {
 		if (front_copy(&part, &answer.f) || spool_settled(t->writer, &part, &answer.f)) {
@@ -129,6 +133,26 @@ settle_next(struct timely *t)
 	t->settles = !answer.rc && (!part.last || spool_unsettled_bytes(t->writer) >= SETTLE_LEN);
 }
 
+/* Goes on in another directory when that of the spool was removed or replaced. */
+static struct answer
+stay_in_place(struct timely *t)
+{
+	struct answer answer = {0, FAULT_INIT};
+	struct spool_writer *fresh = NULL;
+	int front = spool_front(t->writer);
+	bool in_place;
+
+	pthread_mutex_unlock(&t->lock);
+	in_place = spool_is_in_place(t->writer);
+	answer.rc = in_place ? spool_keep_front(t->writer, front, &answer.f)
+			     : spool_open_place(t->writer, &fresh, &answer.f);
+	pthread_mutex_lock(&t->lock);
+	if (fresh)
+		answer.rc = spool_take_place(t->writer, fresh, &answer.f);
+	spool_note_place(t->writer, in_place || !answer.rc);
+	return answer;
+}
+
 /* What was dropped, and how old the segments are. */
 static struct answer
 write_notes(struct timely *t, int64_t now)
@@ -149,14 +173,16 @@ write_notes(struct timely *t, int64_t now)
 static void
 keep_house(struct timely *t)
 {
-	struct answer answer = {0, FAULT_INIT};
+	struct answer answer = stay_in_place(t);
 	struct spool_victim victim;
 	int64_t now = t->tick_ms;
 	uint64_t held;
 
-	pthread_mutex_unlock(&t->lock);
-	answer.rc = spool_find_held(t->writer, &held, &answer.f);
-	pthread_mutex_lock(&t->lock);
+	if (!answer.rc) {
+		pthread_mutex_unlock(&t->lock);
+		answer.rc = spool_find_held(t->writer, &held, &answer.f);
+		pthread_mutex_lock(&t->lock);
+	}
 	while (!answer.rc && spool_find_victim(t->writer, held, now, &victim)) {
 		pthread_mutex_unlock(&t->lock);
 		answer.rc = spool_delete(t->writer, &victim, &answer.f);

@@ -83,6 +83,7 @@ spool_writer_close(struct spool_writer *w)
 		close(w->lock);
 	if (w->dir >= 0)
 		close(w->dir);
+	place_clear(&w->place);
 	free(w->segments);
 	free(w->record);
 	free(w->parent);
@@ -117,8 +118,24 @@ writer_forget(struct spool_writer *w, size_t i)
 	memmove(w->segments + i, w->segments + i + 1, (w->n - i) * sizeof(*w->segments));
 }
 
-static int
-add_segment(struct spool_writer *w, const struct segment *segment, struct fault *f)
+void
+writer_lose(struct spool_writer *w, size_t i)
+{
+	struct segment now = w->segments[i];
+
+	if (i + 1 == w->n)
+		writer_seal(w);
+	if (!now.in_front || !now.settled) {
+		writer_forget(w, i);
+		return;
+	}
+	now.in_front = false;
+	now.bytes = now.settled;
+	writer_change(w, &w->segments[i], &now);
+}
+
+int
+writer_add(struct spool_writer *w, const struct segment *segment, struct fault *f)
 {
 	if (w->n == w->room) {
 		size_t room = w->room ? w->room * 2 : 32;
@@ -157,7 +174,7 @@ add_found(struct spool_writer *w, uint64_t first, const struct ages *ages, struc
 	/* More than there is was never taken, and is written over. */
 	segment.settled = settled.st_size <= about.st_size ? settled.st_size : 0;
 	segment.newest_ms = ages_find(ages, first, now_ms(CLOCK_BOOTTIME));
-	return add_segment(w, &segment, f);
+	return writer_add(w, &segment, f);
 }
 
 static int
@@ -235,6 +252,8 @@ open_dir(struct spool_writer *w, const char *dir, struct fault *f)
 	w->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w->dir < 0)
 		return fault_errno(f, "cannot open the spool %s", dir);
+	if (place_init(&w->place, dir, w->dir, f))
+		return -1;
 	if (made && w->options.power && sync_parent(w) < 0) {
 		fault_errno(f, "cannot write the spool %s to the disk", dir);
 		/* The next time it is to be made, not found. */
@@ -432,7 +451,7 @@ begin(struct spool_writer *w, struct fault *f)
 	}
 	if (segment.in_front ? begin_in_front(w, name, f) : begin_on_disk(w, name, f))
 		return -1;
-	if (add_segment(w, &segment, f)) {
+	if (writer_add(w, &segment, f)) {
 		writer_seal(w);
 		return -1;
 	}
@@ -462,6 +481,38 @@ make_record(struct spool_writer *w, const struct spool_message *m, size_t len, s
 	}
 	record_write(m, w->salt, w->record);
 	return 0;
+}
+
+static int
+fault_displaced(const struct spool_writer *w, struct fault *f)
+{
+	return fault_set(f, FAULT_IO, "the spool %s was removed or replaced", w->place.path);
+}
+
+/*
+ * A message is not taken when its file was deleted, or is not where readers look for it: that is
+ * asked behind the write, so that who deleted it before the message is acknowledged is noticed. Our
+ * front is brought to whatever disk there is.
+ */
+static int
+check_file(struct spool_writer *w, struct fault *f)
+{
+	char name[SEGMENT_NAME_LEN + 1];
+	struct stat about;
+
+	if (fstat(w->fd, &about) == 0 && about.st_nlink == 0) {
+		segment_name(w->segments[w->n - 1].first, name);
+		writer_lose(w, w->n - 1);
+		w->displaced = !spool_is_in_place(w);
+		return w->displaced
+			       ? fault_displaced(w, f)
+			       : fault_set(f, FAULT_IO, "the spool's segment %s was deleted", name);
+	}
+	if (w->segments[w->n - 1].in_front || spool_is_in_place(w))
+		return 0;
+	w->displaced = true;
+	writer_seal(w);
+	return fault_displaced(w, f);
 }
 
 /*
@@ -497,7 +548,19 @@ write_record(struct spool_writer *w, size_t len, struct fault *f)
 		writer_seal(w);
 		return -1;
 	}
-	return 0;
+	return check_file(w, f);
+}
+
+static int
+append(struct spool_writer *w, struct spool_message *m, size_t len, struct fault *f)
+{
+	if (w->fd >= 0 && w->segments[w->n - 1].bytes + (int64_t)len > w->segment_max)
+		writer_seal(w);
+	if (w->fd < 0 && begin(w, f)) {
+		w->displaced = !spool_is_in_place(w);
+		return w->displaced ? fault_displaced(w, f) : -1;
+	}
+	return make_record(w, m, len, f) ? -1 : write_record(w, len, f);
 }
 
 int
@@ -507,7 +570,7 @@ spool_append(struct spool_writer *w, const struct spool_message *message, struct
 	size_t len;
 	bool room;
 
-	if (record_check(&m, f))
+	if (record_check(&m, f) || (w->displaced && spool_return(w, f)))
 		return -1;
 	m.seq = w->next;
 	m.time_ms = now_ms(CLOCK_REALTIME);
@@ -521,11 +584,7 @@ spool_append(struct spool_writer *w, const struct spool_message *message, struct
 	if (!room)
 		return fault_set(f, FAULT_PRECONDITION,
 			"the spool is full: %lld bytes wait for the cloud", (long long)w->bytes);
-	if (w->fd >= 0 && w->segments[w->n - 1].bytes + (int64_t)len > w->segment_max)
-		writer_seal(w);
-	if ((w->fd < 0 && begin(w, f)) || make_record(w, &m, len, f))
-		return -1;
-	return write_record(w, len, f);
+	return append(w, &m, len, f);
 }
 
 bool
@@ -534,7 +593,7 @@ spool_is_quick(const struct spool_writer *w, const struct spool_message *message
 	int64_t len = (int64_t)record_len(message) + SEGMENT_HEAD_LEN;
 	const struct segment *last = w->n ? &w->segments[w->n - 1] : NULL;
 
-	return has_front(w) && w->front >= 0 && w->bytes + len <= w->options.max_bytes &&
-	       w->front_bytes + len <= w->front_max &&
+	return has_front(w) && w->front >= 0 && !w->displaced &&
+	       w->bytes + len <= w->options.max_bytes && w->front_bytes + len <= w->front_max &&
 	       ((w->fd < 0 && !writer_begun(w)) || last->in_front);
 }

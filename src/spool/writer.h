@@ -4,6 +4,7 @@
 
 #include "spool/chores.h"
 #include "spool/drops.h"
+#include "spool/place.h"
 #include "spool/walk.h"
 
 /* A time that every other is long after. */
@@ -31,12 +32,15 @@ struct segment {
  * front     its directory; -1 when there is none
  * front_bytes, unsettled  bytes of the segments there, and those that are not on the disk;
  *           front_max: of all of them
+ * place     of the directory; displaced: it was seen that another one is there, or none
  * no_front  why segments begin on the disk though there should be one
  */
 struct spool_writer {
 	int dir, lock, fd, front;
 	struct spool_options options;
 	char *hold, *parent;
+	struct place place;
+	bool displaced;
 	int64_t front_bytes, front_max, unsettled;
 	struct fault no_front;
 	struct segment *segments;
@@ -59,6 +63,15 @@ const struct segment *writer_begun(const struct spool_writer *writer);
 
 /* Changes what is known of a segment, and counts it so. */
 void writer_change(struct spool_writer *writer, struct segment *segment, const struct segment *now);
+
+/* Adds a segment behind the others. Returns 0; else FAULT_NOMEM. */
+int writer_add(struct spool_writer *writer, const struct segment *segment, struct fault *f);
+
+/*
+ * A segment has no file any more where it is written to: it is what there is of it on the disk, or
+ * nothing.
+ */
+void writer_lose(struct spool_writer *writer, size_t i);
 
 /* Forgets the i-th segment. */
 void writer_forget(struct spool_writer *writer, size_t i);

@@ -27,3 +27,7 @@ UNIT_TESTS += tests/unit/test-ages
 tests_unit_test_ages_SOURCES = tests/unit/test-ages.c tests/unit/soft-spool.h
 tests_unit_test_ages_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_ages_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+UNIT_TESTS += tests/unit/test-place
+tests_unit_test_place_SOURCES = tests/unit/test-place.c tests/unit/soft-spool.h
+tests_unit_test_place_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_place_LDADD = src/spool/libspool.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)

@@ -465,12 +465,12 @@ a_spool_that_was_removed_is_noticed(void **state)
 	(void)state;
 	append(writer, "one");
 	spool_writer_close(writer);
-	assert_false(spool_is_gone(reader));
+	assert_int_equal(spool_reader_place(reader), SPOOL_KEPT);
 	snprintf(command, sizeof(command), "rm -r '%s'", dir);
 	assert_int_equal(system(command), 0);
-	assert_true(spool_is_gone(reader));
+	assert_int_equal(spool_reader_place(reader), SPOOL_REMOVED);
 	assert_int_equal(mkdir(dir, 0700), 0);
-	assert_true(spool_is_gone(reader));
+	assert_int_equal(spool_reader_place(reader), SPOOL_REMOVED);
 }
 
 static void

@@ -238,6 +238,8 @@ print_spool(const json_t *spool)
 		if (json_integer_value(n))
 			printf(", %s %lld", reason, (long long)json_integer_value(n));
 	}
+	if (number_of(spool, "lost"))
+		printf(", lost %lld", number_of(spool, "lost"));
 	puts("");
 	print_error(spool);
 }
