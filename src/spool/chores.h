@@ -78,8 +78,12 @@ int spool_take_place(struct spool_writer *writer, struct spool_writer *fresh, st
 /* All of that, when the directory is not in its place. Returns 0; else as these. */
 int spool_return(struct spool_writer *writer, struct fault *f);
 
-/* Notes whether there is a directory to write to: without one spool_is_quick() is false. */
+/*
+ * Notes whether the directory is missing, and whether that was noted last: spool_is_quick() is false
+ * then.  Has the writer to itself.
+ */
 void spool_note_place(struct spool_writer *writer, bool kept);
+bool spool_is_displaced(const struct spool_writer *writer);
 
 /* The directory of the front; -1 when there is none. */
 int spool_front(const struct spool_writer *writer);

@@ -220,6 +220,12 @@ spool_note_place(struct spool_writer *w, bool kept)
 	w->displaced = !kept;
 }
 
+bool
+spool_is_displaced(const struct spool_writer *w)
+{
+	return w->displaced;
+}
+
 int
 spool_return(struct spool_writer *w, struct fault *f)
 {

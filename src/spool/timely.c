@@ -74,7 +74,7 @@ append_on_disk(struct timely *t, bool failed)
 	struct answer answer = {0, FAULT_INIT};
 	struct front_part part;
 
-	if (spool_return(t->writer, &answer.f)) {
+	if ((failed || spool_is_displaced(t->writer)) && spool_return(t->writer, &answer.f)) {
 		answer.rc = -1;
 		return answer;
 	}

@@ -33,6 +33,7 @@ struct segment {
  * front_bytes, unsettled  bytes of the segments there, and those that are not on the disk;
  *           front_max: of all of them
  * place     of the directory; displaced: it was seen that another one is there, or none
+ * checked_ms  when it was last looked whether the file that is written to was deleted
  * no_front  why segments begin on the disk though there should be one
  */
 struct spool_writer {
@@ -50,7 +51,7 @@ struct spool_writer {
 	uint32_t salt;
 	unsigned char *record;
 	size_t record_size;
-	int64_t opened_ms, ticked_ms, aged_ms;
+	int64_t opened_ms, ticked_ms, aged_ms, checked_ms;
 	struct drops *drops;
 	struct walk walk;
 };

@@ -119,6 +119,20 @@ assert_has(const char *where, const char *expected)
 	assert_string_equal(text, expected);
 }
 
+/* A writer looks once in a tick of this clock. */
+static void
+wait_for_a_tick(void)
+{
+	struct timespec began, now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &began);
+	do {
+		poll(NULL, 0, 1);
+		clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	} while (now.tv_sec * 1000 + now.tv_nsec / 1000000 ==
+		 began.tv_sec * 1000 + began.tv_nsec / 1000000);
+}
+
 enum how { REMOVED, REMOVED_AND_MADE, MOVED, MOVED_AND_MADE };
 
 static void
@@ -130,6 +144,7 @@ take_away(enum how how)
 		run("rm -r '%s'", spool);
 	if (how == REMOVED_AND_MADE || how == MOVED_AND_MADE)
 		assert_int_equal(mkdir(spool, 0700), 0);
+	wait_for_a_tick();
 }
 
 /* Each message that was taken is in a file with a name. */
@@ -218,6 +233,7 @@ a_directory_that_comes_back_has_what_it_had(void **state)
 	append(writer, "two");
 	run("mv '%s' '%s'", spool, other);
 	run("mv '%s' '%s'", elsewhere, spool);
+	wait_for_a_tick();
 	assert_fault(try_append(writer, "refused", &f), &f, FAULT_IO);
 	append(writer, "three");
 	/* What was refused may be there: its sender sends it again. */
@@ -235,6 +251,7 @@ no_message_goes_into_a_deleted_segment(void **state)
 
 		append(writer, "one");
 		run("rm '%s%s/'*.log", spool, front ? "/front" : "");
+		wait_for_a_tick();
 		assert_fault(try_append(writer, "refused", &f), &f, FAULT_IO);
 		assert_non_null(strstr(f.text, "0000000000000001.log was deleted"));
 		append(writer, "two");
@@ -314,12 +331,6 @@ a_link_to_the_front_is_made_again(void **state)
 	assert_has(spool, "one ");
 }
 
-static void
-wait_ms(int ms)
-{
-	poll(NULL, 0, ms);
-}
-
 static int
 try_timely(struct timely *timely, const char *payload)
 {
@@ -352,7 +363,7 @@ what_a_thread_took_is_there(void **state)
 				if (!try_timely(timely, payload))
 					snprintf(expected + strlen(expected), 8, "%s ", payload);
 				timely_tick(timely, tick_ms += 1100, NULL);
-				wait_ms(5);
+				wait_for_a_tick();
 			}
 			timely_close(timely);
 			assert_non_null(strstr(expected, "19 "));
