@@ -25,6 +25,11 @@ tests_integration_slow_disk_la_SOURCES = tests/integration/slow-disk.c
 tests_integration_slow_disk_la_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(HARDEN_CFLAGS)
 tests_integration_slow_disk_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere $(HARDEN_LDFLAGS)
 
+check_LTLIBRARIES += tests/integration/bad-disk.la
+tests_integration_bad_disk_la_SOURCES = tests/integration/bad-disk.c
+tests_integration_bad_disk_la_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(HARDEN_CFLAGS)
+tests_integration_bad_disk_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere $(HARDEN_LDFLAGS)
+
 BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.sh \
 	tests/integration/broker-bounds.sh \
 	tests/integration/broker-crowd.sh tests/integration/broker-damage.sh tests/integration/broker-limits.sh \

@@ -90,6 +90,10 @@ dist_check_SCRIPTS += $(UNDER_LOAD)
 TESTS += $(UNDER_LOAD)
 EXTRA_DIST += tests/integration/load.py
 
+# a spool on a disk that fails, and one that is deleted
+dist_check_SCRIPTS += tests/integration/bad-disk.sh
+TESTS += tests/integration/bad-disk.sh
+
 # another wall clock, for programs that preload it: without the sanitizers, so that any program can
 check_LTLIBRARIES += tests/integration/wall-clock.la
 tests_integration_wall_clock_la_SOURCES = tests/integration/wall-clock.c
