@@ -63,6 +63,52 @@ outlives_a_suspend()
 	check "none was refused" not says 'p11_registry: refused' broker.log
 }
 
+# is_looked_after: whether the site's broker has judged what is old since it was started: it saves the
+# ages behind that
+is_looked_after()
+{
+	[ -n "$(find "$work/spool" -name ages -newer started)" ]
+}
+
+# starts_site AHEAD: the site's broker anew, with a wall clock so many seconds ahead of the system's
+starts_site()
+{
+	stop_site
+	set_clock "$1"
+	: >started
+	start_site
+	check "the spool is looked after with a clock $1 s ahead" wait_for 30 is_looked_after
+}
+
+# is_waiting N: whether so many messages are in the spool, and none was dropped
+is_waiting()
+{
+	p11-gateway spool show --spool "$work/spool" --json >show.json &&
+		jq -e ".readers[0].waiting == $1 and .dropped == []" show.json
+}
+
+# Messages are kept for 30 days; a clock that is wrong by more makes none of them old.
+drops_nothing()
+{
+	note "the site's broker with a clock that is wrong, and then right"
+	stop_gateway
+	site_as="env LD_PRELOAD=$preload ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-}"
+	day=86400
+	n=0
+	for ahead in 0 $((60 * day)) 0 "-$(date +%s)" $((-900 * day)) 0; do
+		starts_site "$ahead"
+		n=$((n + 1))
+		check "a message is taken" sends lamp -t /devices/lamp/events -m "clock $n"
+		check "none was dropped" is_waiting "$n"
+	done
+	site_as=
+	starts_site 0
+	begin_gateway
+	for i in $(seq "$n"); do
+		check "message $i arrives" wait_for 60 has lamp "clock $i"
+	done
+}
+
 main()
 {
 	need mosquitto jq sqlite3
@@ -77,6 +123,7 @@ main()
 	write_gateway_settings
 	waits_for_a_clock
 	outlives_a_suspend
+	drops_nothing
 	stop_gateway TERM
 	check "SIGTERM ends it with status 0" same "$ended" 0
 	end
