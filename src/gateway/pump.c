@@ -172,8 +172,8 @@ follow_spool(struct gateway *g)
 	enum spool_place place = spool_reader_place(p->reader);
 
 	if (place != SPOOL_KEPT && !p->gone) {
-		fault_set(&p->absent, FAULT_NOTFOUND, "the spool %s was %s",
-			g->settings.spool.path, place == SPOOL_REMOVED ? "removed" : "replaced");
+		fault_set(&p->absent, FAULT_NOTFOUND, "the spool %s was %s", g->settings.spool.path,
+			place == SPOOL_REMOVED ? "removed" : "replaced");
 		log_error("%s: the gateway reads the one that is there now when all that it has "
 			  "sent is acknowledged",
 			p->absent.text);

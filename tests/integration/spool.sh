@@ -61,7 +61,8 @@ has_readers()
 {
 	: >spool/cursors/up
 	check "a reader is shown with what waits for it" \
-		show '.readers == [{"name": "up", "seq": 0, "waiting": .messages}]'
+		show '.readers == [{"name": "up", "seq": 0, "waiting": .messages,
+			"lost": 0}]'
 	check "all waits for it" same "$(p11-gateway spool export --reader up | wc -l)" \
 		"$(p11-gateway spool export | wc -l)"
 	refused 1 "no reader 'down'" p11-gateway spool export --reader down

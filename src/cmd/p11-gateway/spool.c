@@ -157,6 +157,7 @@ run_show(void *values, int argc, char **argv, struct fault *f)
 	AUTO(auto_json) json_t *dropped = json_array();
 	AUTO(auto_json) json_t *all = NULL;
 	char oldest[TIME_SIZE];
+	int rc;
 
 	(void)argc, (void)argv;
 	if (spool_extent(v->spool, &extent, f))
@@ -164,9 +165,9 @@ run_show(void *values, int argc, char **argv, struct fault *f)
 	listing.list = readers;
 	if (spool_cursors(v->spool, add_reader, &listing, f))
 		return -1;
+	/* The rest is shown all the same when this cannot be read. */
 	listing.list = dropped;
-	if (spool_drops(v->spool, add_drop, &listing, f))
-		return -1;
+	rc = spool_drops(v->spool, add_drop, &listing, f);
 	format_time(extent.oldest_ms, oldest);
 	all = json_pack("{s:I, s:I, s:I, s:I, s:s?, s:O, s:O}", "messages",
 		waiting_from(&extent, 0), "bytes", (json_int_t)extent.bytes, "first_seq",
@@ -182,7 +183,7 @@ run_show(void *values, int argc, char **argv, struct fault *f)
 	} else {
 		print_show(all);
 	}
-	return finish_output(f);
+	return rc ? rc : finish_output(f);
 }
 
 /* --- list and export ------------------------------------------------------------------------- */
