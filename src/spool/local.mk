@@ -9,6 +9,7 @@ src_spool_libspool_la_SOURCES = \
 	src/spool/drops.c src/spool/drops.h \
 	src/spool/front.c src/spool/front.h \
 	src/spool/loss.c \
+	src/spool/open.c \
 	src/spool/place.c src/spool/place.h \
 	src/spool/reader.c src/spool/reader.h \
 	src/spool/record.c src/spool/record.h \
