@@ -162,8 +162,9 @@ leave_spool(struct gateway *g)
 }
 
 /*
- * Leaves a spool whose directory is not in its place any more. What was moved has its messages where
- * it is now. What was removed has those of one file, as long as that is open: they are sent first.
+ * Leaves a spool whose directory is not in its place any more. What was moved has its messages
+ * where it is now. What was removed has those of one file, as long as that is open: they are sent
+ * first.
  */
 static void
 follow_spool(struct gateway *g)

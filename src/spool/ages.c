@@ -15,8 +15,8 @@
 #include "spool/checksum.h"
 
 /*
- * A line with the checksum of the others in hexadecimal; a line with the boot's ID and when the file
- * was written; a line with number and time of each segment.
+ * A line with the checksum of the others in hexadecimal; a line with the boot's ID and when the
+ * file was written; a line with number and time of each segment.
  */
 #define FILE_NAME     "ages"
 #define NEW_FILE_NAME "ages.new"

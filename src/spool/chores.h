@@ -36,8 +36,8 @@ int64_t spool_unsettled_bytes(const struct spool_writer *writer);
 int spool_settled(struct spool_writer *writer, const struct front_part *part, struct fault *f);
 
 /*
- * A segment is not in the front any more, or the front is gone: somebody removed it. What was not on
- * the disk of it is lost; another front is made when there is none.
+ * A segment is not in the front any more, or the front is gone: somebody removed it. What was not
+ * on the disk of it is lost; another front is made when there is none.
  *
  * Returns how many bytes were lost.  Has the writer to itself.
  */
@@ -79,8 +79,8 @@ int spool_take_place(struct spool_writer *writer, struct spool_writer *fresh, st
 int spool_return(struct spool_writer *writer, struct fault *f);
 
 /*
- * Notes whether the directory is missing, and whether that was noted last: spool_is_quick() is false
- * then.  Has the writer to itself.
+ * Notes whether the directory is missing, and whether that was noted last: spool_is_quick() is
+ * false then.  Has the writer to itself.
  */
 void spool_note_place(struct spool_writer *writer, bool kept);
 bool spool_is_displaced(const struct spool_writer *writer);
@@ -119,8 +119,8 @@ bool spool_find_victim(
 	struct spool_writer *writer, uint64_t held, int64_t now_ms, struct spool_victim *ret);
 
 /*
- * Counts what is dropped with a segment, and deletes it. What cannot be read of it counts for nobody;
- * what is not a regular file is moved to the folder for damage.
+ * Counts what is dropped with a segment, and deletes it. What cannot be read of it counts for
+ * nobody; what is not a regular file is moved to the folder for damage.
  *
  * Returns 0; else FAULT_IO, FAULT_NOMEM.  Blocks: on the disk.
  */

@@ -42,7 +42,8 @@ int front_find(int dir, int *ret_fd, struct fault *f);
 int front_make(int dir, const char *parent, struct fault *f);
 
 /*
- * Makes the link of a spool lead to its open front, and lets those read that who may read the spool.
+ * Makes the link of a spool lead to its open front, and lets those read that who may read the
+ * spool.
  *
  * Returns 0; else FAULT_IO, FAULT_NOTFOUND when the front was removed.
  */

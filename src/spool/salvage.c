@@ -8,7 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A page: the smallest part that the kernel reads of a file. It has one sector of a disk, or more. */
+/*
+ * A page: the smallest part that the kernel reads of a file. It has one sector of a disk, or
+ * more.
+ */
 #define BLOCK_LEN 4096
 
 /* Copied at a time. */

@@ -97,8 +97,8 @@ AUTO_DEFINE(spool_writer, struct spool_writer, spool_writer_close);
  * the one that is there now, or makes it again with its owner and mode.
  *
  * Returns 0; else, with nothing taken, FAULT_INVALID when it is larger than a message may be,
- * FAULT_PRECONDITION when the spool is full, FAULT_IO when the disk fails or is full, or the file or
- * the directory was deleted; FAULT_CONFIG when another spool is in the directory's place. With
+ * FAULT_PRECONDITION when the spool is full, FAULT_IO when the disk fails or is full, or the file
+ * or the directory was deleted; FAULT_CONFIG when another spool is in the directory's place. With
  * FAULT_IO readers may get the message all the same, and again when it is appended again.
  * Blocks: on the disk, unless spool_is_quick() (chores.h).
  */

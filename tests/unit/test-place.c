@@ -343,7 +343,9 @@ try_timely(struct timely *timely, const char *payload)
 	return timely_append(timely, &message, NULL);
 }
 
-/* As the broker does it, with a thread: what was taken is there in the end, whatever was removed. */
+/*
+ * As the broker does it, with a thread: what was taken is there in the end, whatever was removed.
+ */
 static void
 what_a_thread_took_is_there(void **state)
 {
