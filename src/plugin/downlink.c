@@ -40,15 +40,18 @@ send_config(struct plugin *plugin, struct device *device, const struct registry_
 	return 0;
 }
 
-/* Sends the newest config, unless `newer` asks for one that was not sent yet. */
+/*
+ * Sends the newest config; with `other`, only when it is another version than the one sent last. A
+ * file that was restored from a copy may hold an older one.
+ */
 static void
-deliver(struct plugin *plugin, struct device *device, bool newer)
+deliver(struct plugin *plugin, struct device *device, bool other)
 {
 	struct registry_config config = {.data = NULL};
 	struct fault f = FAULT_INIT;
 
 	if (registry_config(plugin->registry, device->admission.device_row, &config, &f) ||
-		((!newer || config.version > device->config_version) &&
+		((!other || config.version != device->config_version) &&
 			send_config(plugin, device, &config, &f)))
 		journal_failure("cannot send the config", device->session->client_id, f.text);
 	free(config.data);
@@ -185,13 +188,10 @@ downlink_answer_commands(struct plugin *plugin)
 	for (int n = 0; n < COMMANDS_MAX; n++) {
 		AUTO(registry_command_clear) struct registry_command command = {0};
 
-		if (registry_next_command(
-			    plugin->registry, plugin->command, time(NULL), &command, &there, &f))
+		if (registry_next_command(plugin->registry, time(NULL), &command, &there, &f))
 			break;
 		if (!there)
 			return;
-		/* It is sent once, even when the answer cannot be written. */
-		plugin->command = command.id;
 		if (answer(plugin, &command, &f))
 			break;
 	}

@@ -45,15 +45,23 @@ tell(struct session *session, const char *type, const char *device, const char *
 	broker_send(session->client_id, topic, text, strlen(text), 0, NULL);
 }
 
-/* Whoever sent the message learns that it failed: MQTT 5 by its PUBACK, all by the errors topic. */
+/*
+ * Refuses an attach. MQTT 5 reports that in the PUBACK, and the errors topic reports it to all. A
+ * gateway gets the same answer for each device that it may not see: only the operator learns
+ * whether the device exists.
+ */
 static int
-refuse(struct plugin *plugin, struct session *session, const struct topic *topic,
-	const struct mosquitto_evt_acl_check *acl, const char *event, const char *reason)
+refuse_attach(struct plugin *plugin, struct session *session, const struct topic *topic,
+	const struct mosquitto_evt_acl_check *acl, const struct fault *why)
 {
-	journal_failed(plugin->journal, &session->self, reason);
-	journal_wrong(
-		plugin->journal, session, event, "device=%s reason=%s", topic->device, reason);
-	tell(session, ATTACHMENT_ERROR, topic->device, reason, "PUBLISH", acl->topic);
+	journal_failed(plugin->journal, &session->self, why->text);
+	journal_wrong(plugin->journal, session, "attach refused", "device=%s reason=%s",
+		topic->device, why->text);
+	tell(session, ATTACHMENT_ERROR, topic->device,
+		why->code == FAULT_NOTFOUND
+			? "the device does not exist or may not attach through this gateway"
+			: why->text,
+		"PUBLISH", acl->topic);
 	return MOSQ_ERR_ACL_DENIED;
 }
 
@@ -93,12 +101,12 @@ gateway_attach(struct plugin *plugin, struct session *session, const struct topi
 		rc = registry_attach(plugin->registry, self, topic->device, acl->payload,
 			acl->payloadlen, time(NULL), &admission, &f);
 	wipe(acl);
-	if (rc && f.code != FAULT_AUTH) {
+	if (rc && f.code != FAULT_AUTH && f.code != FAULT_NOTFOUND) {
 		journal_failure("cannot attach", session->client_id, f.text);
 		return MOSQ_ERR_UNKNOWN;
 	}
 	if (rc)
-		return refuse(plugin, session, topic, acl, "attach refused", f.text);
+		return refuse_attach(plugin, session, topic, acl, &f);
 	if (device && device->admission.device_row != admission.device_row) {
 		detach(plugin, device, RULES_LOG_INFO, "another device has its name now");
 		device = NULL;

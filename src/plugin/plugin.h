@@ -33,7 +33,6 @@
  * failing     the file failed when it was last asked about a device: say so once
  * reading     there may be more changes than were read
  * reading_failed  they could not be read when that was last tried: say so once
- * command     the newest command that was answered
  * topic       the one that was published to last, and its text: it is asked for twice a message
  */
 struct plugin {
@@ -50,7 +49,6 @@ struct plugin {
 	int64_t swept_ms;
 	bool failing;
 	bool reading, reading_failed;
-	int64_t command;
 	struct topic topic;
 	char topic_text[TOPIC_KEPT_MAX];
 };

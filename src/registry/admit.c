@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "jwt/jwt.h"
 #include "pki/cert.h"
 #include "pki/key.h"
+#include "registry/changes.h"
 #include "registry/jit.h"
 #include "registry/revoked.h"
 
@@ -35,24 +38,27 @@ parse(struct registry *r, const char *pem, EVP_PKEY **ret_key, struct crl_id *re
 	return 0;
 }
 
-/* Where a credential's key is kept; numbers come in steps, and must not all meet in one place. */
-static struct known_key *
-slot_of(struct registry *r, int64_t credential)
+int
+admit_digest(const char *pem, unsigned char *ret_digest, struct fault *f)
 {
-	uint64_t hash = (uint64_t)credential * UINT64_C(0x9e3779b97f4a7c15);
-
-	return &r->keys[(hash >> 32) % KEYS_MAX];
+	if (EVP_Digest(pem, strlen(pem), ret_digest, NULL, EVP_sha256(), NULL) != 1)
+		return fault_openssl(f, FAULT_CRYPTO, "cannot compute SHA-256");
+	return 0;
 }
 
-/* A credential never changes and its number is never used again: what was parsed stays true. */
+/* A credential's key, parsed only when the slot for it holds another's. */
 static int
-known(struct registry *r, int64_t credential, const char *pem, struct known_key **ret,
-	struct fault *f)
+known(struct registry *r, const char *pem, struct known_key **ret, struct fault *f)
 {
-	struct known_key *key = slot_of(r, credential);
-	struct known_key parsed = {.credential = credential};
+	struct known_key parsed = {.key = NULL};
+	struct known_key *key;
+	uint64_t slot;
 
-	if (key->credential != credential || !key->key) {
+	if (admit_digest(pem, parsed.digest, f))
+		return -1;
+	memcpy(&slot, parsed.digest, sizeof(slot));
+	key = &r->keys[slot % KEYS_MAX];
+	if (!key->key || memcmp(key->digest, parsed.digest, sizeof(parsed.digest)) != 0) {
 		if (parse(r, pem, &parsed.key, &parsed.id, f))
 			return -1;
 		EVP_PKEY_free(key->key);
@@ -80,17 +86,16 @@ is_revoked(struct registry *r, const struct crl_id *id, const char *pem, bool *r
 	return revoked_check(r, cert, ret, f);
 }
 
-/* Whether one of the device's credentials signed it that still counts. */
-static int
-check_signature(struct registry *r, int64_t device, const struct jwt *jwt, time_t now,
-	int64_t *ret_credential, struct fault *f)
+int
+admit_signature(struct registry *r, int64_t device, const struct jwt *jwt, time_t now,
+	unsigned char *ret_credential, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	int tried = 0, expired = 0;
 	bool row, revoked = false;
 
-	if (db_prepare(r, "SELECT id, pem, expires FROM credentials WHERE device = ?", &q, f, "i",
-		    device))
+	if (db_prepare(
+		    r, "SELECT pem, expires FROM credentials WHERE device = ?", &q, f, "i", device))
 		return -1;
 	for (;;) {
 		struct known_key *key;
@@ -100,20 +105,19 @@ check_signature(struct registry *r, int64_t device, const struct jwt *jwt, time_
 			return -1;
 		if (!row)
 			break;
-		expires = sqlite3_column_int64(q, 2);
+		expires = sqlite3_column_int64(q, 1);
 		if (expires && expires <= (int64_t)now) {
 			expired++;
 			continue;
 		}
 		tried++;
-		if (known(r, sqlite3_column_int64(q, 0), db_text(q, 1), &key, NULL) ||
-			jwt_verify(jwt, key->key, NULL))
+		if (known(r, db_text(q, 0), &key, NULL) || jwt_verify(jwt, key->key, NULL))
 			continue;
 		/* Another credential may be a newer certificate for the same key. */
-		if (is_revoked(r, &key->id, db_text(q, 1), &revoked, f))
+		if (is_revoked(r, &key->id, db_text(q, 0), &revoked, f))
 			return -1;
 		if (!revoked) {
-			*ret_credential = key->credential;
+			memcpy(ret_credential, key->digest, sizeof(key->digest));
 			return 0;
 		}
 	}
@@ -124,28 +128,45 @@ check_signature(struct registry *r, int64_t device, const struct jwt *jwt, time_
 		tried, expired);
 }
 
-/* Whether the certificate that signed a token was revoked since; a bare key never is. */
+/* Finds the credential with this digest among the device's own; FAULT_AUTH when it was deleted. */
 static int
-check_credential(struct registry *r, int64_t credential, struct fault *f)
+find_credential(struct registry *r, int64_t device, const unsigned char *credential,
+	sqlite3_stmt **ret, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
-	struct known_key *key = slot_of(r, credential);
-	bool row, may_be = true, revoked;
+	unsigned char digest[REGISTRY_CREDENTIAL_LEN];
+	bool row;
 
+	if (db_prepare(r, "SELECT pem FROM credentials WHERE device = ?", &q, f, "i", device))
+		return -1;
+	for (;;) {
+		if (db_step(r, q, &row, f))
+			return -1;
+		if (!row)
+			return fault_set(f, FAULT_AUTH, "its credential was deleted");
+		if (admit_digest(db_text(q, 0), digest, f))
+			return -1;
+		if (memcmp(digest, credential, sizeof(digest)) == 0)
+			break;
+	}
+	*ret = TAKE(q);
+	return 0;
+}
+
+/* Whether the credential that verified a token is still the device's and not revoked. */
+static int
+check_credential(
+	struct registry *r, int64_t device, const unsigned char *credential, struct fault *f)
+{
+	AUTO(auto_reset) sqlite3_stmt *q = NULL;
+	struct known_key *key;
+	bool revoked;
+
+	if (find_credential(r, device, credential, &q, f))
+		return -1;
 	if (!r->revoked)
 		return 0;
-	if (key->credential == credential && key->key && revoked_may_be(r, &key->id, &may_be, f))
-		return -1;
-	if (!may_be)
-		return 0;
-	if (db_prepare(r, "SELECT pem FROM credentials WHERE id = ?", &q, f, "i", credential) ||
-		db_step(r, q, &row, f))
-		return -1;
-	/* Who is connected may stay when its credential is deleted. */
-	if (!row)
-		return 0;
-	if (known(r, credential, db_text(q, 0), &key, f) ||
-		is_revoked(r, &key->id, db_text(q, 0), &revoked, f))
+	if (known(r, db_text(q, 0), &key, f) || is_revoked(r, &key->id, db_text(q, 0), &revoked, f))
 		return -1;
 	return revoked ? fault_set(f, FAULT_AUTH, "its certificate is revoked") : 0;
 }
@@ -187,8 +208,8 @@ admit_device(struct registry *r, struct registry_admission *admission, struct fa
 }
 
 int
-admit_token(struct registry *r, struct registry_admission *admission, const char *token, size_t len,
-	time_t now, struct fault *f)
+admit_read_token(struct registry *r, const char *project, const char *token, size_t len, time_t now,
+	struct jwt *ret_jwt, time_t *ret_until, struct fault *f)
 {
 	AUTO(jwt_clear) struct jwt jwt = {0};
 
@@ -197,10 +218,38 @@ admit_token(struct registry *r, struct registry_admission *admission, const char
 			f->code = FAULT_AUTH;
 		return -1;
 	}
-	if (rules_check_claims(
-		    jwt.claims, admission->client.project, now, r->skew_s, &admission->until, f))
+	if (rules_check_claims(jwt.claims, project, now, r->skew_s, ret_until, f))
 		return -1;
-	return check_signature(r, admission->device_row, &jwt, now, &admission->credential_row, f);
+	*ret_jwt = jwt;
+	jwt = (struct jwt){0};
+	return 0;
+}
+
+/* Fills in by_token, credential and until. */
+static int
+check_token(struct registry *r, struct registry_admission *admission, const char *token, size_t len,
+	time_t now, struct fault *f)
+{
+	AUTO(jwt_clear) struct jwt jwt = {0};
+
+	if (admit_read_token(
+		    r, admission->client.project, token, len, now, &jwt, &admission->until, f) ||
+		admit_signature(r, admission->device_row, &jwt, now, admission->credential, f))
+		return -1;
+	admission->by_token = true;
+	return 0;
+}
+
+int
+admit_known(struct registry *r, struct registry_admission *admission, const char *token, size_t len,
+	time_t now, struct fault *f)
+{
+	AUTO(db_auto) struct registry *open = r;
+
+	(void)open;
+	if (db_begin_read(r, f) || changes_see(r, f) || admit_device(r, admission, f))
+		return -1;
+	return check_token(r, admission, token, len, now, f);
 }
 
 int
@@ -212,7 +261,7 @@ registry_admit(struct registry *registry, const char *client_id, const char *tok
 
 	if (rules_parse_client_id(client_id, &admission.client, f))
 		return -1;
-	if (admit_device(registry, &admission, &why)) {
+	if (admit_known(registry, &admission, token, len, now, &why)) {
 		if (why.code != FAULT_AUTH || admission.device_row) {
 			if (f)
 				*f = why;
@@ -220,8 +269,6 @@ registry_admit(struct registry *registry, const char *client_id, const char *tok
 		}
 		if (jit_admit(registry, &admission, client_id, token, len, now, f))
 			return -1;
-	} else if (admit_token(registry, &admission, token, len, now, f)) {
-		return -1;
 	}
 	*ret_admission = admission;
 	return 0;
@@ -239,7 +286,8 @@ registry_may_stay(struct registry *registry, struct registry_admission *admissio
 	}
 	if (now.device_row != admission->device_row)
 		return fault_set(f, FAULT_AUTH, "the device was deleted");
-	if (check_credential(registry, admission->credential_row, f))
+	if (admission->by_token &&
+		check_credential(registry, admission->device_row, admission->credential, f))
 		return -1;
 	admission->gateway = now.gateway;
 	admission->log_level = now.log_level;

@@ -41,8 +41,10 @@ cas_add(struct registry *r, int64_t registry, const char *pem, time_t now, struc
 		return fault_prefix(f, "the CA is not accepted");
 	if (cert_pem(ca, &text, f) || check_room(r, registry, text, f))
 		return -1;
-	return db_run(r, "INSERT INTO registry_cas (registry, pem) VALUES (?, ?)", f, "it",
-		registry, text);
+	return db_run(r,
+		"INSERT INTO registry_cas (id, registry, pem)"
+		" VALUES (" DB_NEW_ID("registry_cas") ", ?, ?)",
+		f, "it", registry, text);
 }
 
 int

@@ -178,6 +178,7 @@ credentials_add(struct registry *r, int64_t registry, int64_t device,
 	if (check(r, registry, c, type, now, &pem, f) || check_room(r, device, pem, f))
 		return fault_prefix(f, "'%s' is not taken", c->name);
 	return db_run(r,
-		"INSERT INTO credentials (device, format, pem, expires) VALUES (?, ?, ?, ?)", f,
-		"itti", device, type->format, pem, (int64_t)c->expires);
+		"INSERT INTO credentials (id, device, format, pem, expires)"
+		" VALUES (" DB_NEW_ID("credentials") ", ?, ?, ?, ?)",
+		f, "itti", device, type->format, pem, (int64_t)c->expires);
 }

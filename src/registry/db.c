@@ -206,6 +206,12 @@ db_begin(struct registry *r, struct fault *f)
 }
 
 int
+db_begin_read(struct registry *r, struct fault *f)
+{
+	return db_run(r, "BEGIN", f, "");
+}
+
+int
 db_commit(struct registry *r, struct fault *f)
 {
 	return db_run(r, "COMMIT", f, "");

@@ -20,11 +20,21 @@
  */
 #define KEYS_MAX 8192
 
-/* id has no serial for what is no certificate. */
+/*
+ * digest  SHA-256 of the credential's PEM, by which it is known: a row's number may name another
+ *         credential once the file was restored from a copy
+ * id      has no serial when the credential is not a certificate
+ */
 struct known_key {
-	int64_t credential;
+	unsigned char digest[REGISTRY_CREDENTIAL_LEN];
 	EVP_PKEY *key;
 	struct crl_id id;
+};
+
+/* A row of `changes`: its random stamp tells it from another row that has its number. */
+struct change {
+	int64_t id;
+	int64_t stamp;
 };
 
 struct registry {
@@ -44,7 +54,10 @@ struct registry {
 	struct key_reader *reader;
 	struct route *routes;
 	struct revoked *revoked; /* NULL without lists */
-	int64_t last_change;	 /* the newest row of `changes` that was seen; -1 at first */
+	int64_t last_change;	 /* the newest row of `changes` that was read; -1 at first */
+	struct change seen;	 /* the newest that the file had when something was taken from it */
+	bool restored;		 /* that row is gone or another */
+	int64_t last_command;	 /* the newest command that was handed out; 0 at first */
 	int64_t last_message;	 /* the newest id that this process gave */
 };
 
@@ -73,8 +86,18 @@ int64_t db_now_us(void);
 /* Has SQLite wait for locks of other processes, for patience_ms. */
 void db_wait_for_locks(struct registry *r);
 
+/*
+ * SQL for the number of a new row. Numbers of a table increase, and their low 31 bits are random:
+ * when a file is restored from a copy, a number that was given since is not given again.
+ */
+#define DB_NEW_ID(table) \
+	"(SELECT ((coalesce(max(id), 0) >> 31) + 1 << 31) + (random() & 2147483647) FROM " table ")"
+
 /* A transaction that takes the write lock at once; db_rollback() after db_commit() does nothing. */
 int db_begin(struct registry *r, struct fault *f);
+
+/* A transaction in which all statements read one state of the file; end it with db_rollback(). */
+int db_begin_read(struct registry *r, struct fault *f);
 int db_commit(struct registry *r, struct fault *f);
 void db_rollback(struct registry *r);
 

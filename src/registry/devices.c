@@ -38,8 +38,9 @@ devices_add(struct registry *r, int64_t registry, const char *name,
 		metadata_write(device->metadata, &metadata, f))
 		return -1;
 	if (db_run(r,
-		    "INSERT INTO devices (registry, name, num_id, gateway, auth_method, blocked,"
-		    " created, log_level, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		    "INSERT INTO devices (id, registry, name, num_id, gateway, auth_method,"
+		    " blocked, created, log_level, metadata)"
+		    " VALUES (" DB_NEW_ID("devices") ", ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		    f, "itiitiitt", registry, name, number, (int64_t)device->gateway,
 		    device->auth_method, (int64_t)device->blocked, (int64_t)now, device->log_level,
 		    metadata))

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "registry/db.h"
+#include "registry/changes.h"
 
 static void *
 copy(const void *data, size_t len)
@@ -29,10 +29,11 @@ registry_config(
 	struct registry_config config = {.version = 1};
 	bool row;
 
-	if (db_prepare(registry,
-		    "SELECT version, data FROM configs WHERE device = ? ORDER BY version DESC"
-		    " LIMIT 1",
-		    &q, f, "i", device_row) ||
+	if (changes_see(registry, f) ||
+		db_prepare(registry,
+			"SELECT version, data FROM configs WHERE device = ? ORDER BY version DESC"
+			" LIMIT 1",
+			&q, f, "i", device_row) ||
 		db_step(registry, q, &row, f))
 		return -1;
 	if (row) {
@@ -57,8 +58,8 @@ registry_command_clear(struct registry_command *command)
 }
 
 int
-registry_next_command(struct registry *registry, int64_t after, time_t now,
-	struct registry_command *ret, bool *ret_there, struct fault *f)
+registry_next_command(struct registry *registry, time_t now, struct registry_command *ret,
+	bool *ret_there, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	AUTO(registry_command_clear) struct registry_command command = {0};
@@ -67,7 +68,7 @@ registry_next_command(struct registry *registry, int64_t after, time_t now,
 	if (db_prepare(registry,
 		    "SELECT id, device, subfolder, data FROM commands"
 		    " WHERE id > ? AND done = 0 AND expires > ? ORDER BY id LIMIT 1",
-		    &q, f, "ii", after, (int64_t)now) ||
+		    &q, f, "ii", registry->last_command, (int64_t)now) ||
 		db_step(registry, q, &row, f))
 		return -1;
 	if (row) {
@@ -78,6 +79,7 @@ registry_next_command(struct registry *registry, int64_t after, time_t now,
 		command.data = copy(sqlite3_column_blob(q, 3), command.len);
 		if (!command.subfolder || !command.data)
 			return fault_nomem(f);
+		registry->last_command = command.id;
 	}
 	*ret_there = row;
 	*ret = command;

@@ -12,6 +12,7 @@
 #include "pki/identity.h"
 #include "registry/admit.h"
 #include "registry/audit.h"
+#include "registry/changes.h"
 #include "registry/credentials.h"
 #include "registry/devices.h"
 
@@ -100,7 +101,7 @@ check(struct registry *r, const struct rule *rule, const struct rules_client *cl
 /* FAULT_EXISTS when another did it first. */
 static int
 enroll(struct registry *r, const struct rule *seen, const struct rules_client *at, X509 *cert,
-	time_t now, int64_t *ret_credential, struct fault *f)
+	time_t now, unsigned char *ret_credential, struct fault *f)
 {
 	static const struct store_device device = {.gateway = false};
 	AUTO(db_auto) struct registry *open = r;
@@ -112,7 +113,7 @@ enroll(struct registry *r, const struct rule *seen, const struct rules_client *a
 	int64_t row;
 
 	(void)open;
-	if (cert_pem(cert, &pem, f))
+	if (cert_pem(cert, &pem, f) || admit_digest(pem, ret_credential, f))
 		return -1;
 	credential.pem = pem;
 	if (db_begin(r, f) || read_rule(r, at, &rule, f))
@@ -123,8 +124,7 @@ enroll(struct registry *r, const struct rule *seen, const struct rules_client *a
 	if (devices_add(r, rule.registry, at->device, &device, now, &row, f) ||
 		credentials_add(r, rule.registry, row, &credential, now, f))
 		return -1;
-	*ret_credential = sqlite3_last_insert_rowid(r->db);
-	if (audit_add(r, at, now, "registered", "by its certificate", f))
+	if (audit_add(r, at, now, "registered", "by its certificate", f) || changes_see(r, f))
 		return -1;
 	return db_commit(r, f);
 }
@@ -145,13 +145,13 @@ admit(struct registry *r, struct registry_admission *admission, const char *clie
 		return -1;
 	if (read_certificate(&jwt, &cert, f) || check(r, &rule, at, client_id, &jwt, cert, now, f))
 		return fault_prefix(f, "no such device, and not registered by its certificate");
-	if (enroll(r, &rule, at, cert, now, &admission->credential_row, f) == 0)
+	if (enroll(r, &rule, at, cert, now, admission->credential, f) == 0) {
+		admission->by_token = true;
 		return admit_device(r, admission, f);
+	}
 	if (f->code != FAULT_EXISTS)
 		return -1;
-	if (admit_device(r, admission, f))
-		return -1;
-	return admit_token(r, admission, token, len, now, f);
+	return admit_known(r, admission, token, len, now, f);
 }
 
 int

@@ -14,7 +14,7 @@ src_registry_libregistry_la_SOURCES = \
 	src/registry/audit.c src/registry/audit.h \
 	src/registry/batch.c src/registry/batch.h \
 	src/registry/cas.c src/registry/cas.h \
-	src/registry/changes.c \
+	src/registry/changes.c src/registry/changes.h \
 	src/registry/commands.c \
 	src/registry/configs.c src/registry/configs.h \
 	src/registry/credentials.c src/registry/credentials.h \

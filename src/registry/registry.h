@@ -88,6 +88,9 @@ int registry_set_crl_file(struct registry *registry, const char *path, struct fa
  */
 int registry_reread_crls(struct registry *registry, time_t now, bool *ret_changed, struct fault *f);
 
+/* SHA-256. */
+#define REGISTRY_CREDENTIAL_LEN 32
+
 /*
  * Who was let in.
  *
@@ -95,8 +98,11 @@ int registry_reread_crls(struct registry *registry, time_t now, bool *ret_change
  * device_id       its id
  * device_num_id   its number as Cloud IoT Core has one
  * registry_row    names the registry in this file
- * device_row      names the device in this file; never used again for another device
- * credential_row  what signed its token; never used again for another one
+ * device_row      names the device in this file; never used again for another device, not even when
+ *                 the file is restored from a copy
+ * by_token        whether a token of its own was judged; false only for a device that a gateway
+ *                 attached without one
+ * credential      SHA-256 of the credential's PEM that verified the token; valid with by_token
  * gateway         whether others may attach to it
  * log_level       the device's, or its registry's
  * until           when the token's time is over and the connection ends, in Unix seconds
@@ -107,7 +113,8 @@ struct registry_admission {
 	char device_num_id[24];
 	int64_t registry_row;
 	int64_t device_row;
-	int64_t credential_row;
+	bool by_token;
+	unsigned char credential[REGISTRY_CREDENTIAL_LEN];
 	bool gateway;
 	enum rules_log_level log_level;
 	time_t until;
@@ -128,9 +135,10 @@ int registry_admit(struct registry *registry, const char *client_id, const char 
 	time_t now, struct registry_admission *ret_admission, struct fault *f);
 
 /*
- * Whether a device that was let in may stay: it is still there, not blocked, and the
- * certificate that its token was signed by is not revoked. Brings what may
- * change of it up to date: whether it is a gateway, and its level of logs.
+ * Whether a device that was let in may stay: it is still registered, not blocked, and the
+ * credential that verified its token is still one of the device's and not revoked. That a
+ * credential has expired since does not matter: expiry counts for new connections, as in Cloud IoT
+ * Core. Updates what may change of the device: whether it is a gateway, and its log level.
  *
  * Returns 0; else FAULT_AUTH with the reason, FAULT_IO when the file fails.
  */
@@ -178,11 +186,12 @@ int registry_state(struct registry *registry, const struct registry_message *mes
 
 /*
  * Tells which devices were changed by others since the last call: blocked, deleted, unbound, given
- * a new config.
+ * a new config, or deprived of a credential.
  *
  * rows    receives their device_row, each perhaps several times
  * ret_n   how many; when it is `size` there may be more
- * ret_all whether all must be looked at: a whole registry changed, or more than the file remembers
+ * ret_all whether all must be looked at: a whole registry changed, more than the file remembers,
+ *         or the file was restored from a copy
  *
  * Returns 0; else FAULT_IO when the file fails.
  */
@@ -215,12 +224,11 @@ struct registry_command {
 void registry_command_clear(struct registry_command *command);
 
 /*
- * The oldest command that nobody answered and that has not expired.
- *
- * after  the id of the last one seen; 0 at first
+ * The oldest command that was not handed out before, that nobody answered and that has not expired.
+ * Each is handed out once, even when its answer cannot be written.
  */
-int registry_next_command(struct registry *registry, int64_t after, time_t now,
-	struct registry_command *ret, bool *ret_there, struct fault *f);
+int registry_next_command(struct registry *registry, time_t now, struct registry_command *ret,
+	bool *ret_there, struct fault *f);
 
 /* Whether any command waits. */
 int registry_commands_wait(struct registry *registry, time_t now, bool *ret_waits, struct fault *f);
@@ -271,7 +279,9 @@ int registry_keep_event(
  * device   its id or number, as in the topic
  * payload  JSON with "authorization", or empty
  *
- * Returns 0; else FAULT_AUTH with the reason, for the gateway too, FAULT_IO when the file fails.
+ * Returns 0; else FAULT_AUTH with the reason, which the gateway may know; FAULT_NOTFOUND when the
+ * gateway may not know whether the device exists, with a reason for the operator alone; FAULT_IO
+ * when the file fails.
  */
 int registry_attach(struct registry *registry, const struct registry_admission *gateway,
 	const char *device, const void *payload, size_t len, time_t now,

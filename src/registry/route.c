@@ -32,36 +32,42 @@ route_forget(struct registry *r)
 	}
 }
 
-/* The first configuration for the subfolder, else the first without one; or the state's topic. */
+/*
+ * The first configuration for the subfolder, else the first without one; or the state's topic. The
+ * row must still be that registry's: the file may have been restored from a copy.
+ */
 static int
-query(struct registry *r, const struct route *route, sqlite3_stmt **ret, struct fault *f)
+query(struct registry *r, const struct route *route, const struct rules_client *of,
+	sqlite3_stmt **ret, struct fault *f)
 {
 	if (route->state)
 		return db_prepare(r,
 			"SELECT t.id, t.project, t.name FROM registries r"
-			" JOIN topics t ON r.state_topic = t.id WHERE r.id = ?",
-			ret, f, "i", route->registry_row);
+			" JOIN topics t ON r.state_topic = t.id"
+			" WHERE r.id = ? AND r.project = ? AND r.region = ? AND r.name = ?",
+			ret, f, "ittt", route->registry_row, of->project, of->region, of->registry);
 	return db_prepare(r,
-		"SELECT t.id, t.project, t.name FROM notifications n JOIN topics t ON n.topic = "
-		"t.id"
-		" WHERE n.registry = ? AND n.subfolder IN (?, '')"
-		" ORDER BY n.subfolder = '', n.position LIMIT 1",
-		ret, f, "it", route->registry_row, route->subfolder);
+		"SELECT t.id, t.project, t.name FROM notifications n"
+		" JOIN topics t ON n.topic = t.id JOIN registries r ON n.registry = r.id"
+		" WHERE r.id = ? AND r.project = ? AND r.region = ? AND r.name = ?"
+		" AND n.subfolder IN (?, '') ORDER BY n.subfolder = '', n.position LIMIT 1",
+		ret, f, "itttt", route->registry_row, of->project, of->region, of->registry,
+		route->subfolder);
 }
 
 static int
-load_topic(struct registry *r, struct route *route, const char *registry, int64_t *ret_topic,
-	struct fault *f)
+load_topic(struct registry *r, struct route *route, const struct rules_client *of,
+	int64_t *ret_topic, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	bool row;
 	int n;
 
-	if (query(r, route, &q, f) || db_step(r, q, &row, f))
+	if (query(r, route, of, &q, f) || db_step(r, q, &row, f))
 		return -1;
 	*ret_topic = row ? sqlite3_column_int64(q, 0) : 0;
 	n = row ? asprintf(&route->backend, "projects/%s/topics/%s/registries/%s", db_text(q, 1),
-			  db_text(q, 2), registry)
+			  db_text(q, 2), of->registry)
 		: asprintf(&route->backend, "%s", "");
 	if (n < 0) {
 		route->backend = NULL;
@@ -71,13 +77,13 @@ load_topic(struct registry *r, struct route *route, const char *registry, int64_
 }
 
 static int
-load(struct registry *r, struct route *route, const char *registry, struct fault *f)
+load(struct registry *r, struct route *route, const struct rules_client *of, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	int64_t topic;
 	bool row;
 
-	if (load_topic(r, route, registry, &topic, f) ||
+	if (load_topic(r, route, of, &topic, f) ||
 		db_prepare(r,
 			"SELECT id FROM subscriptions WHERE topic = ? AND NOT deleting ORDER BY id",
 			&q, f, "i", topic))
@@ -127,7 +133,7 @@ route_find(struct registry *r, const struct registry_admission *from, const char
 	route->state = !subfolder;
 	if (subfolder)
 		snprintf(route->subfolder, sizeof(route->subfolder), "%s", subfolder);
-	if (load(r, route, from->client.registry, f))
+	if (load(r, route, &from->client, f))
 		return -1;
 	route->next = r->routes;
 	r->routes = route;

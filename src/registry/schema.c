@@ -13,8 +13,10 @@
  * A message's id is when it came, in microseconds since 1970; `waiting` counts the subscriptions
  * that hold it, which number theirs as they come. Other times are in seconds since 1970.
  *
- * `changes` tells a running broker which devices to look at again, 0 for all of them; it holds the
- * newest, and a broker that missed some looks at all. A config's version 1 is empty unless a row
+ * `changes` tells a running broker which devices to look at again, 0 for all of them and NULL for
+ * none; it holds the newest, and a broker that missed some looks at all. Its rows have random
+ * stamps: a broker that does not find the last one it saw has a file before it that was restored
+ * from a copy. That is why what devices are let in by has a row also when it is created. A config's version 1 is empty unless a row
  * says otherwise. `done` of a command is 0 while no broker answered, 1 when it was sent, 2 when it
  * could not be; `outcome` says why.
  *
@@ -181,6 +183,28 @@ static const char *const migrations[] = {
 	"END;"
 	"CREATE INDEX notifications_topic ON notifications (topic);"
 	"CREATE INDEX registries_state_topic ON registries (state_topic);",
+
+	"DROP TABLE changes;"
+	"CREATE TABLE changes ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  device INTEGER,"
+	"  stamp INTEGER NOT NULL DEFAULT (random()));"
+	"INSERT INTO changes (device) VALUES (0);"
+	"CREATE TRIGGER changes_bounded AFTER INSERT ON changes BEGIN"
+	"  DELETE FROM changes WHERE id <= new.id - 100000;"
+	"END;"
+	"CREATE TRIGGER device_bound AFTER INSERT ON bindings BEGIN"
+	"  INSERT INTO changes (device) VALUES (NULL);"
+	"END;"
+	"CREATE TRIGGER credential_added AFTER INSERT ON credentials BEGIN"
+	"  INSERT INTO changes (device) VALUES (NULL);"
+	"END;"
+	"CREATE TRIGGER credential_changed AFTER UPDATE OF device, pem ON credentials BEGIN"
+	"  INSERT INTO changes (device) VALUES (old.device);"
+	"END;"
+	"CREATE TRIGGER credential_deleted AFTER DELETE ON credentials BEGIN"
+	"  INSERT INTO changes (device) VALUES (old.device);"
+	"END;",
 };
 
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -49,6 +49,12 @@ tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/soft-store.h
 tests_unit_test_store_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_store_LDADD = $(ADMIT_LDADD)
 
+UNIT_TESTS += tests/unit/test-restore
+tests_unit_test_restore_SOURCES = tests/unit/test-restore.c tests/unit/soft-store.h \
+	tests/unit/soft-key.h
+tests_unit_test_restore_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_restore_LDADD = $(ADMIT_LDADD)
+
 UNIT_TESTS += tests/unit/test-attached
 tests_unit_test_attached_SOURCES = tests/unit/test-attached.c tests/unit/soft-store.h \
 	tests/unit/soft-key.h

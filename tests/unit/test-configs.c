@@ -100,7 +100,7 @@ a_command_is_handed_over_and_answered(void **state)
 	id = put(c, "a/b", "do it");
 	assert_ok(store_command_look(c->store, id, &answer, &f), &f);
 	assert_int_equal(answer.done, 0);
-	assert_ok(registry_next_command(c->broker, 0, NOW, &taken, &there, &f), &f);
+	assert_ok(registry_next_command(c->broker, NOW, &taken, &there, &f), &f);
 	assert_true(there);
 	assert_string_equal(taken.subfolder, "a/b");
 	assert_int_equal(taken.len, 5);
@@ -136,7 +136,7 @@ a_command_that_nobody_takes_is_withdrawn(void **state)
 	add(c, "dev", NULL);
 	id = put(c, "", "x");
 	/* The broker does not send what its sender no longer waits for. */
-	assert_ok(registry_next_command(c->broker, 0, NOW + 10, &taken, &there, &f), &f);
+	assert_ok(registry_next_command(c->broker, NOW + 10, &taken, &there, &f), &f);
 	assert_false(there);
 	assert_ok(store_command_end(c->store, named("dev"), id, "silence", &answer, &f), &f);
 	assert_int_equal(answer.done, 0);

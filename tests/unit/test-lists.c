@@ -29,7 +29,8 @@ fill(struct context *c)
 	assert_ok(store_gateway_bind(c->store, &place, "gw1", "dev4", &f), &f);
 	assert_ok(store_gateway_bind(c->store, &place, "gw1", "dev3", &f), &f);
 	assert_ok(store_gateway_bind(c->store, &place, "gwy", "dev1", &f), &f);
-	sql(c, "UPDATE devices SET num_id = id + 5000000000");
+	sql(c, "UPDATE devices SET num_id = 5000000000"
+	       " + (SELECT count(*) FROM devices d WHERE d.id <= devices.id)");
 }
 
 static void

@@ -464,7 +464,7 @@ without_a_topic_telemetry_is_refused(void **state)
 	static const struct store_notification rules[] = {{"alerts", "alert"}};
 	const struct rules_client bare = {.project = "p", .region = "r", .registry = "bare"};
 	struct context *c = *state;
-	struct registry_admission from = {{.registry = "bare"}};
+	struct registry_admission from = {.client = bare};
 	struct fault f = FAULT_INIT;
 
 	assert_ok(store_registry_create(c->admin, &bare, rules, 1, NULL, 0, NOW, &f), &f);
