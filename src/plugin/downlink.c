@@ -34,7 +34,7 @@ send_config(struct plugin *plugin, struct device *device, const struct registry_
 		return -1;
 	device->config_version = config->version;
 	journal_got_config(plugin->journal, device, config->version);
-	journal_event(plugin->journal, &device->admission, RULES_LOG_INFO, "config",
+	journal_event(plugin->journal, device, RULES_LOG_INFO, "config",
 		"version=%lld bytes=%zu qos=%d", (long long)config->version, config->len,
 		device->config_qos);
 	return 0;
@@ -53,7 +53,8 @@ deliver(struct plugin *plugin, struct device *device, bool other)
 	if (registry_config(plugin->registry, device->admission.device_row, &config, &f) ||
 		((!other || config.version != device->config_version) &&
 			send_config(plugin, device, &config, &f)))
-		journal_failure("cannot send the config", device->session->client_id, f.text);
+		journal_failure(plugin->journal, "cannot send the config",
+			device->session->client_id, f.text);
 	free(config.data);
 }
 
@@ -74,7 +75,8 @@ refuse(struct plugin *plugin, struct session *session, const char *filter)
 		"commands/#",
 		filter);
 	journal_failed(plugin->journal, &session->self, f.text);
-	journal_wrong(plugin->journal, session, "refused subscription", "reason=%s", f.text);
+	journal_event(plugin->journal, &session->self, RULES_LOG_ERROR, "refused subscription",
+		"reason=%s", f.text);
 	return MOSQ_ERR_ACL_DENIED;
 }
 
@@ -173,7 +175,7 @@ answer(struct plugin *plugin, const struct registry_command *command, struct fau
 	else
 		snprintf(outcome, sizeof(outcome), "sent to the gateway '%s' with QoS %d",
 			device->session->self.admission.device_id, device->commands_qos);
-	journal_event(plugin->journal, &device->admission, RULES_LOG_INFO, "command",
+	journal_event(plugin->journal, device, RULES_LOG_INFO, "command",
 		"bytes=%zu qos=%d subfolder=%s", command->len, device->commands_qos,
 		command->subfolder);
 	return registry_answer_command(plugin->registry, command->id, true, outcome, f);
@@ -196,5 +198,5 @@ downlink_answer_commands(struct plugin *plugin)
 			break;
 	}
 	if (f.code != FAULT_NONE && f.code != FAULT_PRECONDITION)
-		journal_failure("cannot answer a command", "", f.text);
+		journal_failure(plugin->journal, "cannot answer a command", "", f.text);
 }

@@ -55,8 +55,8 @@ refuse_attach(struct plugin *plugin, struct session *session, const struct topic
 	const struct mosquitto_evt_acl_check *acl, const struct fault *why)
 {
 	journal_failed(plugin->journal, &session->self, why->text);
-	journal_wrong(plugin->journal, session, "attach refused", "device=%s reason=%s",
-		topic->device, why->text);
+	journal_event(plugin->journal, &session->self, RULES_LOG_ERROR, "attach refused",
+		"device=%s reason=%s", topic->device, why->text);
 	tell(session, ATTACHMENT_ERROR, topic->device,
 		why->code == FAULT_NOTFOUND
 			? "the device does not exist or may not attach through this gateway"
@@ -76,8 +76,8 @@ wipe(const struct mosquitto_evt_acl_check *acl)
 static void
 detach(struct plugin *plugin, struct device *device, enum rules_log_level level, const char *reason)
 {
-	journal_event(plugin->journal, &device->admission, level, "detached",
-		"gateway=%s reason=%s", device->session->self.admission.device_id, reason);
+	journal_event(plugin->journal, device, level, "detached", "gateway=%s reason=%s",
+		device->session->self.admission.device_id, reason);
 	journal_keep(plugin->journal, device);
 	sessions_detach(plugin->sessions, device);
 }
@@ -102,7 +102,7 @@ gateway_attach(struct plugin *plugin, struct session *session, const struct topi
 			acl->payloadlen, time(NULL), &admission, &f);
 	wipe(acl);
 	if (rc && f.code != FAULT_AUTH && f.code != FAULT_NOTFOUND) {
-		journal_failure("cannot attach", session->client_id, f.text);
+		journal_failure(plugin->journal, "cannot attach", session->client_id, f.text);
 		return MOSQ_ERR_UNKNOWN;
 	}
 	if (rc)
@@ -115,12 +115,12 @@ gateway_attach(struct plugin *plugin, struct session *session, const struct topi
 	if (device) {
 		roster_renew(plugin->roster, device, &admission);
 	} else if (sessions_attach(plugin->sessions, session, &admission, &device, &f)) {
-		journal_failure("cannot attach", session->client_id, f.text);
+		journal_failure(plugin->journal, "cannot attach", session->client_id, f.text);
 		return MOSQ_ERR_NOMEM;
 	}
 	journal_heard(plugin->journal, device);
-	journal_event(plugin->journal, &device->admission, RULES_LOG_INFO, "attached", "gateway=%s",
-		self->device_id);
+	journal_event(
+		plugin->journal, device, RULES_LOG_INFO, "attached", "gateway=%s", self->device_id);
 	gateway_take_over(plugin, device);
 	plugin_set_due(plugin);
 	return MOSQ_ERR_SUCCESS;
@@ -147,8 +147,8 @@ gateway_not_attached(struct plugin *plugin, struct session *session, const char 
 	snprintf(text, sizeof(text), "The device with ID '%s' is not attached to the gateway.",
 		device);
 	journal_failed(plugin->journal, &session->self, text);
-	journal_wrong(
-		plugin->journal, session, "not attached", "device=%s topic=%s", device, topic);
+	journal_event(plugin->journal, &session->self, RULES_LOG_ERROR, "not attached",
+		"device=%s topic=%s", device, topic);
 	tell(session, NOT_FOUND, device, text, message_type, topic);
 	return MOSQ_ERR_ACL_DENIED;
 }

@@ -10,45 +10,45 @@
 #include <mosquitto.h>
 #include <mosquitto_broker.h>
 
+#include "plugin/journal_queue.h"
+#include "plugin/log_limits.h"
 #include "registry/limits.h"
 
 #define NAME "p11_registry"
 
-/* Lines and activities that wait at most: what is more is counted. */
-#define EVENTS_MAX   2000
-#define LEAVINGS_MAX 2000
+#define WRITE_EVERY_MS 500
 
-/* How long they wait, and how many are written in one go: the broker stands still meanwhile. */
-#define FLUSH_EVERY_MS 500
-#define FLUSH_MAX      500
+/* Lines about clients that were refused: at a time, and on average in a second. */
+#define REFUSED_LINES	    100
+#define REFUSED_LINES_PER_S 20
 
-/* Lines about strangers in a second: whoever knocks must not push out what happened to devices. */
-#define REFUSED_PER_S 20
-
-/* Lines about what one connection does wrong in a second. */
-#define WRONGS_PER_S 5
+/* Lines about failures of the file. */
+#define FAILURE_LINES	    20
+#define FAILURE_LINES_PER_S 2
 
 /* Characters of a client id in a log line. */
 #define SHOWN_MAX 200
 
 #define DETAIL_SIZE sizeof(((struct registry_event *)0)->detail)
 
-struct leaving {
-	int64_t device_row;
-	struct registry_activity activity;
+/* Lines that have one limit together: `left_out` since the last one. */
+struct limited {
+	struct limits_bucket bucket;
+	unsigned long left_out;
 };
 
+/*
+ * refused_of  where the last client was refused whose line was left out, without its device
+ * refused_ms  when that was
+ */
 struct journal {
-	struct registry *registry;
+	struct journal_queue *queue;
 	struct roster *roster;
-	struct registry_event *events;
-	size_t n_events;
-	struct leaving *leavings;
-	size_t n_leavings;
-	unsigned long lost;
-	unsigned long unrecorded;
-	struct limits_bucket refused;
-	int64_t flushed_ms;
+	struct log_limits *limits;
+	struct limited refused, failures;
+	struct rules_client refused_of;
+	int64_t refused_ms;
+	int64_t written_ms;
 	bool failing;
 };
 
@@ -60,22 +60,21 @@ journal_new(struct registry *registry, struct roster *roster, struct journal **r
 
 	if (!journal)
 		return fault_nomem(f);
-	journal->events = calloc(EVENTS_MAX, sizeof(*journal->events));
-	journal->leavings = calloc(LEAVINGS_MAX, sizeof(*journal->leavings));
-	if (!journal->events || !journal->leavings)
-		return fault_nomem(f);
-	journal->registry = registry;
 	journal->roster = roster;
+	if (journal_queue_new(registry, roster, &journal->queue, f) ||
+		log_limits_new(&journal->limits, f))
+		return -1;
 	*ret_journal = TAKE(journal);
 	return 0;
 }
 
-static void
-drop_leavings(struct journal *journal)
+static int64_t
+clock_ms(void)
 {
-	for (size_t i = 0; i < journal->n_leavings; i++)
-		free(journal->leavings[i].activity.error_text);
-	journal->n_leavings = 0;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* What comes from outside is shown in plain characters only. */
@@ -90,88 +89,38 @@ plain(const char *text, char *shown)
 	return shown;
 }
 
+/* "unrecorded=3 " when 3 lines were left out before the one that follows, or nothing. */
+static const char *
+tell_left_out(unsigned long left_out, char *text, size_t size)
+{
+	text[0] = '\0';
+	if (left_out)
+		snprintf(text, size, "unrecorded=%lu ", left_out);
+	return text;
+}
+
+static bool
+take(struct limited *lines, int64_t size, int64_t per_s, unsigned long *ret_left_out)
+{
+	if (!limits_take_of(&lines->bucket, size, per_s, 1, clock_ms())) {
+		lines->left_out++;
+		return false;
+	}
+	*ret_left_out = lines->left_out;
+	lines->left_out = 0;
+	return true;
+}
+
 void
-journal_failure(const char *what, const char *who, const char *reason)
+journal_failure(struct journal *journal, const char *what, const char *who, const char *reason)
 {
-	char shown[SHOWN_MAX + 4];
+	char shown[SHOWN_MAX + 4], before[48];
+	unsigned long left_out;
 
-	mosquitto_log_printf(
-		MOSQ_LOG_ERR, NAME ": %s client=%s reason=%s", what, plain(who, shown), reason);
-}
-
-static int
-write_leavings(struct journal *journal, struct fault *f)
-{
-	for (size_t i = 0; i < journal->n_leavings; i++) {
-		if (registry_keep_activity(journal->registry, journal->leavings[i].device_row,
-			    &journal->leavings[i].activity, f))
-			return -1;
-	}
-	return 0;
-}
-
-static int
-write_activities(struct journal *journal, struct device **devices, size_t n, struct fault *f)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (registry_keep_activity(journal->registry, devices[i]->admission.device_row,
-			    &devices[i]->activity, f))
-			return -1;
-	}
-	return 0;
-}
-
-static int
-write_events(struct journal *journal, struct fault *f)
-{
-	for (size_t i = 0; i < journal->n_events; i++) {
-		if (registry_keep_event(journal->registry, &journal->events[i], f))
-			return -1;
-	}
-	return 0;
-}
-
-/* All of it in one transaction; when that fails everything waits for the next time. */
-static int
-flush(struct journal *journal, struct fault *f)
-{
-	struct device *devices[FLUSH_MAX];
-	size_t n = 0;
-
-	if (registry_begin(journal->registry, f))
-		return -1;
-	while (n < FLUSH_MAX && (devices[n] = roster_take_noted(journal->roster)))
-		n++;
-	if (write_events(journal, f) || write_leavings(journal, f) ||
-		write_activities(journal, devices, n, f) || registry_commit(journal->registry, f)) {
-		registry_rollback(journal->registry);
-		for (size_t i = 0; i < n; i++)
-			roster_note(journal->roster, devices[i]);
-		return -1;
-	}
-	for (size_t i = 0; i < n; i++) {
-		free(devices[i]->activity.error_text);
-		devices[i]->activity = (struct registry_activity){0};
-	}
-	journal->n_events = 0;
-	drop_leavings(journal);
-	return 0;
-}
-
-/* A place for a line, or NULL when too many wait and cannot be written down. */
-static struct registry_event *
-new_event(struct journal *journal, const char *name)
-{
-	struct registry_event *event;
-
-	if (journal->n_events >= EVENTS_MAX && flush(journal, NULL)) {
-		journal->lost++;
-		return NULL;
-	}
-	event = &journal->events[journal->n_events++];
-	event->when = time(NULL);
-	event->event = name;
-	return event;
+	if (!take(&journal->failures, FAILURE_LINES, FAILURE_LINES_PER_S, &left_out))
+		return;
+	mosquitto_log_printf(MOSQ_LOG_ERR, NAME ": %s client=%s %sreason=%s", what,
+		plain(who, shown), tell_left_out(left_out, before, sizeof(before)), reason);
 }
 
 static const int broker_level[] = {
@@ -181,106 +130,104 @@ static const int broker_level[] = {
 	[RULES_LOG_DEBUG] = MOSQ_LOG_DEBUG,
 };
 
-static int64_t
-clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* "unrecorded=3 " before what is written next, or nothing; returns its length. */
-static size_t
-tell_unrecorded(char *text, size_t size, unsigned long *unrecorded)
-{
-	int len = *unrecorded ? snprintf(text, size, "unrecorded=%lu ", *unrecorded) : 0;
-
-	*unrecorded = 0;
-	return (size_t)len;
-}
-
-/* text, of DETAIL_SIZE bytes, is made fit to be shown. */
+/* Puts a line into the queue for the file; `name` is a literal. */
 static void
-add_event(struct journal *journal, const struct registry_admission *of, enum rules_log_level level,
-	const char *name, char *text)
+queue_line(struct journal *journal, enum registry_class class, int64_t causer,
+	const struct rules_client *of, const char *name, const char *detail)
 {
-	const struct rules_client *c = &of->client;
-	struct registry_event *event;
+	struct registry_event *event = journal_queue_event(journal->queue);
 
-	/* A topic may be part of it. */
-	for (char *at = text; *at; at++)
-		*at = (unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at;
-	mosquitto_log_printf(broker_level[level],
-		NAME ": %s client=projects/%s/locations/%s/registries/%s/devices/%s %s", name,
-		c->project, c->region, c->registry, c->device, text);
-	event = new_event(journal, name);
 	if (!event)
 		return;
-	event->of = *c;
-	memcpy(event->of.device, of->device_id, sizeof(event->of.device));
-	memcpy(event->detail, text, DETAIL_SIZE);
+	event->when = time(NULL);
+	event->class = class;
+	event->causer = causer;
+	event->of = *of;
+	event->event = name;
+	snprintf(event->detail, sizeof(event->detail), "%s", detail);
+}
+
+static void
+log_line(enum rules_log_level level, const struct rules_client *of, const char *name,
+	const char *detail)
+{
+	mosquitto_log_printf(broker_level[level],
+		NAME ": %s client=projects/%s/locations/%s/registries/%s/devices/%s %s", name,
+		of->project, of->region, of->registry, of->device, detail);
 }
 
 void
-journal_event(struct journal *journal, const struct registry_admission *of,
-	enum rules_log_level level, const char *name, const char *detail, ...)
+journal_event(struct journal *journal, const struct device *device, enum rules_log_level level,
+	const char *event, const char *detail, ...)
 {
-	char text[DETAIL_SIZE];
-	va_list ap;
-
-	if (level > of->log_level)
-		return;
-	va_start(ap, detail);
-	vsnprintf(text, sizeof(text), detail, ap);
-	va_end(ap);
-	add_event(journal, of, level, name, text);
-}
-
-void
-journal_wrong(
-	struct journal *journal, struct session *session, const char *name, const char *detail, ...)
-{
-	const struct registry_admission *of = &session->self.admission;
+	const struct device *self = &device->session->self;
+	const struct registry_admission *of = &device->admission;
+	struct rules_client named;
+	unsigned long left_out;
 	char text[DETAIL_SIZE];
 	size_t len;
 	va_list ap;
 
-	if (of->log_level < RULES_LOG_ERROR)
+	if (level > of->log_level || !log_limits_take(journal->limits, &self->admission, level,
+					     device != self, clock_ms(), &left_out))
 		return;
-	if (!limits_take(&session->wrongs, WRONGS_PER_S, 1, clock_ms())) {
-		session->unrecorded++;
-		return;
-	}
-	len = tell_unrecorded(text, sizeof(text), &session->unrecorded);
+	len = strlen(tell_left_out(left_out, text, sizeof(text)));
 	va_start(ap, detail);
 	vsnprintf(text + len, sizeof(text) - len, detail, ap);
 	va_end(ap);
-	add_event(journal, of, RULES_LOG_ERROR, name, text);
+	/* A topic may be part of it. */
+	for (char *at = text; *at; at++)
+		*at = (unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at;
+	log_line(level, &of->client, event, text);
+	named = of->client;
+	strcpy(named.device, of->device_id);
+	queue_line(journal, REGISTRY_DEVICE, self->admission.device_row, &named, event, text);
+}
+
+/* Reports what no other line reports, because the device caused none since. */
+static void
+report_left_out(struct journal *journal, int64_t now_ms)
+{
+	struct limited *refused = &journal->refused;
+	struct log_limits_rest rest;
+	char text[32];
+
+	while (log_limits_take_rest(journal->limits, now_ms, &rest)) {
+		snprintf(text, sizeof(text), "unrecorded=%lu", rest.left_out);
+		log_line(RULES_LOG_ERROR, &rest.of, "left out", text);
+		queue_line(journal, REGISTRY_DEVICE, rest.causer, &rest.of, "left out", text);
+	}
+	if (!refused->left_out || now_ms - journal->refused_ms < LOG_LIMITS_QUIET_MS)
+		return;
+	snprintf(text, sizeof(text), "unrecorded=%lu", refused->left_out);
+	refused->left_out = 0;
+	mosquitto_log_printf(MOSQ_LOG_NOTICE, NAME ": left out of refused clients %s", text);
+	if (*journal->refused_of.project)
+		queue_line(journal, REGISTRY_STRANGER, 0, &journal->refused_of, "left out", text);
 }
 
 void
 journal_refused(struct journal *journal, const char *client_id, const char *reason)
 {
-	char shown[SHOWN_MAX + 4];
-	struct registry_event *event;
+	char shown[SHOWN_MAX + 4], before[48], text[DETAIL_SIZE];
 	struct rules_client of;
-	size_t len;
+	unsigned long left_out;
+	bool named = !rules_parse_client_id(client_id, &of, NULL);
 
-	mosquitto_log_printf(MOSQ_LOG_NOTICE, NAME ": refused client=%s reason=%s",
-		plain(client_id, shown), reason);
-	if (!limits_take(&journal->refused, REFUSED_PER_S, 1, clock_ms())) {
-		journal->unrecorded++;
+	if (!take(&journal->refused, REFUSED_LINES, REFUSED_LINES_PER_S, &left_out)) {
+		journal->refused_ms = clock_ms();
+		if (named) {
+			journal->refused_of = of;
+			journal->refused_of.device[0] = '\0';
+		}
 		return;
 	}
-	if (rules_parse_client_id(client_id, &of, NULL))
-		return;
-	event = new_event(journal, "refused");
-	if (!event)
-		return;
-	event->of = of;
-	len = tell_unrecorded(event->detail, DETAIL_SIZE, &journal->unrecorded);
-	snprintf(event->detail + len, DETAIL_SIZE - len, "reason=%s", reason);
+	snprintf(text, sizeof(text), "%sreason=%s", tell_left_out(left_out, before, sizeof(before)),
+		reason);
+	mosquitto_log_printf(
+		MOSQ_LOG_NOTICE, NAME ": refused client=%s %s", plain(client_id, shown), text);
+	if (named)
+		queue_line(journal, REGISTRY_STRANGER, 0, &of, "refused", text);
 }
 
 void
@@ -317,39 +264,22 @@ journal_failed(struct journal *journal, struct device *device, const char *reaso
 void
 journal_keep(struct journal *journal, struct device *device)
 {
-	struct leaving *leaving;
-
-	if (roster_is_noted(device) && journal->n_leavings >= LEAVINGS_MAX &&
-		flush(journal, NULL)) {
-		journal->lost++;
-		return;
-	}
-	/* It may have been among what was just written. */
-	if (!roster_is_noted(device))
-		return;
-	leaving = &journal->leavings[journal->n_leavings++];
-	leaving->device_row = device->admission.device_row;
-	leaving->activity = device->activity;
-	device->activity = (struct registry_activity){0};
-}
-
-static bool
-is_empty(const struct journal *journal)
-{
-	return !journal->n_events && !journal->n_leavings && !roster_any_noted(journal->roster);
+	journal_queue_keep(journal->queue, device);
 }
 
 void
 journal_tick(struct journal *journal, int64_t now_ms)
 {
 	struct fault f = FAULT_INIT;
+	unsigned long lost;
 
-	if (now_ms - journal->flushed_ms < FLUSH_EVERY_MS)
+	if (now_ms - journal->written_ms < WRITE_EVERY_MS)
 		return;
-	journal->flushed_ms = now_ms;
-	if (is_empty(journal))
+	journal->written_ms = now_ms;
+	report_left_out(journal, now_ms);
+	if (journal_queue_is_empty(journal->queue))
 		return;
-	if (flush(journal, &f)) {
+	if (journal_queue_write(journal->queue, &f)) {
 		if (!journal->failing)
 			mosquitto_log_printf(
 				MOSQ_LOG_ERR, NAME ": cannot write down what happened: %s", f.text);
@@ -357,23 +287,25 @@ journal_tick(struct journal *journal, int64_t now_ms)
 		return;
 	}
 	journal->failing = false;
-	if (journal->lost)
+	lost = journal_queue_take_lost(journal->queue);
+	if (lost)
 		mosquitto_log_printf(MOSQ_LOG_WARNING,
-			NAME ": %lu lines were not written down: too many at once", journal->lost);
-	journal->lost = 0;
+			NAME ": %lu lines were not written to the registry: too many waited", lost);
 }
 
 void
 journal_free(struct journal *journal)
 {
-	struct fault f = FAULT_INIT;
-
 	if (!journal)
 		return;
-	if (journal->roster && !is_empty(journal))
-		flush(journal, &f);
-	drop_leavings(journal);
-	free(journal->events);
-	free(journal->leavings);
+	if (journal->queue) {
+		if (journal->limits)
+			report_left_out(journal, INT64_MAX);
+		while (!journal_queue_is_empty(journal->queue) &&
+			!journal_queue_write(journal->queue, NULL))
+			continue;
+	}
+	journal_queue_free(journal->queue);
+	log_limits_free(journal->limits);
 	free(journal);
 }

@@ -17,28 +17,27 @@ void journal_free(struct journal *journal);
 AUTO_DEFINE(journal, struct journal, journal_free);
 
 /*
- * A line about a device, if its level of logs asks for it.
+ * A line about a device, if its log level asks for it. Lines are limited by the device that has the
+ * connection (log_limits.h): a line that is over its limit is counted, and the next one says how
+ * many were left out.
  *
+ * device  whose session is the connection that caused the line
  * level   how serious it is: RULES_LOG_ERROR goes to the broker's log as a notice, RULES_LOG_INFO
  *         as information, RULES_LOG_DEBUG for debugging
  * detail  key=value pairs or reason=TEXT; never a piece of a token or a payload
  */
-void journal_event(struct journal *journal, const struct registry_admission *of,
-	enum rules_log_level level, const char *event, const char *detail, ...)
-	__attribute__((format(printf, 5, 6)));
+void journal_event(struct journal *journal, const struct device *device, enum rules_log_level level,
+	const char *event, const char *detail, ...) __attribute__((format(printf, 5, 6)));
 
-/*
- * A line about what a connection does wrong and may do again with each message: so many of them in
- * a second, with how many were left out before it. At RULES_LOG_ERROR; else as journal_event().
- */
-void journal_wrong(struct journal *journal, struct session *session, const char *event,
-	const char *detail, ...) __attribute__((format(printf, 4, 5)));
-
-/* A line about a client that was not let in; its id comes from outside. */
+/* A line about a client that was refused; its id is not trusted. All such lines have one limit. */
 void journal_refused(struct journal *journal, const char *client_id, const char *reason);
 
-/* A line for the broker's log alone, about the registry's file: the operator must act. */
-void journal_failure(const char *what, const char *who, const char *reason);
+/*
+ * A line for the broker's log alone, about the registry's file: the operator must act. All such
+ * lines have one limit.
+ */
+void journal_failure(
+	struct journal *journal, const char *what, const char *who, const char *reason);
 
 /* Notes that a device did something, to be written down with the next bundle. */
 void journal_heard(struct journal *journal, struct device *device);

@@ -71,6 +71,12 @@ bool plugin_may_go_on(struct plugin *plugin, struct session *session);
 /* uplink: what devices publish. Returns what the broker's callback is to return. */
 int uplink_check(
 	struct plugin *plugin, struct session *session, const struct mosquitto_evt_acl_check *acl);
+
+/*
+ * Counts a filter of a SUBSCRIBE or an UNSUBSCRIBE as one of the connection's messages. Returns
+ * what the broker's callback is to return, an error when there were too many.
+ */
+int uplink_count_filter(struct plugin *plugin, struct session *session);
 int uplink_take(
 	struct plugin *plugin, struct session *session, struct mosquitto_evt_message *message);
 

@@ -44,9 +44,6 @@ plugin_now_ms(void)
 static void
 keep_notes(struct plugin *plugin, struct session *session)
 {
-	if (session->unrecorded)
-		journal_event(plugin->journal, &session->self.admission, RULES_LOG_ERROR,
-			"left out", "unrecorded=%lu", session->unrecorded);
 	journal_keep(plugin->journal, &session->self);
 	for (size_t i = 0; i < session->attached.n_slots; i++) {
 		for (struct table_link *link = session->attached.slots[i]; link; link = link->next)
@@ -60,8 +57,8 @@ plugin_end(struct plugin *plugin, struct session *session, const char *reason)
 	if (session->ended)
 		return;
 	journal_failed(plugin->journal, &session->self, reason);
-	journal_event(plugin->journal, &session->self.admission, RULES_LOG_ERROR, "closing",
-		"reason=%s", reason);
+	journal_event(
+		plugin->journal, &session->self, RULES_LOG_ERROR, "closing", "reason=%s", reason);
 	keep_notes(plugin, session);
 	sessions_end(plugin->sessions, session);
 	plugin_set_due(plugin);
@@ -139,7 +136,8 @@ mark_as_gone(struct plugin *plugin, struct mosquitto *client)
 
 	if (client_id && rules_is_device_client(client_id) &&
 		mosquitto_set_username(client, plugin->gone_mark))
-		journal_failure("cannot mark one that is gone", client_id, "memory ran out");
+		journal_failure(plugin->journal, "cannot mark one that is gone", client_id,
+			"memory ran out");
 }
 
 /* In constant time: who knew the mark would be let in, if only to be denied everything. */
@@ -172,7 +170,7 @@ admit(struct plugin *plugin, const struct mosquitto_evt_basic_auth *auth, const 
 	if (keepalive == 0 || keepalive > plugin->options.idle_s)
 		sessions_hear(plugin->sessions, session, plugin_now_ms());
 	journal_heard(plugin->journal, &session->self);
-	journal_event(plugin->journal, &admission, RULES_LOG_INFO, "connected", "type=%s",
+	journal_event(plugin->journal, &session->self, RULES_LOG_INFO, "connected", "type=%s",
 		admission.gateway ? "gateway" : "device");
 	gateway_take_over(plugin, &session->self);
 	plugin_set_due(plugin);
@@ -198,7 +196,7 @@ on_basic_auth(int event, void *event_data, void *userdata)
 
 	(void)event;
 	if (waker_called(plugin->waker, &f))
-		journal_failure("changes wait for the next packet", "", f.text);
+		journal_failure(plugin->journal, "changes wait for the next packet", "", f.text);
 	/* Without a session it may do nothing, and nobody can come back to it. */
 	if (is_gone(plugin, auth))
 		return MOSQ_ERR_SUCCESS;
@@ -228,7 +226,7 @@ on_basic_auth(int event, void *event_data, void *userdata)
 		journal_refused(plugin->journal, client_id, f.text);
 		return MOSQ_ERR_AUTH;
 	}
-	journal_failure("cannot admit", client_id, f.text);
+	journal_failure(plugin->journal, "cannot admit", client_id, f.text);
 	return MOSQ_ERR_UNKNOWN;
 }
 
@@ -247,6 +245,7 @@ on_acl_check(int event, void *event_data, void *userdata)
 	struct plugin *plugin = userdata;
 	int denied = acl->access == MOSQ_ACL_READ ? MOSQ_ERR_ACL_DENIED : MOSQ_ERR_AUTH;
 	struct session *session = sessions_find(plugin->sessions, acl->client);
+	int rc;
 
 	(void)event;
 	if (!session) {
@@ -258,6 +257,11 @@ on_acl_check(int event, void *event_data, void *userdata)
 	}
 	if (acl->access == MOSQ_ACL_READ || !plugin_may_go_on(plugin, session))
 		return denied;
+	if (acl->access != MOSQ_ACL_WRITE) {
+		rc = uplink_count_filter(plugin, session);
+		if (rc)
+			return rc;
+	}
 	switch (acl->access) {
 	case MOSQ_ACL_WRITE:
 		return uplink_check(plugin, session, acl);
@@ -321,8 +325,8 @@ on_disconnect(int event, void *event_data, void *userdata)
 
 	(void)event;
 	if (session && !session->ended)
-		journal_event(plugin->journal, &session->self.admission, RULES_LOG_INFO,
-			"disconnected", "attached=%zu", session_attached(session));
+		journal_event(plugin->journal, &session->self, RULES_LOG_INFO, "disconnected",
+			"attached=%zu", session_attached(session));
 	forget(plugin, disconnect->client);
 	mark_as_gone(plugin, disconnect->client);
 	plugin_set_due(plugin);

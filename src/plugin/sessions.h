@@ -27,8 +27,6 @@
  * digest     of its token, so that the same one need not be judged twice
  * ended      may do nothing any more; waits to be closed
  * errors     whether it listens to its errors topic
- * wrongs     how fast lines come about what it does wrong
- * unrecorded  those that were left out since the last one
  * active_ms  when it was last heard of; counts for those of `idle` only
  * the rest is private to sessions.c
  */
@@ -40,8 +38,6 @@ struct session {
 	unsigned char digest[SESSION_DIGEST_LEN];
 	bool ended;
 	bool errors;
-	struct limits_bucket wrongs;
-	unsigned long unrecorded;
 	int64_t active_ms;
 
 	unsigned long generation;

@@ -46,8 +46,7 @@ refuse(struct plugin *plugin, struct device *device, const char *reason)
 		return MOSQ_ERR_ACL_DENIED;
 	}
 	journal_failed(plugin->journal, device, reason);
-	journal_event(plugin->journal, &device->admission, RULES_LOG_ERROR, "closed", "reason=%s",
-		reason);
+	journal_event(plugin->journal, device, RULES_LOG_ERROR, "closed", "reason=%s", reason);
 	return MOSQ_ERR_AUTH;
 }
 
@@ -136,6 +135,16 @@ uplink_check(
 	return MOSQ_ERR_SUCCESS;
 }
 
+int
+uplink_count_filter(struct plugin *plugin, struct session *session)
+{
+	struct fault f = FAULT_INIT;
+
+	if (check_rates(plugin, session, 0, &f))
+		return refuse(plugin, &session->self, f.text);
+	return MOSQ_ERR_SUCCESS;
+}
+
 /*
  * Keeps a message and gives it its way to the broker's own subscribers.
  *
@@ -173,7 +182,7 @@ note(struct plugin *plugin, struct device *device, const struct registry_message
 	else
 		journal_sent_event(journal, device);
 	if (device->admission.log_level >= RULES_LOG_DEBUG)
-		journal_event(journal, &device->admission, RULES_LOG_DEBUG,
+		journal_event(journal, device, RULES_LOG_DEBUG,
 			kind == TOPIC_STATE ? "state" : "event", "bytes=%zu subfolder=%s",
 			about->len, about->subfolder);
 }
@@ -204,6 +213,6 @@ uplink_take(struct plugin *plugin, struct session *session, struct mosquitto_evt
 	}
 	if (f.code == FAULT_CONFIG || f.code == FAULT_AUTH)
 		return refuse(plugin, device, f.text);
-	journal_failure("closed", session->client_id, f.text);
+	journal_failure(plugin->journal, "closed", session->client_id, f.text);
 	return MOSQ_ERR_AUTH;
 }

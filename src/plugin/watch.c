@@ -49,7 +49,8 @@ watch_recheck(struct plugin *plugin, struct device *device)
 	} else {
 		/* As stale as before. */
 		if (!plugin->failing)
-			journal_failure("cannot check", session->client_id, f.text);
+			journal_failure(
+				plugin->journal, "cannot check", session->client_id, f.text);
 		plugin->failing = true;
 		return -1;
 	}
@@ -103,7 +104,7 @@ read_changes(struct plugin *plugin)
 	if (registry_changes(plugin->registry, rows, CHANGES_MAX, &n, &all, &f)) {
 		/* That there was a change is not said again. */
 		if (!plugin->reading_failed)
-			journal_failure("cannot read what changed", "", f.text);
+			journal_failure(plugin->journal, "cannot read what changed", "", f.text);
 		plugin->reading = plugin->reading_failed = true;
 		roster_make_stale(plugin->roster);
 		return;
@@ -128,7 +129,7 @@ reread_crls(struct plugin *plugin, int64_t now_ms)
 		return;
 	plugin->crls_ms = now_ms;
 	if (registry_reread_crls(plugin->registry, time(NULL), &changed, &f))
-		journal_failure("revoked certificates", "", f.text);
+		journal_failure(plugin->journal, "revoked certificates", "", f.text);
 	if (changed)
 		roster_make_stale(plugin->roster);
 }

@@ -47,5 +47,12 @@ registry_keep_activity(struct registry *registry, int64_t device_row,
 int
 registry_keep_event(struct registry *registry, const struct registry_event *event, struct fault *f)
 {
-	return audit_add(registry, &event->of, event->when, event->event, event->detail, f);
+	const struct audit_line line = {.class = event->class,
+		.causer = event->causer,
+		.at = &event->of,
+		.when = event->when,
+		.event = event->event,
+		.detail = event->detail};
+
+	return audit_add(registry, &line, f);
 }

@@ -109,6 +109,11 @@ enroll(struct registry *r, const struct rule *seen, const struct rules_client *a
 	bool rsa = EVP_PKEY_get_base_id(X509_get0_pubkey(cert)) == EVP_PKEY_RSA;
 	struct store_credential credential = {
 		.name = "x5c", .type = rsa ? "rsa-x509-pem" : "es256-x509-pem"};
+	struct audit_line line = {.class = REGISTRY_DEVICE,
+		.at = at,
+		.when = now,
+		.event = "registered",
+		.detail = "by its certificate"};
 	struct rule rule;
 	int64_t row;
 
@@ -124,7 +129,8 @@ enroll(struct registry *r, const struct rule *seen, const struct rules_client *a
 	if (devices_add(r, rule.registry, at->device, &device, now, &row, f) ||
 		credentials_add(r, rule.registry, row, &credential, now, f))
 		return -1;
-	if (audit_add(r, at, now, "registered", "by its certificate", f) || changes_see(r, f))
+	line.causer = row;
+	if (audit_add(r, &line, f) || changes_see(r, f))
 		return -1;
 	return db_commit(r, f);
 }

@@ -20,17 +20,21 @@ refill(struct limits_bucket *bucket, int64_t now_ms)
 }
 
 bool
-limits_take(struct limits_bucket *bucket, int64_t rate, int64_t n, int64_t now_ms)
+limits_take_of(struct limits_bucket *bucket, int64_t size, int64_t rate, int64_t n, int64_t now_ms)
 {
-	int64_t cost_ns = rate ? n * NS_EACH_S / rate : 0;
+	int64_t cost_ns = n * NS_EACH_S / rate;
 
-	if (!rate)
-		return true;
 	refill(bucket, now_ms);
-	if (bucket->used_ns && bucket->used_ns + cost_ns > LIMITS_WINDOW_S * NS_EACH_S)
+	if (bucket->used_ns && bucket->used_ns + cost_ns > size * NS_EACH_S / rate)
 		return false;
 	bucket->used_ns += cost_ns;
 	return true;
+}
+
+bool
+limits_take(struct limits_bucket *bucket, int64_t rate, int64_t n, int64_t now_ms)
+{
+	return !rate || limits_take_of(bucket, rate * LIMITS_WINDOW_S, rate, n, now_ms);
 }
 
 void

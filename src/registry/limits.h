@@ -22,7 +22,19 @@ struct limits_bucket {
 };
 
 /*
- * Takes n out of a bucket, for whom the rate is enforced.
+ * Takes n out of a bucket of a given size, for whom the rate is enforced.
+ *
+ * size    what it holds at most
+ * rate    what comes back in a second; at least 1
+ * now_ms  by a clock that never goes back
+ *
+ * Returns whether it was there; what is more than a full bucket is there when it is full.
+ */
+bool limits_take_of(
+	struct limits_bucket *bucket, int64_t size, int64_t rate, int64_t n, int64_t now_ms);
+
+/*
+ * Takes n out of a bucket that fills in LIMITS_WINDOW_S, for whom the rate is enforced.
  *
  * rate    what comes back in a second; 0 is no limit
  * now_ms  by a clock that never goes back

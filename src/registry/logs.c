@@ -7,23 +7,30 @@
 #include "jwt/jwt.h"
 #include "registry/look.h"
 
-/* What all of the queries ask for; `at` is ?1 to ?3, since ?4, the limit ?5. */
+/*
+ * What both queries ask for: ?1 to ?3 are `at`, ?4 is since, ?5 the limit, ?6 the class. The newest
+ * lines by number are shown by time: the broker writes its lines a moment after they happened.
+ */
 #define LINES \
-	"SELECT time, event, region, registry, device, detail FROM audit WHERE project = ?1" \
-	" AND (?2 = '' OR region = ?2) AND time >= ?4"
-#define NEWEST " ORDER BY id DESC LIMIT ?5"
+	"SELECT * FROM (SELECT time, event, region, registry, device, detail, class, id" \
+	" FROM audit WHERE project = ?1 AND (?2 = '' OR region = ?2) AND time >= ?4" \
+	" AND (?6 = '' OR class = ?6)"
+#define NEWEST " ORDER BY id DESC LIMIT ?5) AS newest ORDER BY time, id"
 
-/* A device's lines stand together in the index; others are passed by from the newest on. */
+/* A device's lines stand together in the index; others are skipped, from the newest on. */
 static int
-query(struct registry *r, const struct rules_client *at, int64_t limit, time_t since,
+query(struct registry *r, const struct rules_client *at, const struct store_log_filter *filter,
 	sqlite3_stmt **ret, struct fault *f)
 {
+	const char *class = filter->class ? filter->class : "";
+
 	if (*at->device)
-		return db_prepare(r, LINES " AND registry = ?3 AND device = ?6" NEWEST, ret, f,
-			"tttiit", at->project, at->region, at->registry, (int64_t)since, limit,
-			at->device);
-	return db_prepare(r, LINES " AND (?3 = '' OR registry = ?3)" NEWEST, ret, f, "tttii",
-		at->project, at->region, at->registry, (int64_t)since, limit);
+		return db_prepare(r, LINES " AND registry = ?3 AND device = ?7" NEWEST, ret, f,
+			"tttiitt", at->project, at->region, at->registry, (int64_t)filter->since,
+			(int64_t)filter->limit, class, at->device);
+	return db_prepare(r, LINES " AND (?3 = '' OR registry = ?3)" NEWEST, ret, f, "tttiit",
+		at->project, at->region, at->registry, (int64_t)filter->since,
+		(int64_t)filter->limit, class);
 }
 
 /* What was deleted has lines still, so only a number must be known. */
@@ -40,25 +47,9 @@ find_name(struct registry *r, struct rules_client *at, struct fault *f)
 	return 0;
 }
 
-/* The newest come first out of the file, and stand last in the list. */
-static int
-reverse(const json_t *list, json_t **ret, struct fault *f)
-{
-	AUTO(auto_json) json_t *turned = json_array();
-
-	if (!turned)
-		return fault_nomem(f);
-	for (size_t i = json_array_size(list); i > 0; i--) {
-		if (json_array_append(turned, json_array_get(list, i - 1)))
-			return fault_nomem(f);
-	}
-	*ret = TAKE(turned);
-	return 0;
-}
-
 int
-store_log_list(struct registry *r, const struct rules_client *at, long limit, time_t since,
-	json_t **ret, struct fault *f)
+store_log_list(struct registry *r, const struct rules_client *at,
+	const struct store_log_filter *filter, json_t **ret, struct fault *f)
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	AUTO(auto_json) json_t *list = json_array();
@@ -68,7 +59,7 @@ store_log_list(struct registry *r, const struct rules_client *at, long limit, ti
 
 	if (!list)
 		return fault_nomem(f);
-	if (find_name(r, &of, f) || query(r, &of, limit, since, &q, f))
+	if (find_name(r, &of, f) || query(r, &of, filter, &q, f))
 		return -1;
 	for (;;) {
 		json_t *line;
@@ -77,12 +68,13 @@ store_log_list(struct registry *r, const struct rules_client *at, long limit, ti
 			return -1;
 		if (!row)
 			break;
-		line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "time",
+		line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "time",
 			look_time(sqlite3_column_int64(q, 0), time, sizeof(time)), "event",
 			db_text(q, 1), "region", db_text(q, 2), "registry", db_text(q, 3), "device",
-			db_text(q, 4), "detail", db_text(q, 5));
+			db_text(q, 4), "detail", db_text(q, 5), "class", db_text(q, 6));
 		if (look_append(list, line, f))
 			return -1;
 	}
-	return reverse(list, ret, f);
+	*ret = TAKE(list);
+	return 0;
 }

@@ -32,6 +32,11 @@ note(struct registry *r, const struct rules_client *at, int64_t device, const ch
 {
 	struct rules_client named = *at;
 	char text[512];
+	const struct audit_line line = {.class = REGISTRY_OPERATOR,
+		.at = &named,
+		.when = time(NULL),
+		.event = event,
+		.detail = text};
 	va_list ap;
 
 	if (read_name(r, device, &named, f))
@@ -39,5 +44,5 @@ note(struct registry *r, const struct rules_client *at, int64_t device, const ch
 	va_start(ap, detail);
 	vsnprintf(text, sizeof(text), detail, ap);
 	va_end(ap);
-	return audit_add(r, &named, time(NULL), event, text, f);
+	return audit_add(r, &line, f);
 }

@@ -252,9 +252,19 @@ struct registry_activity {
 	char *error_text;
 };
 
-/* A line of the audit. */
+/* Who caused a line of the audit: an operator, a device that was let in, or any other client. */
+enum registry_class { REGISTRY_OPERATOR, REGISTRY_DEVICE, REGISTRY_STRANGER };
+
+/*
+ * A line of the audit.
+ *
+ * causer  device_row of the device whose connection caused it; 0 for none
+ * of      the device that it is about
+ */
 struct registry_event {
 	time_t when;
+	enum registry_class class;
+	int64_t causer;
 	struct rules_client of;
 	const char *event;
 	char detail[160];

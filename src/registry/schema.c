@@ -13,12 +13,14 @@
  * A message's id is when it came, in microseconds since 1970; `waiting` counts the subscriptions
  * that hold it, which number theirs as they come. Other times are in seconds since 1970.
  *
- * `changes` tells a running broker which devices to look at again, 0 for all of them and NULL for
- * none; it holds the newest, and a broker that missed some looks at all. Its rows have random
- * stamps: a broker that does not find the last one it saw has a file before it that was restored
- * from a copy. That is why what devices are let in by has a row also when it is created. A config's version 1 is empty unless a row
- * says otherwise. `done` of a command is 0 while no broker answered, 1 when it was sent, 2 when it
- * could not be; `outcome` says why.
+ * `changes` tells a running broker which devices to look at again: 0 stands for all of them, NULL
+ * for none. It holds the newest rows, and a broker that missed some looks at all devices. Each row
+ * has a random stamp. A broker that no longer finds the newest row that it saw knows that the file
+ * was restored from a copy. For that reason credentials and bindings that are created have a row.
+ *
+ * `class` of an audit line is 'operator', 'device' or 'stranger'. `causer` is the device whose
+ * connection caused the line, 0 for none, and `number` counts that device's lines of the class.
+ * `audit_rings` counts the lines of each class.
  *
  * Deliveries are numbered without gaps as they are added. `bytes` of a delivery is what retention.h
  * counts for its message, `total_bytes` the sum of that over all deliveries that its subscription
@@ -27,6 +29,9 @@
  * its device: those that wait are between the oldest and the newest. Deliveries of version 2 have
  * no device and count 0 bytes, so that a large file is migrated quickly. A subscription that is
  * `deleting` gets no more messages.
+ *
+ * A config's version 1 is empty unless a row says otherwise. `done` of a command is 0 while no
+ * broker answered, 1 when it was sent, 2 when it could not be; `outcome` says why.
  */
 static const char *const migrations[] = {
 	"CREATE TABLE registries ("
@@ -204,6 +209,43 @@ static const char *const migrations[] = {
 	"END;"
 	"CREATE TRIGGER credential_deleted AFTER DELETE ON credentials BEGIN"
 	"  INSERT INTO changes (device) VALUES (old.device);"
+	"END;"
+	"CREATE TABLE classed ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  time INTEGER NOT NULL,"
+	"  project TEXT NOT NULL, region TEXT NOT NULL,"
+	"  registry TEXT NOT NULL, device TEXT NOT NULL,"
+	"  event TEXT NOT NULL,"
+	"  detail TEXT NOT NULL,"
+	"  class TEXT NOT NULL,"
+	"  causer INTEGER NOT NULL,"
+	"  number INTEGER NOT NULL);"
+	"INSERT INTO classed SELECT id, time, project, region, registry, device, event, detail, "
+	"class,"
+	"  0, row_number() OVER (PARTITION BY class ORDER BY id)"
+	" FROM (SELECT *, CASE"
+	"  WHEN event = 'refused' THEN 'stranger'"
+	"  WHEN event IN ('registry created', 'registry updated', 'registry deleted', 'CA added',"
+	"   'CA deleted', 'created', 'updated', 'blocked', 'unblocked', 'deleted',"
+	"   'credential added', 'credential updated', 'credential deleted', 'credentials cleared',"
+	"   'bound', 'unbound', 'config updated', 'command sent', 'command not sent')"
+	"   THEN 'operator'"
+	"  ELSE 'device' END AS class FROM audit);"
+	"DROP TABLE audit;"
+	"ALTER TABLE classed RENAME TO audit;"
+	"CREATE INDEX audit_device ON audit (registry, device);"
+	"CREATE INDEX audit_class ON audit (class);"
+	"CREATE UNIQUE INDEX audit_causer ON audit (class, causer, number);"
+	"CREATE TABLE audit_rings ("
+	"  class TEXT PRIMARY KEY,"
+	"  lines INTEGER NOT NULL) WITHOUT ROWID;"
+	"INSERT INTO audit_rings SELECT column1, (SELECT count(*) FROM audit WHERE class = column1)"
+	" FROM (VALUES ('operator'), ('device'), ('stranger'));"
+	"CREATE TRIGGER audit_added AFTER INSERT ON audit BEGIN"
+	"  UPDATE audit_rings SET lines = lines + 1 WHERE class = new.class;"
+	"END;"
+	"CREATE TRIGGER audit_removed AFTER DELETE ON audit BEGIN"
+	"  UPDATE audit_rings SET lines = lines - 1 WHERE class = old.class;"
 	"END;",
 };
 

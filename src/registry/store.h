@@ -243,13 +243,25 @@ int store_command_end(struct registry *r, const struct rules_client *at, int64_t
 	const char *without, struct store_answer *ret, struct fault *f);
 
 /*
- * The audit's newest lines of a project, or as much of it as `at` names, the newest last; each with
- * time, event, region, registry, device and detail. Of what was deleted too.
+ * Which lines of the audit.
  *
- * since  only from then on, in Unix seconds; 0 all
+ * limit  at most so many, the newest
+ * since  only from then on, in Unix seconds; 0 for all
+ * class  only those that an "operator", a "device" or a "stranger" caused; NULL for all
  */
-int store_log_list(struct registry *r, const struct rules_client *at, long limit, time_t since,
-	json_t **ret, struct fault *f);
+struct store_log_filter {
+	long limit;
+	time_t since;
+	const char *class;
+};
+
+/*
+ * The audit's newest lines of a project, or of the part of it that `at` names, in the order of
+ * their times; each with time, event, region, registry, device, detail and class. Lines about what
+ * was deleted are among them.
+ */
+int store_log_list(struct registry *r, const struct rules_client *at,
+	const struct store_log_filter *filter, json_t **ret, struct fault *f);
 
 /* Binding says which devices a gateway may speak for; both are in registry `at`. */
 int store_gateway_bind(struct registry *r, const struct rules_client *at, const char *gateway,

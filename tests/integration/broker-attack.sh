@@ -30,9 +30,13 @@ nothing_leaked()
 	! grep -n -F -f sent "$work/broker.log"
 }
 
-# Newer brokers write the client id as it came into lines of their own: only ours count.
+# Most of the attacks' lines were left out: it is tried until one is logged. Newer brokers write the
+# client id as it came into lines of their own: only ours count.
 no_line_is_forged()
 {
+	mosquitto_pub -h 127.0.0.1 -p "$port" -V mqttv311 -u unused -P wrong -t x -m x \
+		-i 'projects/attack/locations/us-central1/registries/reg/devices/ec-device reason=forged' ||
+		true
 	log_says 'p11_registry: .*client=[^ ]*[?]reason=forged reason=' &&
 		! log_says 'p11_registry: .* reason=forged'
 }
@@ -55,7 +59,7 @@ main()
 	check "each refusal is logged with its reason" log_says \
 		'p11_registry: attach refused client=projects/attack/[^ ]*/gateway device=ec-device reason=.'
 	check "no piece of a token is in the log" nothing_leaked
-	check "a client id forges no line" no_line_is_forged
+	check "a client id forges no line" wait_for 20 no_line_is_forged
 	end_broker
 	end
 }

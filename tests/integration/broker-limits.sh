@@ -93,7 +93,7 @@ wrongs()
 	check "how many were not is said later" wait_for 20 told_later
 	cat lines >&3
 	exec 3>&-
-	check "and at the end" logged "p11_registry: left out client=$base/gateway unrecorded=[0-9]+\$"
+	check "and at the end" logged "p11_registry: disconnected client=$base/gateway unrecorded=[0-9]+ "
 	wait "$publisher" || true
 }
 

@@ -31,7 +31,7 @@ tests_integration_bad_disk_la_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(HARDEN_CFLAGS
 tests_integration_bad_disk_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere $(HARDEN_LDFLAGS)
 
 BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.sh \
-	tests/integration/broker-bounds.sh \
+	tests/integration/broker-audit.sh tests/integration/broker-bounds.sh \
 	tests/integration/broker-crowd.sh tests/integration/broker-damage.sh tests/integration/broker-limits.sh \
 	tests/integration/broker-offline.sh tests/integration/broker-per-listener.sh \
 	tests/integration/broker-site.sh \
@@ -41,7 +41,8 @@ BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.s
 	tests/integration/site-wills.sh \
 	tests/integration/slow-disk.sh \
 	tests/integration/spool.sh
-EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/flood.py tests/integration/iot-core.py \
+EXTRA_DIST += tests/integration/broker-lib.sh tests/integration/broker-audit.py \
+	tests/integration/flood.py tests/integration/iot-core.py \
 	tests/integration/innocent.py tests/integration/ping.py tests/integration/site-attack.py \
 	tests/integration/site-wills.py \
 	tests/integration/speak.py tests/integration/wire.py

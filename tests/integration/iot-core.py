@@ -273,6 +273,12 @@ def gateway_speaks(version):
     check("who is not bound does not attach",
           error.get("error_type") == "GATEWAY_ATTACHMENT_ERROR" and
           error.get("device_id") == "loner", error)
+    for unseen in ("nobody-at-all", "gw-2"):
+        gateway.attach(unseen, "{}")
+        other = gateway.next_error()
+        other["device_id"] = error["device_id"]
+        other["mqtt_message_info"] = error["mqtt_message_info"]
+        check(f"nor is it told from {unseen}", other == error, other)
     gateway.publish("/devices/loner/events", "lost")
     error = gateway.next_error()
     check("and nothing is taken for it", error.get("error_type") == "GATEWAY_DEVICE_NOT_FOUND"
@@ -378,7 +384,7 @@ def tokens_are_judged(version):
     both.subscribe("/devices/gw-both/errors", 0)
     both.attach("child-a", attach_body("child-a"))
     check("a token without a binding is not enough for both",
-          "not bound" in both.next_error().get("description", ""))
+          "may not attach" in both.next_error().get("description", ""))
     both.attach("child-b", "{}")
     check("nor a binding without a token",
           "token" in both.next_error().get("description", ""))

@@ -4,6 +4,11 @@ tests_unit_test_sessions_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sessions_LDADD = src/plugin/libsessions.la src/registry/librules.la src/base/libbase.la \
 	$(CMOCKA_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) -lmosquitto
 
+UNIT_TESTS += tests/unit/test-log-limits
+tests_unit_test_log_limits_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_log_limits_LDADD = src/plugin/libsessions.la src/registry/librules.la \
+	src/base/libbase.la $(CMOCKA_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
+
 UNIT_TESTS += tests/unit/test-speakers
 tests_unit_test_speakers_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_speakers_LDADD = src/plugin/libspeakers.la src/site/libsite.la src/registry/librules.la \

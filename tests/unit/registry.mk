@@ -49,6 +49,11 @@ tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/soft-store.h
 tests_unit_test_store_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_store_LDADD = $(ADMIT_LDADD)
 
+UNIT_TESTS += tests/unit/test-audit
+tests_unit_test_audit_SOURCES = tests/unit/test-audit.c tests/unit/soft-store.h
+tests_unit_test_audit_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_audit_LDADD = $(ADMIT_LDADD)
+
 UNIT_TESTS += tests/unit/test-restore
 tests_unit_test_restore_SOURCES = tests/unit/test-restore.c tests/unit/soft-store.h \
 	tests/unit/soft-key.h

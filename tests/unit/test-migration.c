@@ -42,6 +42,8 @@ a_file_of_the_first_version_is_brought_up_to_date(void **state)
 	assert_list(c, &(struct store_filter){.gateway = 1}, "gwy ");
 	assert_ok(store_device_block(c->store, named("dev"), true, &f), &f);
 	assert_list(c, &(struct store_filter){.blocked = 1}, "dev ");
+	assert_string_equal(ask(c, "SELECT group_concat(class || ' ' || lines) FROM audit_rings"),
+		"device 0,operator 2,stranger 0");
 	/* The migration's own, which stands for all devices, a config's and a block's. */
 	assert_int_equal(count(c, "SELECT count(*) FROM changes WHERE stamp <> 0"), 3);
 	assert_ok(store_pull(c->store, "p", "sub", 10, &list, &f), &f);

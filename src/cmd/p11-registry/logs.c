@@ -8,12 +8,13 @@
 #include "base/auto.h"
 #include "base/times.h"
 
-#define LIMIT_MAX 100000
+#define LIMIT_MAX 1000000
 
 struct logs {
 	struct place place;
 	char *device;
 	char *since;
+	char *class;
 	long limit;
 };
 
@@ -25,6 +26,8 @@ static const struct setting logs_settings[] = {
 		.max = LIMIT_MAX, .value = "N", .help = "how many at most, the newest"},
 	{"since", 0, SETTING_TEXT, offsetof(struct logs, since), .value = "TIME",
 		.help = "from 2027-01-01T00:00:00Z on, or as long ago as 90s, 15m, 12h or 7d"},
+	{"class", 0, SETTING_CHOICE, offsetof(struct logs, class), .value = "CLASS",
+		.words = "operator device stranger", .help = "only lines with such a cause:"},
 	{NULL},
 };
 
@@ -54,13 +57,13 @@ logs(void *values, int argc, char **argv, struct fault *f)
 	struct logs *v = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
 	AUTO(auto_json) json_t *all = NULL;
+	struct store_log_filter filter = {.limit = v->limit, .class = v->class};
 	struct rules_client at;
-	time_t since = 0;
 
 	(void)argc, (void)argv;
-	if ((v->since && times_read_since(v->since, time(NULL), &since, f)) ||
+	if ((v->since && times_read_since(v->since, time(NULL), &filter.since, f)) ||
 		open_registry(&v->place, &registry, f) || name_place(v, &at, f) ||
-		store_log_list(registry, &at, v->limit, since, &all, f))
+		store_log_list(registry, &at, &filter, &all, f))
 		return -1;
 	return put_list(&v->place, all, columns, f);
 }
@@ -71,6 +74,8 @@ const struct command command_logs = {
 	.settings = logs_settings,
 	.values_size = sizeof(struct logs),
 	.summary = "Show what happened to registries and devices",
-	.description = "The newest line is the last. The file keeps the newest 100,000.",
+	.description = "The newest line is the last. The file keeps the newest 100,000 lines that"
+		       " operators caused, 100,000 of devices and 10,000 of clients that were"
+		       " refused.",
 	.run = logs,
 };
