@@ -27,7 +27,7 @@ static const struct setting logs_settings[] = {
 	{"since", 0, SETTING_TEXT, offsetof(struct logs, since), .value = "TIME",
 		.help = "from 2027-01-01T00:00:00Z on, or as long ago as 90s, 15m, 12h or 7d"},
 	{"class", 0, SETTING_CHOICE, offsetof(struct logs, class), .value = "CLASS",
-		.words = "operator device stranger", .help = "only lines with such a cause:"},
+		.words = "operator device stranger", .help = "who caused the lines:"},
 	{NULL},
 };
 
@@ -74,8 +74,8 @@ const struct command command_logs = {
 	.settings = logs_settings,
 	.values_size = sizeof(struct logs),
 	.summary = "Show what happened to registries and devices",
-	.description = "The newest line is the last. The file keeps the newest 100,000 lines that"
-		       " operators caused, 100,000 of devices and 10,000 of clients that were"
-		       " refused.",
+	.description = "The newest line is the last. The file keeps the newest 100,000 lines that "
+		       "operators\n"
+		       "caused, 100,000 of devices and 10,000 of clients that were refused.",
 	.run = logs,
 };
