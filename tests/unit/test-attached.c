@@ -210,7 +210,7 @@ an_attached_device_stays_as_long_as_it_may(void **state)
 		registry_may_stay_attached(c->broker, &gateway, &admission, &f), &f, FAULT_AUTH);
 }
 
-/* The devices that changed, as a text with a blank after each; "all" when all are to be looked at. */
+/* The devices that changed, each followed by a blank; "all" when all are to be looked at. */
 static const char *
 changes(struct context *c, size_t size)
 {

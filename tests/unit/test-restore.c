@@ -1,4 +1,4 @@
-/* A registry's file that is restored from a copy, or loses credentials, while a broker serves it. */
+/* A registry's file that is restored, or loses credentials, while a broker serves it. */
 #include "config.h"
 
 #include "unit.h"
