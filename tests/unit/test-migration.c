@@ -20,7 +20,7 @@ a_file_of_the_first_version_is_brought_up_to_date(void **state)
 		fail_msg("%s", error);
 	sqlite3_close(old);
 	open_all(c);
-	assert_int_equal(count(c, "PRAGMA user_version"), 3);
+	assert_int_equal(count(c, "PRAGMA user_version"), 4);
 	assert_string_equal(ask(c, "PRAGMA integrity_check"), "ok");
 	assert_string_equal(ask(c, "PRAGMA foreign_key_check"), "");
 	assert_string_equal(
