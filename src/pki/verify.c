@@ -8,14 +8,17 @@
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 
 #include "base/text.h"
 #include "pki/key.h"
 
 /* OpenSSL's security level 2, 112 bits: RSA of 2048 bits and SHA-224 are the weakest allowed. */
 #define SECURITY_LEVEL 2
+#define SECURITY_BITS  112
 
 AUTO_DEFINE(store, X509_STORE, X509_STORE_free);
+AUTO_DEFINE(constraints, NAME_CONSTRAINTS, NAME_CONSTRAINTS_free);
 AUTO_DEFINE(store_ctx, X509_STORE_CTX, X509_STORE_CTX_free);
 
 /* OpenSSL's reasons that a person can act on, and how. Others are shown in OpenSSL's own words. */
@@ -185,11 +188,80 @@ verify_ca(X509 *ca, time_t now, struct fault *f)
 	return name_ca(ca, f);
 }
 
+/*
+ * Whether a certificate only looks self-signed, because its issuer has its subject's name: OpenSSL
+ * compares names and key identifiers, of which a version 1 certificate has none.
+ */
+static bool
+is_self_issued_only(X509 *cert)
+{
+	bool only = X509_self_signed(cert, 0) == 1 && X509_self_signed(cert, 1) != 1;
+
+	ERR_clear_error();
+	return only;
+}
+
+static int
+check_digest(X509 *cert, struct fault *f)
+{
+	int bits;
+
+	if (X509_get_signature_info(cert, NULL, NULL, &bits, NULL) && bits >= SECURITY_BITS)
+		return 0;
+	ERR_clear_error();
+	return fault_set(f, FAULT_INVALID,
+		"it is signed with a digest that is too weak; issue it with SHA-256");
+}
+
+/* The CA's name constraints, which OpenSSL checks only in a chain that it builds. */
+static int
+check_constraints(X509 *cert, X509 *ca, time_t now, struct fault *f)
+{
+	AUTO(auto_constraints) NAME_CONSTRAINTS *constraints = NULL;
+	int critical, error;
+
+	constraints = X509_get_ext_d2i(ca, NID_name_constraints, &critical, NULL);
+	ERR_clear_error();
+	/* -1: the CA has none; a CA whose constraints cannot be read has EXFLAG_INVALID. */
+	if (!constraints)
+		return critical == -1 ? 0 : explain(ca, X509_V_ERR_INVALID_EXTENSION, now, f);
+	error = NAME_CONSTRAINTS_check(cert, constraints);
+	if (error == X509_V_OK)
+		error = NAME_CONSTRAINTS_check_CN(cert, constraints);
+	return error == X509_V_OK ? 0 : explain(cert, error, now, f);
+}
+
+/*
+ * Verifies a certificate that has its CA's name, which OpenSSL takes for self-signed and therefore
+ * does not compare with the CA. OpenSSL checks the certificate alone here, as its own anchor; what
+ * concerns the CA is checked afterwards.
+ *
+ * Returns as verify().
+ */
+static int
+verify_self_issued(X509 *cert, X509 *ca, time_t now, struct fault *f)
+{
+	bool issued = X509_check_issued(ca, cert) == X509_V_OK &&
+		      X509_verify(cert, X509_get0_pubkey(ca)) == 1;
+
+	ERR_clear_error();
+	if (!issued)
+		return fault_set(f, FAULT_NOTFOUND, "another CA issued it");
+	if (verify(cert, cert, X509_PURPOSE_SSL_CLIENT, now, f) || check_digest(cert, f) ||
+		check_constraints(cert, ca, now, f))
+		return -1;
+	if (verify(ca, ca, 0, now, f))
+		return name_ca(ca, f);
+	return 0;
+}
+
 /* What a registry asks of a device's certificate beyond what OpenSSL does. */
 static int
 check_device_rules(X509 *cert, struct fault *f)
 {
-	if (X509_check_ca(cert))
+	/* OpenSSL takes any version 1 certificate that looks self-signed for a CA's. */
+	if (X509_check_ca(cert) &&
+		!(X509_get_version(cert) == X509_VERSION_1 && is_self_issued_only(cert)))
 		return fault_set(f, FAULT_INVALID,
 			"it is a CA certificate; issue the device's with basicConstraints "
 			"CA:FALSE");
@@ -203,7 +275,8 @@ check_device_rules(X509 *cert, struct fault *f)
 static int
 verify_by(X509 *cert, X509 *ca, time_t now, struct fault *f)
 {
-	if (verify(cert, ca, X509_PURPOSE_SSL_CLIENT, now, f))
+	if (is_self_issued_only(cert) ? verify_self_issued(cert, ca, now, f)
+				      : verify(cert, ca, X509_PURPOSE_SSL_CLIENT, now, f))
 		return -1;
 	if (check_ca_rules(ca, f))
 		return name_ca(ca, f);

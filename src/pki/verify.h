@@ -28,8 +28,10 @@ int verify_ca(X509 *ca, time_t now, struct fault *f);
  * One of the CAs must have signed it itself; no intermediate CA is looked for. OpenSSL must accept
  * it for a TLS client (X509_PURPOSE_SSL_CLIENT) at security level 2: critical extensions, name
  * constraints, key usage, extended key usage, validity, keys and digests are what 'openssl verify'
- * says. Beyond that the registry asks that the certificate is not a CA's, and that its key usage,
- * where it has one, has digitalSignature. The caller calls key_check() for its key.
+ * says. Only one thing is different: a certificate whose issuer and subject have the same name is
+ * self-signed only if its own key signed it. Beyond that the registry asks that the certificate is
+ * not a CA's, and that its key usage, where it has one, has digitalSignature. The caller calls
+ * key_check() for its key.
  *
  * cas  at least one; not consumed
  *

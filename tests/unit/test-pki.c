@@ -318,6 +318,73 @@ only_what_a_ca_itself_issued_is_a_devices(void **state)
 	}
 }
 
+/* As a device's certificate that is called as its CA: the issuer is the subject. */
+static X509 *
+issue_same_name(EVP_PKEY *subject_key, EVP_PKEY *issuer_key, int version, const EVP_MD *md,
+	long from_s, long to_s)
+{
+	AUTO(auto_x509_name) X509_NAME *name = NULL;
+	struct fault f = FAULT_INIT;
+	X509 *cert = X509_new();
+
+	assert_ok(name_parse("/CN=ca", &name, &f), &f);
+	X509_set_version(cert, version);
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), 4711);
+	X509_set_subject_name(cert, name);
+	X509_set_issuer_name(cert, name);
+	X509_time_adj_ex(X509_getm_notBefore(cert), 0, from_s, &now);
+	X509_time_adj_ex(X509_getm_notAfter(cert), 0, to_s, &now);
+	X509_set_pubkey(cert, subject_key);
+	assert_true(X509_sign(cert, issuer_key, md) > 0);
+	return cert;
+}
+
+/* OpenSSL takes it for self-signed by its names; only its own key's signature makes it that. */
+static void
+device_named_as_its_ca_is_not_self_signed(void **state)
+{
+	static const int versions[] = {X509_VERSION_1, X509_VERSION_3};
+	AUTO(auto_pkey) EVP_PKEY *stranger = soft_key("P-256");
+	AUTO(auto_pkey) EVP_PKEY *small = soft_key("1024");
+	AUTO(auto_x509) X509 *ca = issue(p384, NULL, p384, CA, EVP_sha256(), -DAY, DAY);
+	AUTO(auto_x509) X509 *old = issue(p384, NULL, p384, CA, EVP_sha256(), -3 * DAY, -2 * DAY);
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	for (size_t v = 0; v < N_ELEMENTS(versions); v++) {
+		const struct {
+			EVP_PKEY *key, *signer;
+			const EVP_MD *md;
+			long from_s, to_s;
+			bool good;
+			const char *why;
+		} rows[] = {
+			{p256, p384, EVP_sha256(), -DAY, DAY, true, NULL},
+			{p256, p256, EVP_sha256(), -DAY, DAY, false, "not issued by any"},
+			{p256, stranger, EVP_sha256(), -DAY, DAY, false, "not issued by any"},
+			{p256, p384, EVP_sha1(), -DAY, DAY, false, "digest"},
+			{p256, p384, EVP_sha256(), -2 * DAY, -DAY, false, "expired"},
+			{p256, p384, EVP_sha256(), DAY, 2 * DAY, false, "not valid before"},
+			{small, p384, EVP_sha256(), -DAY, DAY, false, "too weak"},
+		};
+
+		for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+			AUTO(auto_x509)
+			X509 *cert = issue_same_name(rows[i].key, rows[i].signer, versions[v],
+				rows[i].md, rows[i].from_s, rows[i].to_s);
+
+			if (rows[i].good) {
+				assert_ok(verify(cert, ca, NULL, now, &f), &f);
+				assert_fault(verify(cert, old, NULL, now, &f), &f, FAULT_INVALID);
+				continue;
+			}
+			assert_fault(verify(cert, ca, NULL, now, &f), &f, FAULT_INVALID);
+			if (!strstr(f.text, rows[i].why))
+				fail_msg("row %zu: %s", i, f.text);
+		}
+	}
+}
+
 static void
 a_ca_must_be_one(void **state)
 {
@@ -489,6 +556,7 @@ main(void)
 		cmocka_unit_test(what_is_no_public_key_is_refused),
 		cmocka_unit_test(thumbprint_is_the_rfcs),
 		cmocka_unit_test(only_what_a_ca_itself_issued_is_a_devices),
+		cmocka_unit_test(device_named_as_its_ca_is_not_self_signed),
 		cmocka_unit_test(a_ca_must_be_one),
 		cmocka_unit_test(a_hostile_subject_is_shown_as_printable_ascii),
 		cmocka_unit_test(request_carries_names_and_named_curve),
