@@ -1,6 +1,7 @@
 # pki: requests, certificates, names and public keys
 noinst_LTLIBRARIES += src/pki/libpki.la
 src_pki_libpki_la_SOURCES = \
+	src/pki/bundle.c src/pki/bundle.h \
 	src/pki/cert.h \
 	src/pki/check.c \
 	src/pki/crl.c src/pki/crl.h \

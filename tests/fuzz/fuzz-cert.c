@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <openssl/pem.h>
 
+#include "pki/bundle.h"
 #include "pki/cert.h"
 #include "pki/crl.h"
 #include "pki/describe.h"
@@ -50,6 +51,16 @@ try_certificate(const char *data, size_t size)
 	cert_pem(cert, &pem, &f);
 	if (cert_describe(cert, NOW, &about, &f) == 0)
 		json_decref(about);
+}
+
+static void
+try_bundle(const char *data, size_t size)
+{
+	AUTO(auto_certs) STACK_OF(X509) *certs = NULL;
+	struct fault f = FAULT_INIT;
+
+	if (bundle_read(data, size, &certs, &f) == 0 && sk_X509_num(certs) < 1)
+		abort();
 }
 
 static void
@@ -108,6 +119,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	AUTO(auto_free) char *text = strndup((const char *)data, size);
 
 	try_certificate((const char *)data, size);
+	try_bundle((const char *)data, size);
 	try_lists((const char *)data, size);
 	try_key((const char *)data, size);
 	if (text)
