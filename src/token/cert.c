@@ -2,8 +2,12 @@
 
 #include "token/inside.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include <openssl/err.h>
+
+#include "base/text.h"
 #include "token/ckr.h"
 
 int
@@ -24,78 +28,129 @@ certificate_of(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDL
 	return 0;
 }
 
-int
-token_certificate(struct token *token, X509 **ret_cert, struct fault *f)
+const char *
+certificate_subject(const X509 *cert, char *text, size_t size)
 {
-	AUTO(objects_clear) struct objects one = {NULL, 0};
+	AUTO(auto_bio) BIO *bio = BIO_new(BIO_s_mem());
+	char *name;
+	long len = -1;
 
-	if (object_named(token, CKO_CERTIFICATE, &one, f))
-		return -1;
-	return certificate_of(token->module->api, token->session, one.items[0].handle, ret_cert, f);
-}
-
-/* The certificates with a key's id; without an id, with its label. */
-static int
-certificates_beside(
-	struct token *t, const struct object *key, struct objects *ret_found, struct fault *f)
-{
-	CK_OBJECT_CLASS class = CKO_CERTIFICATE;
-	CK_ATTRIBUTE template[] = {
-		{CKA_CLASS, &class, sizeof(class)}, key->id.ulValueLen > 0 ? key->id : key->label};
-
-	if (template[1].ulValueLen == 0)
-		return fault_set(f, FAULT_INVALID,
-			"the key has neither id nor label: a certificate cannot be put beside it");
-	return objects_find(t->module->api, t->session, template, 2, ret_found, f);
-}
-
-/* Whether it ends later than another, which may be NULL. */
-static bool
-ends_later(const X509 *cert, const X509 *other)
-{
-	return !other || ASN1_TIME_compare(X509_get0_notAfter(cert), X509_get0_notAfter(other)) > 0;
-}
-
-int
-token_key_certificate(EVP_PKEY *key, X509 **ret_cert, struct fault *f)
-{
-	AUTO(objects_clear) struct objects one = {NULL, 0};
-	AUTO(objects_clear) struct objects there = {NULL, 0};
-	AUTO(auto_x509) X509 *latest = NULL;
-	struct token *t = token_of(key);
-
-	if (!t)
-		return fault_set(f, FAULT_USAGE, "the key is no token's");
-	if (object_named(t, CKO_PRIVATE_KEY, &one, f) ||
-		certificates_beside(t, &one.items[0], &there, f))
-		return -1;
-	for (size_t i = 0; i < there.n; i++) {
-		AUTO(auto_x509) X509 *cert = NULL;
-		struct fault ignored = FAULT_INIT;
-		CK_OBJECT_HANDLE handle = there.items[i].handle;
-
-		if (certificate_of(t->module->api, t->session, handle, &cert, &ignored) ||
-			!X509_get0_pubkey(cert) || !public_equal(X509_get0_pubkey(cert), key) ||
-			!ends_later(cert, latest))
-			continue;
-		X509_free(latest);
-		latest = TAKE(cert);
+	if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(cert), 0,
+			   XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB) >= 0)
+		len = BIO_get_mem_data(bio, &name);
+	if (len < 0 || BIO_write(bio, "", 1) != 1) {
+		snprintf(text, size, "?");
+		return text;
 	}
-	if (!latest)
-		return fault_set(f, FAULT_NOTFOUND,
-			"token '%s' has no certificate for the key beside it", t->label);
-	*ret_cert = TAKE(latest);
+	BIO_get_mem_data(bio, &name);
+	text_cut(name, text, size);
+	return text;
+}
+
+void
+certificates_clear(struct certificates *certificates)
+{
+	for (size_t i = 0; i < certificates->n; i++) {
+		object_clear(&certificates->items[i].object);
+		X509_free(certificates->items[i].cert);
+	}
+	free(certificates->items);
+	*certificates = (struct certificates){NULL, 0};
+}
+
+/* Reads the certificates among some objects and takes these over; skips what does not parse. */
+static int
+read_all(struct token *t, struct objects *objects, struct certificates *ret, struct fault *f)
+{
+	struct certificates c = {calloc(objects->n + 1, sizeof(*c.items)), 0};
+
+	if (!c.items)
+		return fault_nomem(f);
+	for (size_t i = 0; i < objects->n; i++) {
+		struct object *o = &objects->items[i];
+		struct fault why = FAULT_INIT;
+		X509 *cert = NULL;
+
+		if (certificate_of(t->module->api, t->session, o->handle, &cert, &why) == 0)
+			c.items[c.n++] = (struct certificate){*o, cert};
+		else
+			object_clear(o);
+	}
+	ERR_clear_error();
+	objects->n = 0;
+	*ret = c;
 	return 0;
 }
 
-static bool
-is_certificate(struct token *t, const struct object *object, X509 *cert)
+int
+certificates_named(struct token *t, struct certificates *ret, struct fault *f)
 {
-	AUTO(auto_x509) X509 *there = NULL;
-	struct fault ignored = FAULT_INIT;
+	AUTO(objects_clear) struct objects found = {NULL, 0};
 
-	return certificate_of(t->module->api, t->session, object->handle, &there, &ignored) == 0 &&
-	       X509_cmp(there, cert) == 0;
+	return objects_named(t, CKO_CERTIFICATE, &found, f) ? -1 : read_all(t, &found, ret, f);
+}
+
+/* Keeps the certificates for this public key. */
+static void
+keep_for(struct certificates *c, const EVP_PKEY *public)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct certificate *one = &c->items[i];
+		const EVP_PKEY *certified = X509_get0_pubkey(one->cert);
+
+		if (certified && public_equal(certified, public)) {
+			c->items[kept++] = *one;
+		} else {
+			object_clear(&one->object);
+			X509_free(one->cert);
+		}
+	}
+	ERR_clear_error();
+	c->n = kept;
+}
+
+int
+certificates_with_id(struct token *t, const struct object *key, const EVP_PKEY *public,
+	struct certificates *ret, struct fault *f)
+{
+	AUTO(objects_clear) struct objects found = {NULL, 0};
+
+	*ret = (struct certificates){NULL, 0};
+	if (key->id.ulValueLen == 0)
+		return 0;
+	if (objects_with_id(t, CKO_CERTIFICATE, &key->id, &found, f) || read_all(t, &found, ret, f))
+		return -1;
+	if (public)
+		keep_for(ret, public);
+	return 0;
+}
+
+int
+certificates_for(struct token *t, const EVP_PKEY *public, struct certificates *ret, struct fault *f)
+{
+	AUTO(objects_clear) struct objects found = {NULL, 0};
+
+	if (objects_of_class(t, CKO_CERTIFICATE, &found, f) || read_all(t, &found, ret, f))
+		return -1;
+	keep_for(ret, public);
+	return 0;
+}
+
+struct certificate *
+certificates_latest(const struct certificates *c)
+{
+	struct certificate *latest = NULL;
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct certificate *one = &c->items[i];
+
+		if (!latest || ASN1_TIME_compare(X509_get0_notAfter(one->cert),
+				       X509_get0_notAfter(latest->cert)) > 0)
+			latest = one;
+	}
+	return latest;
 }
 
 /* The attributes' values, in DER. */
@@ -112,8 +167,8 @@ encoded_clear(struct encoded *e)
 	OPENSSL_free(e->value);
 }
 
-static int
-write_certificate(struct token *t, const struct object *key, X509 *cert, struct fault *f)
+int
+certificate_write(struct token *t, const struct object *key, X509 *cert, struct fault *f)
 {
 	AUTO(encoded_clear) struct encoded e = {NULL};
 	CK_OBJECT_CLASS class = CKO_CERTIFICATE;
@@ -145,96 +200,7 @@ write_certificate(struct token *t, const struct object *key, X509 *cert, struct 
 	rv = object_create(t, template, n, &handle);
 	if (rv != CKR_OK) {
 		fault_pkcs11(f, "C_CreateObject", rv);
-		return fault_prefix(f, "token '%s' did not take the certificate", t->label);
-	}
-	return 0;
-}
-
-/* Removes the others, but never the last one that is this certificate. */
-static int
-remove_others(struct token *t, const struct object *key, X509 *cert, struct fault *f)
-{
-	AUTO(objects_clear) struct objects found = {NULL, 0};
-	bool kept = false;
-
-	if (certificates_beside(t, key, &found, f))
-		return -1;
-	for (size_t i = 0; i < found.n && !kept; i++)
-		kept = is_certificate(t, &found.items[i], cert);
-	if (!kept)
-		return fault_set(f, FAULT_TOKEN,
-			"token '%s' does not give the certificate back; the old one is still there",
-			t->label);
-	kept = false;
-	for (size_t i = 0; i < found.n; i++) {
-		CK_RV rv;
-
-		if (!kept && is_certificate(t, &found.items[i], cert)) {
-			kept = true;
-			continue;
-		}
-		rv = object_destroy(t, found.items[i].handle);
-		if (rv != CKR_OK) {
-			fault_pkcs11(f, "C_DestroyObject", rv);
-			return fault_prefix(f, "the new certificate is in, the old one is too");
-		}
-	}
-	return 0;
-}
-
-int
-token_certificate_import(struct token *token, X509 *cert, char **ret_uri, struct fault *f)
-{
-	AUTO(objects_clear) struct objects one = {NULL, 0};
-	AUTO(objects_clear) struct objects there = {NULL, 0};
-	AUTO(auto_pkey) EVP_PKEY *public = NULL;
-	AUTO(auto_free) char *uri = NULL;
-	const EVP_PKEY *certified = X509_get0_pubkey(cert);
-	struct object *key;
-	bool is_there = false;
-
-	if (!certified)
-		return fault_openssl(f, FAULT_INVALID, "the certificate's key is not usable");
-	if (token_login(token, f) || object_named(token, CKO_PRIVATE_KEY, &one, f))
-		return -1;
-	key = &one.items[0];
-	if (public_of(token->module->api, token->session, key, &public, f))
-		return -1;
-	if (!public_equal(public, certified))
-		return fault_set(f, FAULT_INVALID,
-			"the certificate is for another key than the one in token '%s'",
-			token->label);
-	if (token_uri_of(token, CKO_CERTIFICATE, &key->label, &key->id, &uri, f) ||
-		certificates_beside(token, key, &there, f))
-		return -1;
-	for (size_t i = 0; i < there.n && !is_there; i++)
-		is_there = is_certificate(token, &there.items[i], cert);
-	if ((!is_there && write_certificate(token, key, cert, f)) ||
-		remove_others(token, key, cert, f))
-		return -1;
-	*ret_uri = TAKE(uri);
-	return 0;
-}
-
-int
-token_certificate_delete(struct token *token, struct fault *f)
-{
-	AUTO(objects_clear) struct objects found = {NULL, 0};
-
-	if (token_login(token, f))
-		return -1;
-	if (objects_named(token, CKO_CERTIFICATE, &found, f))
-		return -1;
-	if (found.n == 0)
-		return fault_set(f, FAULT_NOTFOUND,
-			"token '%s' has no certificate that the URI matches", token->label);
-	for (size_t i = 0; i < found.n; i++) {
-		CK_RV rv = object_destroy(token, found.items[i].handle);
-
-		if (rv != CKR_OK) {
-			fault_pkcs11(f, "C_DestroyObject", rv);
-			return fault_prefix(f, "the certificate was not deleted");
-		}
+		return fault_prefix(f, "token '%s' does not accept the certificate", t->label);
 	}
 	return 0;
 }

@@ -18,8 +18,8 @@
 /* Characters of a PIN, as OpenSSL's prompt and the tokens we know bound it. */
 #define PIN_MAX 255
 
-/* Objects of one kind that a search takes. */
-#define FOUND_MAX 256
+/* Objects that a search finds: a bound for a module that never ends, which no token reaches. */
+#define OBJECTS_MAX 65536
 
 /* uri.c */
 
@@ -33,16 +33,37 @@ AUTO_DEFINE(uri, P11KitUri, p11_kit_uri_free);
  */
 int uri_parse(const char *text, P11KitUri **ret_uri, struct fault *f);
 
-/* What a URI that we write names; NULL and CK_UNAVAILABLE_INFORMATION leave a part out. */
+/* The type that a URI gives; CK_UNAVAILABLE_INFORMATION when it gives none. */
+CK_OBJECT_CLASS uri_class(P11KitUri *uri);
+
+/* How much of a token a URI says, each with what comes before it. */
+enum uri_detail {
+	URI_PLAIN,  /* label, and the serial number unless it is blank */
+	URI_MODEL,  /* model and manufacturer */
+	URI_MODULE, /* the module's path, which the caller puts into the parts */
+	URI_SLOT    /* the slot's number */
+};
+
+/*
+ * What a URI that we write names; NULL and CK_UNAVAILABLE_INFORMATION leave a part out.
+ *
+ * token   with `detail`; its padding is not written
+ * given   fields beside those, as p11_kit_uri_get_token_info() has them
+ * slot    for URI_SLOT
+ */
 struct uri_parts {
-	const CK_TOKEN_INFO *token;
+	const CK_TOKEN_INFO *token, *given;
+	enum uri_detail detail;
+	CK_SLOT_ID slot;
 	const CK_ATTRIBUTE *label, *id;
 	CK_OBJECT_CLASS class;
 	const char *module_path, *module_name;
 };
 
-/* Writes one; a serial number of zeros only is left out, for it tells no token from another. */
 int uri_format(const struct uri_parts *parts, char **ret_text, struct fault *f);
+
+/* Whether the serial number tells nothing: tpm2-pkcs11 gives every token the same zeros. */
+bool serial_is_blank(const CK_TOKEN_INFO *info);
 
 /* module.c */
 
@@ -97,22 +118,71 @@ bool module_begin_anew(struct module *module, int *tries);
 void module_lock(void);
 void module_unlock(void);
 
-/*
- * Calls visit for each initialised token of a module that the URI matches, until it returns
- * non-zero, which is then returned.
- *
- * tries  as of module_begin_anew, which is done while no token matches
- */
-typedef int slot_visit(const struct module *module, CK_SLOT_ID slot, const CK_TOKEN_INFO *info,
-	void *with, struct fault *f);
-int slots_each(struct module *module, P11KitUri *uri, slot_visit *visit, void *with, int *tries,
-	struct fault *f);
+/* Keeps p11-kit and the TPM's libraries from writing to standard error by themselves. */
+void modules_quiet(void);
+
+/* match.c: a URI compared with what modules, slots and tokens say of themselves */
 
 /*
- * The same over all modules that p11-kit knows, but for its stores of trusted certificates and for
- * those that do not start.
+ * The fields of CK_INFO, CK_SLOT_INFO and CK_TOKEN_INFO have a fixed size. PKCS#11 pads them with
+ * spaces; many modules end them with a NUL instead. Neither counts: "gw", "gw   " and "gw\0\0" are
+ * the same, in a URI too. This is what p11-kit and p11tool compare, but for the padding.
  */
-int slots_each_everywhere(P11KitUri *uri, slot_visit *visit, void *with, struct fault *f);
+size_t field_len(const unsigned char *field, size_t size);
+bool field_equal(const unsigned char *a, const unsigned char *b, size_t size);
+
+/* Copies one, padded with spaces as the standard has it. */
+void field_copy(unsigned char *to, const unsigned char *from, size_t size);
+
+bool uri_matches_token(P11KitUri *uri, const CK_TOKEN_INFO *info);
+bool uri_matches_module(P11KitUri *uri, CK_FUNCTION_LIST *api);
+bool uri_matches_slot(P11KitUri *uri, CK_FUNCTION_LIST *api, CK_SLOT_ID slot);
+
+/* places.c: where tokens are */
+
+/* A token and where it is; the module is kept open. */
+struct place {
+	struct module *module;
+	CK_SLOT_ID slot;
+	CK_TOKEN_INFO info;
+};
+
+struct places {
+	struct place *items;
+	size_t n;
+};
+
+void places_clear(struct places *places);
+
+/*
+ * The initialised tokens that a URI matches, in the module that it or the source names, else in all
+ * that p11-kit knows.
+ *
+ * warn  is told of tokens and modules that cannot be read; NULL: nobody is
+ *
+ * Returns 0, also when there are none; else FAULT_NOTFOUND, FAULT_TOKEN, FAULT_NOMEM.
+ */
+int places_find(P11KitUri *uri, const struct token_source *source, void (*warn)(const char *text),
+	struct places *ret_places, struct fault *f);
+
+/*
+ * Adds those of one module.
+ *
+ * tries  as of module_begin_anew(), which is done while none matches
+ */
+int places_of(struct module *module, P11KitUri *uri, void (*warn)(const char *text), int *tries,
+	struct places *places, struct fault *f);
+
+/* How much the URI of one of them must say to match no other. */
+enum uri_detail places_detail(const struct places *all, const struct place *place);
+
+/* "token=gw;serial=1 token=gw;serial=2", as much as fits. */
+int places_name(const struct places *places, char *text, size_t size, struct fault *f);
+
+/*
+ * The fields of a URI that none of these tokens has; all that it gives when each is some token's.
+ */
+CK_TOKEN_INFO uri_unmatched(P11KitUri *uri, const struct places *places);
 
 /* token.c */
 
@@ -142,6 +212,9 @@ void token_ref(struct token *token);
  * the token is lent.
  */
 bool token_begin_anew(struct token *token, int *tries);
+
+/* FAULT_REFUSED for a token that can only be read. */
+int token_check_writable(const struct token *token, struct fault *f);
 
 /* The URI of something in the token, as the user would name it. */
 int token_uri_of(const struct token *token, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *label,
@@ -173,7 +246,7 @@ int pin_read(const char *source, const char *label, char **ret_pin, struct fault
 /* Whether a return value is one that a new login may mend. */
 bool login_may_mend(CK_RV rv);
 
-/* find.c */
+/* object.c: one object's attributes, and writing objects */
 
 /*
  * An object's handle and names, copied.
@@ -184,26 +257,11 @@ struct object {
 	CK_ATTRIBUTE label, id;
 };
 
-struct objects {
-	struct object *items;
-	size_t n;
-};
+/* Reads them; an attribute that the object has not, or does not show, is empty. */
+int object_read(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle,
+	struct object *ret_object, struct fault *f);
 
-void objects_clear(struct objects *objects);
-
-/*
- * The objects that a template matches, within FOUND_MAX.
- */
-int objects_find(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
-	CK_ULONG n, struct objects *ret_objects, struct fault *f);
-
-/* Those of a class that the token's URI names by object and id. */
-int objects_named(
-	struct token *token, CK_OBJECT_CLASS class, struct objects *ret_objects, struct fault *f);
-
-/* The only one of a class that the token's URI names; FAULT_NOTFOUND, FAULT_AMBIGUOUS else. */
-int object_named(
-	struct token *token, CK_OBJECT_CLASS class, struct objects *ret_one, struct fault *f);
+void object_clear(struct object *object);
 
 /*
  * An attribute's value, to be freed with free(); length 0 and NULL when the object has none.
@@ -232,19 +290,96 @@ CK_RV object_destroy(struct token *token, CK_OBJECT_HANDLE handle);
 CK_RV object_create(
 	struct token *token, CK_ATTRIBUTE *template, CK_ULONG n, CK_OBJECT_HANDLE *ret_handle);
 
+/* find.c */
+
+struct handles {
+	CK_OBJECT_HANDLE *items;
+	size_t n;
+};
+
+void handles_clear(struct handles *handles);
+
+/* The handles of what a template matches; FAULT_REFUSED for more than OBJECTS_MAX. */
+int handles_find(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
+	CK_ULONG n, struct handles *ret_handles, struct fault *f);
+
+struct objects {
+	struct object *items;
+	size_t n;
+};
+
+void objects_clear(struct objects *objects);
+
+/* The objects that a template matches. */
+int objects_find(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
+	CK_ULONG n, struct objects *ret_objects, struct fault *f);
+
+/* Those of a class; those with this CKA_ID; those that the token's URI names by object and id. */
+int objects_of_class(
+	struct token *token, CK_OBJECT_CLASS class, struct objects *ret_objects, struct fault *f);
+int objects_with_id(struct token *token, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *id,
+	struct objects *ret_objects, struct fault *f);
+int objects_named(
+	struct token *token, CK_OBJECT_CLASS class, struct objects *ret_objects, struct fault *f);
+
+/*
+ * The only one of those found for the token's URI, which it takes over.
+ *
+ * Returns 0; else FAULT_NOTFOUND with the attribute that nothing has and what is there,
+ * FAULT_AMBIGUOUS with what matches, FAULT_TOKEN.
+ */
+int object_only(struct token *token, CK_OBJECT_CLASS class, struct objects *found,
+	struct objects *ret_one, struct fault *f);
+
+/* The only one of a class that the token's URI names, as object_only(). */
+int object_named(
+	struct token *token, CK_OBJECT_CLASS class, struct objects *ret_one, struct fault *f);
+
+/* "object=device;id=%01" into a buffer of at least 8 bytes; what does not fit becomes "...". */
+int object_name(const struct object *object, char *text, size_t size, struct fault *f);
+
 /* public.c */
 
 /*
- * The public half of a private or public key as an ordinary EVP_PKEY.
+ * The public key that an object itself shows: a public key, or a private one that has its public
+ * half too.
  *
- * Returns 0; else FAULT_NOTFOUND when the token does not show it, FAULT_INVALID for a kind of key
- * that we do not use, FAULT_TOKEN.
+ * Returns 0; else FAULT_NOTFOUND when it does not show it, FAULT_INVALID for a kind of key that we
+ * do not use, FAULT_TOKEN.
+ */
+int public_shown(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle,
+	EVP_PKEY **ret_key, struct fault *f);
+
+/*
+ * The public half of a private or public key as an ordinary EVP_PKEY, from the key itself or from
+ * the public key or certificate with its id.
+ *
+ * Returns 0; else FAULT_AMBIGUOUS when different ones have its id, as public_shown().
  */
 int public_of(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const struct object *key,
 	EVP_PKEY **ret_key, struct fault *f);
 
+/*
+ * The same for a private key after a login. Where names do not tell, the key signs something, and
+ * the public key or certificate in the token that verifies it is the one.
+ *
+ * Returns as public_of() and prove().
+ */
+int public_proven(struct token *t, const struct object *key, EVP_PKEY **ret_key, struct fault *f);
+
 /* Whether two keys have the same public half, whatever stands behind them. */
 bool public_equal(const EVP_PKEY *a, const EVP_PKEY *b);
+
+/* prove.c */
+
+/*
+ * Which of some public keys belongs to a private EC key: the one that verifies what it signs.
+ *
+ * Returns 0; else FAULT_NOTFOUND when none does, FAULT_REFUSED when the key wants the PIN for it,
+ * FAULT_TOKEN.
+ */
+int prove(struct token *t, const struct object *key, EVP_PKEY *const *candidates, size_t n,
+	size_t *ret_which, struct fault *f);
 
 /* key.c */
 
@@ -254,9 +389,64 @@ struct token *token_of(const EVP_PKEY *key);
 /* Ends the libp11 side of a module; no key is out. NULL is allowed. */
 void libp11_close(struct libp11 *libp11);
 
-/* cert.c */
+/* identity.c */
+
+/*
+ * The private key that the token's URI names: by its own object and id, or as the one that belongs
+ * to the public key or certificate that a URI with such a type names.
+ *
+ * Returns 0; else as object_only().
+ */
+int private_key_named(struct token *t, struct objects *ret_one, struct fault *f);
+
+/* cert.c: certificates in the token */
 
 int certificate_of(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle,
 	X509 **ret_cert, struct fault *f);
+
+/* "CN = gw1", for people; what does not fit is cut. Returns the text. */
+const char *certificate_subject(const X509 *cert, char *text, size_t size);
+
+struct certificate {
+	struct object object;
+	X509 *cert;
+};
+
+struct certificates {
+	struct certificate *items;
+	size_t n;
+};
+
+void certificates_clear(struct certificates *certificates);
+
+/*
+ * Those that the token's URI names; those with a key's id that are for a public key, which may be
+ * NULL; all that are for a public key. What does not parse is skipped.
+ */
+int certificates_named(struct token *t, struct certificates *ret, struct fault *f);
+int certificates_with_id(struct token *t, const struct object *key, const EVP_PKEY *public,
+	struct certificates *ret, struct fault *f);
+int certificates_for(
+	struct token *t, const EVP_PKEY *public, struct certificates *ret, struct fault *f);
+
+/* The one that ends last; NULL when there is none. */
+struct certificate *certificates_latest(const struct certificates *certificates);
+
+/* Writes one beside a key, with the key's label and id. */
+int certificate_write(struct token *t, const struct object *key, X509 *cert, struct fault *f);
+
+/* cert_find.c */
+
+/*
+ * The key that the token's URI names, as far as the token shows it: private, else public.
+ *
+ * ret_public  NULL when it is not known
+ *
+ * Returns 0; else as object_only().
+ */
+int key_visible(struct token *t, struct objects *ret_one, EVP_PKEY **ret_public, struct fault *f);
+
+/* Fills in FAULT_INVALID for a certificate that is not this key's. Returns -1. */
+int certificate_foreign(const X509 *cert, const struct object *key, struct fault *f);
 
 #endif

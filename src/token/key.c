@@ -123,25 +123,41 @@ slot_of(struct libp11 *libp11, CK_SLOT_ID id)
 	return NULL;
 }
 
-static bool
-is_key(const PKCS11_KEY *key, const struct object *object)
-{
-	size_t label_len = key->label ? strlen(key->label) : 0;
+/* Bytes of an id that libp11 keeps; of a longer one it keeps none. */
+#define LIBP11_ID_MAX 255
 
-	return key->id_len == object->id.ulValueLen && label_len == object->label.ulValueLen &&
-	       (key->id_len == 0 || memcmp(key->id, object->id.pValue, key->id_len) == 0) &&
-	       (label_len == 0 || memcmp(key->label, object->label.pValue, label_len) == 0);
+/*
+ * Whether libp11's key may be the object. Of the names it shows what it keeps: no id that is longer,
+ * and of a label what is before its first NUL.
+ */
+static bool
+may_be(const PKCS11_KEY *key, const struct object *object)
+{
+	const CK_ATTRIBUTE *id = &object->id, *label = &object->label;
+	size_t id_len = id->ulValueLen > LIBP11_ID_MAX ? 0 : id->ulValueLen;
+	size_t label_len = label->pValue ? strnlen(label->pValue, label->ulValueLen) : 0;
+	size_t key_label_len = key->label ? strlen(key->label) : 0;
+
+	return key->id_len == id_len && key_label_len == label_len &&
+	       (id_len == 0 || memcmp(key->id, id->pValue, id_len) == 0) &&
+	       (label_len == 0 || memcmp(key->label, label->pValue, label_len) == 0);
 }
 
-/* libp11's own view of the object; after a new login the later of two is the valid one. */
+/* Whether libp11 keeps less than its names, so that others may look the same. */
+static bool
+is_hidden(const struct object *object)
+{
+	return object->id.ulValueLen > LIBP11_ID_MAX ||
+	       (object->label.pValue &&
+		       memchr(object->label.pValue, '\0', object->label.ulValueLen));
+}
+
+/* libp11's view of all private keys of the token. */
 static int
-find_in_libp11(
-	struct token *token, const struct object *object, PKCS11_KEY **ret_key, struct fault *f)
+list_in_libp11(struct token *token, PKCS11_KEY **ret_keys, unsigned *ret_n, struct fault *f)
 {
 	struct libp11 *libp11 = token->module->libp11;
 	PKCS11_SLOT *slot = slot_of(libp11, token->slot);
-	PKCS11_KEY *keys;
-	unsigned n;
 
 	if (!slot) {
 		if (PKCS11_update_slots(libp11->ctx, &libp11->slots, &libp11->n_slots))
@@ -150,16 +166,20 @@ find_in_libp11(
 	}
 	if (!slot)
 		return fault_set(f, FAULT_NOTFOUND, "token '%s' is gone", token->label);
-	if (PKCS11_enumerate_keys(slot->token, &keys, &n))
+	if (PKCS11_enumerate_keys(slot->token, ret_keys, ret_n))
 		return libp11_fault(f, "libp11 cannot list the keys");
-	while (n > 0) {
-		if (is_key(&keys[--n], object)) {
-			*ret_key = &keys[n];
-			return 0;
-		}
-	}
-	return fault_set(
-		f, FAULT_NOTFOUND, "libp11 does not see the key in token '%s'", token->label);
+	return 0;
+}
+
+/* libp11 may have found another key's public half, or none: the one that we know is the key's. */
+static bool
+set_public(EC_KEY *ec, const EVP_PKEY *public)
+{
+	unsigned char point[256];
+	size_t len;
+
+	return EVP_PKEY_get_octet_string_param(public, "pub", point, sizeof(point), &len) &&
+	       EC_KEY_oct2key(ec, point, len, NULL);
 }
 
 /*
@@ -167,20 +187,21 @@ find_in_libp11(
  * which must not come before ours is freed.
  */
 static int
-wrap(EVP_PKEY *inner, const EVP_PKEY *public, EVP_PKEY **ret_key, struct fault *f)
+wrap(PKCS11_KEY *key, const EVP_PKEY *public, EVP_PKEY **ret_key, struct fault *f)
 {
+	AUTO(auto_pkey) EVP_PKEY *inner = PKCS11_get_private_key(key);
 	AUTO(auto_pkey) EVP_PKEY *outer = EVP_PKEY_new();
-	EC_KEY *ec = (EC_KEY *)(size_t)EVP_PKEY_get0_EC_KEY(inner);
-	RSA *rsa = (RSA *)(size_t)EVP_PKEY_get0_RSA(inner);
-	unsigned char point[256];
-	size_t len;
+	EC_KEY *ec;
+	RSA *rsa;
 
+	if (!inner)
+		return libp11_fault(f, "libp11 cannot use the key");
+	ec = (EC_KEY *)(size_t)EVP_PKEY_get0_EC_KEY(inner);
+	rsa = (RSA *)(size_t)EVP_PKEY_get0_RSA(inner);
 	ERR_clear_error();
 	if (!outer)
 		return fault_nomem(f);
-	if (ec && !EC_KEY_get0_public_key(ec) &&
-		(!EVP_PKEY_get_octet_string_param(public, "pub", point, sizeof(point), &len) ||
-			!EC_KEY_oct2key(ec, point, len, NULL)))
+	if (ec && !set_public(ec, public))
 		return fault_openssl(f, FAULT_CRYPTO, "cannot use the key's public half");
 	if (!(ec ? EVP_PKEY_set1_EC_KEY(outer, ec) : rsa && EVP_PKEY_set1_RSA(outer, rsa)))
 		return fault_openssl(f, FAULT_CRYPTO, "cannot use the key");
@@ -189,6 +210,54 @@ wrap(EVP_PKEY *inner, const EVP_PKEY *public, EVP_PKEY **ret_key, struct fault *
 			"the token holds another key's public half beside this key: delete it");
 	*ret_key = TAKE(outer);
 	return 0;
+}
+
+/* Whether what one signs is verified by the other. */
+static bool
+signs_for(EVP_PKEY *key, EVP_PKEY *public)
+{
+	AUTO(auto_md_ctx) EVP_MD_CTX *sign = EVP_MD_CTX_new(), *verify = EVP_MD_CTX_new();
+	static const unsigned char text[] = "p11-gateway";
+	unsigned char signature[1024];
+	size_t len = sizeof(signature);
+	bool does;
+
+	does = sign && verify && EVP_DigestSignInit(sign, NULL, EVP_sha256(), NULL, key) == 1 &&
+	       EVP_DigestSign(sign, signature, &len, text, sizeof(text)) == 1 &&
+	       EVP_DigestVerifyInit(verify, NULL, EVP_sha256(), NULL, public) == 1 &&
+	       EVP_DigestVerify(verify, signature, len, text, sizeof(text)) == 1;
+	ERR_clear_error();
+	return does;
+}
+
+/*
+ * The key that libp11 has for the object. After a new login the later of two is the valid one;
+ * where others look the same, the one that signs for the public key is it.
+ */
+static int
+wrap_object(struct token *token, const struct object *object, EVP_PKEY *public, EVP_PKEY **ret_key,
+	struct fault *f)
+{
+	PKCS11_KEY *keys;
+	unsigned n;
+
+	if (list_in_libp11(token, &keys, &n, f))
+		return -1;
+	while (n > 0) {
+		AUTO(auto_pkey) EVP_PKEY *key = NULL;
+		struct fault why = FAULT_INIT;
+
+		if (!may_be(&keys[--n], object))
+			continue;
+		if (!is_hidden(object))
+			return wrap(&keys[n], public, ret_key, f);
+		if (wrap(&keys[n], public, &key, &why) == 0 && signs_for(key, public)) {
+			*ret_key = TAKE(key);
+			return 0;
+		}
+	}
+	return fault_set(
+		f, FAULT_NOTFOUND, "libp11 does not see the key in token '%s'", token->label);
 }
 
 /* The key must sign the way every user of an EVP_PKEY asks for it. */
@@ -226,25 +295,18 @@ token_private_key(struct token *token, EVP_PKEY **ret_key, struct fault *f)
 {
 	AUTO(objects_clear) struct objects one = {NULL, 0};
 	AUTO(auto_pkey) EVP_PKEY *public = NULL;
-	AUTO(auto_pkey) EVP_PKEY *inner = NULL;
-	AUTO(auto_pkey) EVP_PKEY *outer = NULL;
-	PKCS11_KEY *key;
+	AUTO(auto_pkey) EVP_PKEY *key = NULL;
 
 	if (!CRYPTO_THREAD_run_once(&once, make_index) || token_index < 0)
 		return fault_nomem(f);
-	if (token_login(token, f) || object_named(token, CKO_PRIVATE_KEY, &one, f) ||
+	if (token_login(token, f) || private_key_named(token, &one, f) ||
 		check_usable(token, &one.items[0], f) ||
-		public_of(token->module->api, token->session, &one.items[0], &public, f) ||
-		libp11_open(token->module, f) || find_in_libp11(token, &one.items[0], &key, f))
+		public_proven(token, &one.items[0], &public, f) || libp11_open(token->module, f) ||
+		wrap_object(token, &one.items[0], public, &key, f))
 		return -1;
-	inner = PKCS11_get_private_key(key);
-	if (!inner)
-		return libp11_fault(f, "libp11 cannot use the key");
-	if (wrap(inner, public, &outer, f))
-		return -1;
-	if (!EVP_PKEY_set_ex_data(outer, token_index, token))
+	if (!EVP_PKEY_set_ex_data(key, token_index, token))
 		return fault_nomem(f);
 	token_ref(token);
-	*ret_key = TAKE(outer);
+	*ret_key = TAKE(key);
 	return 0;
 }

@@ -209,14 +209,15 @@ token_keygen(struct token *token, const char *type, char **ret_uri, struct fault
 	if (!kind)
 		return fault_set(f, FAULT_USAGE,
 			"key type '%.20s' is none of ec:p256, ec:p384, rsa:2048, rsa:3072", type);
-	if (!label)
+	if (!label || label->ulValueLen == 0)
 		return fault_set(
 			f, FAULT_USAGE, "the key needs a label: write object=NAME into its URI");
-	if (given)
+	if (given && given->ulValueLen > 0)
 		id = *given;
 	else if (RAND_bytes(random, sizeof(random)) != 1)
 		return fault_openssl(f, FAULT_CRYPTO, "no random id");
-	if (token_uri_of(token, CK_UNAVAILABLE_INFORMATION, label, &id, &uri, f) ||
+	if (token_check_writable(token, f) ||
+		token_uri_of(token, CK_UNAVAILABLE_INFORMATION, label, &id, &uri, f) ||
 		token_login(token, f) || check_mechanism(token, kind, f) ||
 		check_free(token, label, &id, f) || make(token, kind, label, &id, f))
 		return -1;

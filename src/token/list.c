@@ -6,106 +6,172 @@
 #include <string.h>
 
 #include <openssl/asn1.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/objects.h>
 
 #include "token/ckr.h"
 
 typedef int each_item(const struct token_item *item, void *with, struct fault *f);
 
-/* What a walk over tokens carries. */
+/*
+ * What a walk over tokens carries.
+ *
+ * all   the tokens that a URI of ours must not match by mistake
+ * path  the user named the module by its path, so our URIs do
+ * name  the user named it by this name
+ */
 struct walk {
 	each_item *each;
 	void *with;
-	const char *module_path;
-	const char *module_name;
-	bool named;
+	void (*warn)(const char *text);
+	const struct places *all;
+	bool path;
+	const char *name;
 };
 
-/* A copy with a NUL behind it, so that it can be shown. */
+/* The token whose objects are told. */
+struct where {
+	CK_FUNCTION_LIST *api;
+	CK_SESSION_HANDLE session;
+	const struct place *place;
+	enum uri_detail detail;
+};
+
+/* Bytes of the printable character that begins here; 0 for anything that is not UTF-8. */
+static size_t
+character(const unsigned char *at, size_t left)
+{
+	unsigned long value = 0;
+	int n = UTF8_getc(at, left > 4 ? 4 : (int)left, &value);
+	bool control = value < 0x20 || (value >= 0x7f && value < 0xa0);
+	bool surrogate = value >= 0xd800 && value < 0xe000;
+
+	return n > 0 && value <= 0x10ffff && !control && !surrogate ? (size_t)n : 0;
+}
+
+/* A copy for people: UTF-8, with '?' for every other byte that a token holds. */
 static char *
 text_of(const void *bytes, size_t len)
 {
-	char *text = strndup(len > 0 ? bytes : "", len);
+	const unsigned char *at = bytes;
+	char *text = malloc(len + 1);
+	size_t used = 0;
 
-	for (char *p = text; p && *p; p++) {
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	for (size_t i = 0; text && i < len;) {
+		size_t n = character(at + i, len - i);
+
+		if (n > 0)
+			memcpy(text + used, at + i, n);
+		else
+			text[used] = '?';
+		n += n == 0;
+		used += n;
+		i += n;
 	}
+	if (text)
+		text[used] = '\0';
 	return text;
 }
 
-static char *
-trimmed(const unsigned char *bytes, size_t len)
-{
-	size_t used = strnlen((const char *)bytes, len);
-
-	while (used > 0 && bytes[used - 1] == ' ')
-		used--;
-	return text_of(bytes, used);
-}
-
 static void
-about_certificate(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const struct object *o,
-	char *about, size_t size)
+about_certificate(const struct where *w, const struct object *o, char *about, size_t size)
 {
 	AUTO(auto_x509) X509 *cert = NULL;
-	AUTO(auto_bio) BIO *bio = BIO_new(BIO_s_mem());
 	struct fault ignored = FAULT_INIT;
+	char subject[200];
 	struct tm until;
-	int n;
 
-	if (!bio || certificate_of(api, session, o->handle, &cert, &ignored) ||
+	if (certificate_of(w->api, w->session, o->handle, &cert, &ignored) ||
 		!ASN1_TIME_to_tm(X509_get0_notAfter(cert), &until)) {
 		snprintf(about, size, "does not parse");
 		return;
 	}
-	X509_NAME_print_ex(
-		bio, X509_get_subject_name(cert), 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB);
-	n = BIO_read(bio, about, (int)size - 32);
-	if (n < 0)
-		n = 0;
-	snprintf(about + n, size - (size_t)n, "%suntil %04d-%02d-%02d", n ? ", " : "",
+	certificate_subject(cert, subject, sizeof(subject));
+	snprintf(about, size, "%s%suntil %04d-%02d-%02d", subject, *subject ? ", " : "",
 		until.tm_year + 1900, until.tm_mon + 1, until.tm_mday);
 }
 
-static void
-about_key(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const struct object *o,
-	const struct token_item *item, char *about, size_t size)
+/* "EC P-256" by the name of its curve; false when it has none that OpenSSL knows. */
+static bool
+name_curve(const CK_ATTRIBUTE *params, char *kind, size_t size)
 {
-	AUTO(auto_pkey) EVP_PKEY *public = NULL;
-	struct fault ignored = FAULT_INIT;
-	char kind[64] = "unknown kind", group[32] = "";
+	const unsigned char *at = params->pValue;
+	ASN1_OBJECT *oid = at ? d2i_ASN1_OBJECT(NULL, &at, (long)params->ulValueLen) : NULL;
+	int nid = oid ? OBJ_obj2nid(oid) : NID_undef;
+	const char *name = EC_curve_nid2nist(nid);
 
-	if (public_of(api, session, o, &public, &ignored) == 0) {
-		if (EVP_PKEY_get_base_id(public) == EVP_PKEY_EC) {
-			EVP_PKEY_get_group_name(public, group, sizeof(group), NULL);
-			snprintf(kind, sizeof(kind), "EC %s",
-				strcmp(group, "prime256v1") == 0  ? "P-256"
-				: strcmp(group, "secp384r1") == 0 ? "P-384"
-								  : group);
-		} else {
-			snprintf(kind, sizeof(kind), "RSA-%d", EVP_PKEY_get_bits(public));
-		}
+	ASN1_OBJECT_free(oid);
+	ERR_clear_error();
+	if (nid == NID_undef)
+		return false;
+	snprintf(kind, size, "EC %s", name ? name : OBJ_nid2sn(nid));
+	return true;
+}
+
+/* From what the key itself shows: a token may hold thousands. */
+static void
+name_kind(const struct where *w, const struct object *o, char *kind, size_t size)
+{
+	CK_ULONG type = attribute_number(w->api, w->session, o->handle, CKA_KEY_TYPE);
+	AUTO(auto_attribute) CK_ATTRIBUTE value = {0};
+	struct fault ignored = FAULT_INIT;
+
+	snprintf(kind, size, "unknown kind");
+	if (type != CKK_RSA && type != CKK_EC)
+		return;
+	attribute_read(w->api, w->session, o->handle, type == CKK_RSA ? CKA_MODULUS : CKA_EC_PARAMS,
+		&value, &ignored);
+	if (type == CKK_RSA) {
+		AUTO(auto_bn) BIGNUM *n = BN_bin2bn(value.pValue, (int)value.ulValueLen, NULL);
+
+		snprintf(kind, size, "RSA");
+		if (n && BN_num_bits(n) > 0)
+			snprintf(kind, size, "RSA-%d", BN_num_bits(n));
+	} else if (!name_curve(&value, kind, size)) {
+		snprintf(kind, size, "EC");
 	}
+}
+
+static void
+about_key(const struct where *w, const struct object *o, const struct token_item *item, char *about,
+	size_t size)
+{
+	char kind[64];
+
+	name_kind(w, o, kind, sizeof(kind));
 	snprintf(about, size, "%s%s", kind,
 		item->kind != TOKEN_ITEM_PRIVATE_KEY ? ""
 		: item->extractable		     ? ", EXTRACTABLE"
 						     : ", not extractable");
 }
 
-static int
-tell_object(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const CK_TOKEN_INFO *token,
-	const struct object *o, const struct walk *w, struct fault *f)
+/* The parts of a URI that name the token. */
+static struct uri_parts
+parts_of(const struct where *w, const struct walk *walk)
 {
-	struct uri_parts parts = {.token = token,
-		.label = &o->label,
-		.id = &o->id,
-		.class = o->class,
-		.module_path = w->module_path,
-		.module_name = w->module_name};
+	struct uri_parts parts = {.token = &w->place->info,
+		.detail = w->detail,
+		.slot = w->place->slot,
+		.class = CK_UNAVAILABLE_INFORMATION,
+		.module_name = walk->name};
+
+	if (!walk->name && (walk->path || w->detail >= URI_MODULE))
+		parts.module_path = w->place->module->path;
+	return parts;
+}
+
+static int
+tell_object(const struct where *w, const struct object *o, const struct walk *walk, struct fault *f)
+{
 	AUTO(auto_free) char *uri = NULL, *label = text_of(o->label.pValue, o->label.ulValueLen);
+	struct uri_parts parts = parts_of(w, walk);
 	struct token_item item = {.label = label};
 	char about[256];
 
+	parts.label = &o->label;
+	parts.id = &o->id;
+	parts.class = o->class;
 	if (!label)
 		return fault_nomem(f);
 	if (uri_format(&parts, &uri, f))
@@ -117,49 +183,87 @@ tell_object(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const CK_TOKEN_INF
 	item.about = about;
 	if (item.kind == TOKEN_ITEM_PRIVATE_KEY) {
 		item.extractable =
-			attribute_is_true(api, session, o->handle, CKA_EXTRACTABLE, true);
-		item.sensitive = attribute_is_true(api, session, o->handle, CKA_SENSITIVE, false);
-		item.local = attribute_is_true(api, session, o->handle, CKA_LOCAL, false);
+			attribute_is_true(w->api, w->session, o->handle, CKA_EXTRACTABLE, true);
+		item.sensitive =
+			attribute_is_true(w->api, w->session, o->handle, CKA_SENSITIVE, false);
+		item.local = attribute_is_true(w->api, w->session, o->handle, CKA_LOCAL, false);
 	}
 	if (item.kind == TOKEN_ITEM_CERTIFICATE)
-		about_certificate(api, session, o, about, sizeof(about));
+		about_certificate(w, o, about, sizeof(about));
 	else
-		about_key(api, session, o, &item, about, sizeof(about));
-	return w->each(&item, w->with, f);
+		about_key(w, o, &item, about, sizeof(about));
+	return walk->each(&item, walk->with, f);
+}
+
+/* Warns of what cannot be read in a token: the rest is told all the same. */
+static void
+report(const struct where *w, const struct walk *walk, const char *what, const struct fault *why)
+{
+	AUTO(auto_free)
+	char *label = text_of(w->place->info.label,
+		field_len(w->place->info.label, sizeof(w->place->info.label)));
+	char text[384];
+
+	if (!walk->warn)
+		return;
+	snprintf(text, sizeof(text), "token '%s': %s: %s", label ? label : "?", what, why->text);
+	walk->warn(text);
 }
 
 static int
-tell_objects(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const CK_TOKEN_INFO *token,
-	const struct walk *w, struct fault *f)
+tell_class(const struct where *w, CK_OBJECT_CLASS class, const struct walk *walk, struct fault *f)
 {
-	static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE};
+	AUTO(handles_clear) struct handles found = {NULL, 0};
+	CK_ATTRIBUTE template = {CKA_CLASS, &class, sizeof(class)};
+	struct fault why = FAULT_INIT, first = FAULT_INIT;
+	size_t n_unreadable = 0;
+	char what[64];
 
-	for (size_t c = 0; c < sizeof(classes) / sizeof(classes[0]); c++) {
-		AUTO(objects_clear) struct objects found = {NULL, 0};
-		CK_OBJECT_CLASS class = classes[c];
-		CK_ATTRIBUTE template = {CKA_CLASS, &class, sizeof(class)};
-
-		if (objects_find(api, session, &template, 1, &found, f))
-			return -1;
-		for (size_t i = 0; i < found.n; i++) {
-			int status = tell_object(api, session, token, &found.items[i], w, f);
-
-			if (status)
-				return status;
-		}
+	if (handles_find(w->api, w->session, &template, 1, &found, &why)) {
+		report(w, walk, "objects cannot be listed", &why);
+		return 0;
 	}
+	for (size_t i = 0; i < found.n; i++) {
+		AUTO(object_clear) struct object o = {0};
+		int status;
+
+		if (object_read(w->api, w->session, found.items[i], &o, &why)) {
+			if (n_unreadable++ == 0)
+				first = why;
+			continue;
+		}
+		o.class = class;
+		status = tell_object(w, &o, walk, f);
+		if (status)
+			return status;
+	}
+	snprintf(what, sizeof(what), "%zu of %zu objects cannot be read", n_unreadable, found.n);
+	if (n_unreadable > 0)
+		report(w, walk, what, &first);
 	return 0;
 }
 
 static int
-tell_token(const CK_TOKEN_INFO *info, const struct walk *w, struct fault *f)
+tell_objects(const struct where *w, const struct walk *walk, struct fault *f)
 {
-	struct uri_parts parts = {.token = info,
-		.class = CK_UNAVAILABLE_INFORMATION,
-		.module_path = w->module_path,
-		.module_name = w->module_name};
-	AUTO(auto_free) char *uri = NULL, *label = trimmed(info->label, sizeof(info->label));
-	AUTO(auto_free) char *model = trimmed(info->model, sizeof(info->model));
+	static const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE};
+	int status = 0;
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]) && status == 0; i++)
+		status = tell_class(w, classes[i], walk, f);
+	return status;
+}
+
+static int
+tell_token(const struct where *w, const struct walk *walk, struct fault *f)
+{
+	const CK_TOKEN_INFO *info = &w->place->info;
+	const struct uri_parts parts = parts_of(w, walk);
+	AUTO(auto_free) char *uri = NULL;
+	AUTO(auto_free)
+	char *label = text_of(info->label, field_len(info->label, sizeof(info->label)));
+	AUTO(auto_free)
+	char *model = text_of(info->model, field_len(info->model, sizeof(info->model)));
 	struct token_item item = {.kind = TOKEN_ITEM_TOKEN};
 	char about[160];
 
@@ -167,53 +271,89 @@ tell_token(const CK_TOKEN_INFO *info, const struct walk *w, struct fault *f)
 		return fault_nomem(f);
 	if (uri_format(&parts, &uri, f))
 		return -1;
-	snprintf(about, sizeof(about), "%s%s", model,
+	snprintf(about, sizeof(about), "%s%s%s", model,
 		info->flags & CKF_USER_PIN_LOCKED	 ? ", PIN locked"
 		: info->flags & CKF_USER_PIN_FINAL_TRY	 ? ", locks at the next wrong PIN"
 		: info->flags & CKF_USER_PIN_COUNT_LOW	 ? ", a wrong PIN was offered"
 		: info->flags & CKF_USER_PIN_INITIALIZED ? ", ready"
-							 : ", without a user PIN");
+		: info->flags & CKF_LOGIN_REQUIRED	 ? ", without a user PIN"
+							 : ", without a login",
+		info->flags & CKF_WRITE_PROTECTED ? ", write-protected" : "");
 	item.uri = uri;
 	item.label = label;
 	item.about = about;
-	return w->each(&item, w->with, f);
+	return walk->each(&item, walk->with, f);
 }
 
 static int
-visit(const struct module *module, CK_SLOT_ID slot, const CK_TOKEN_INFO *info, void *with,
-	struct fault *f)
+visit(const struct place *place, const struct walk *walk, struct fault *f)
 {
-	CK_FUNCTION_LIST *api = module->api;
-	const struct walk *w = with;
-	CK_SESSION_HANDLE session;
+	struct where w = {.api = place->module->api,
+		.place = place,
+		.detail = places_detail(walk->all, place)};
+	struct fault why = FAULT_INIT;
 	CK_RV rv;
-	int status;
+	int status = tell_token(&w, walk, f);
 
-	status = tell_token(info, w, f);
 	if (status)
 		return status;
-	rv = api->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &session);
-	if (rv != CKR_OK)
-		return fault_pkcs11(f, "C_OpenSession", rv);
-	status = tell_objects(api, session, info, w, f);
-	api->C_CloseSession(session);
+	rv = w.api->C_OpenSession(place->slot, CKF_SERIAL_SESSION, NULL, NULL, &w.session);
+	if (rv != CKR_OK) {
+		fault_pkcs11(&why, "C_OpenSession", rv);
+		report(&w, walk, "objects cannot be read", &why);
+		return 0;
+	}
+	status = tell_objects(&w, walk, f);
+	w.api->C_CloseSession(w.session);
 	return status;
 }
 
+/* All tokens where the URI's are looked for, so that ours name one of them only. */
 static int
-list_logged_in(const char *text, const struct token_source *source, struct walk *w, struct fault *f)
+find_all(P11KitUri *uri, const struct token_source *source, struct places *ret, struct fault *f)
 {
+	AUTO(auto_uri) P11KitUri *any = p11_kit_uri_new();
+
+	if (!any)
+		return fault_nomem(f);
+	p11_kit_uri_set_module_path(any, p11_kit_uri_get_module_path(uri));
+	p11_kit_uri_set_module_name(any, p11_kit_uri_get_module_name(uri));
+	return places_find(any, source, NULL, ret, f);
+}
+
+static int
+list_logged_in(const char *text, P11KitUri *uri, const struct token_source *source,
+	struct walk *walk, struct fault *f)
+{
+	AUTO(places_clear) struct places all = {NULL, 0};
 	AUTO(auto_token) struct token *token = NULL;
+	struct place place;
+	struct where w;
 	int status;
 
-	if (token_open(text, source, &token, f) || token_login(token, f))
+	/* First: nobody else may use a SoftHSM that has to be read again. */
+	if (token_open(text, source, &token, f) || token_login(token, f) ||
+		find_all(uri, source, &all, f))
 		return -1;
-	if (w->named && !w->module_name)
-		w->module_path = token->module->path;
-	status = tell_token(&token->info, w, f);
-	if (status)
-		return status;
-	return tell_objects(token->module->api, token->session, &token->info, w, f);
+	walk->all = &all;
+	place = (struct place){token->module, token->slot, token->info};
+	w = (struct where){token->module->api, token->session, &place, places_detail(&all, &place)};
+	status = tell_token(&w, walk, f);
+	return status ? status : tell_objects(&w, walk, f);
+}
+
+static int
+list_visible(P11KitUri *uri, const struct token_source *source, struct walk *walk, struct fault *f)
+{
+	AUTO(places_clear) struct places found = {NULL, 0}, all = {NULL, 0};
+	int status = 0;
+
+	if (places_find(uri, source, walk->warn, &found, f) || find_all(uri, source, &all, f))
+		return -1;
+	walk->all = &all;
+	for (size_t i = 0; i < found.n && status == 0; i++)
+		status = visit(&found.items[i], walk, f);
+	return status;
 }
 
 int
@@ -222,23 +362,14 @@ token_list(const char *uri, const struct token_source *source, bool login,
 	struct fault *f)
 {
 	AUTO(auto_uri) P11KitUri *parsed = NULL;
-	AUTO(auto_module) struct module *module = NULL;
-	struct walk w = {.each = each, .with = with};
+	struct walk walk = {.each = each, .with = with, .warn = source ? source->warn : NULL};
 	const char *text = uri ? uri : "pkcs11:";
-	int tries = 0;
 
 	if (uri_parse(text, &parsed, f))
 		return -1;
-	w.module_name = p11_kit_uri_get_module_name(parsed);
-	w.named = p11_kit_uri_get_module_path(parsed) ||
-		  (source && source->module && strchr(source->module, '/'));
-	if (login)
-		return list_logged_in(text, source, &w, f);
-	if (module_open_named(parsed, source, &module, f))
-		return -1;
-	if (!module)
-		return slots_each_everywhere(parsed, visit, &w, f);
-	if (w.named && !w.module_name)
-		w.module_path = module->path;
-	return slots_each(module, parsed, visit, &w, &tries, f);
+	walk.name = p11_kit_uri_get_module_name(parsed);
+	walk.path = p11_kit_uri_get_module_path(parsed) ||
+		    (source && source->module && strchr(source->module, '/'));
+	return login ? list_logged_in(text, parsed, source, &walk, f)
+		     : list_visible(parsed, source, &walk, f);
 }

@@ -8,11 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "base/log.h"
 #include "token/ckr.h"
-
-/* Slots of a module that we look at. */
-#define SLOTS_MAX 1024
 
 /* How often a module is begun anew, and after which pause. */
 #define BEGIN_TRIES    10
@@ -41,8 +37,8 @@ free_modules(CK_FUNCTION_LIST ***list)
 }
 
 /* What goes wrong is told once, by us; whoever wants the TPM's own words sets the variable. */
-static void
-be_quiet(void)
+void
+modules_quiet(void)
 {
 	p11_kit_be_quiet();
 	setenv("TSS2_LOG", "all+NONE", 0);
@@ -80,7 +76,7 @@ module_start(const char *path, struct module **ret_module, struct fault *f)
 	CK_FUNCTION_LIST *api;
 	CK_RV rv;
 
-	be_quiet();
+	modules_quiet();
 	api = p11_kit_module_load(path, 0);
 	if (!api)
 		return fault_set(f, FAULT_NOTFOUND,
@@ -187,7 +183,7 @@ registered(const char *name)
 	AUTO(free_modules) CK_FUNCTION_LIST **list = NULL;
 	CK_FUNCTION_LIST *module;
 
-	be_quiet();
+	modules_quiet();
 	list = p11_kit_modules_load(NULL, 0);
 	if (!list)
 		return NULL;
@@ -260,90 +256,5 @@ module_open_named(P11KitUri *uri, const struct token_source *source, struct modu
 	if (name)
 		return open_by_name(NULL, name, ret_module, f);
 	*ret_module = NULL;
-	return 0;
-}
-
-/* As slots_each; ret_n counts what was visited. */
-static int
-slots_visit(struct module *module, P11KitUri *uri, slot_visit *visit, void *with, size_t *ret_n,
-	struct fault *f)
-{
-	AUTO(auto_free) CK_SLOT_ID *slots = NULL;
-	CK_FUNCTION_LIST *api = module->api;
-	CK_ULONG n = 0;
-	CK_RV rv;
-
-	do {
-		CK_SLOT_ID *grown;
-
-		rv = api->C_GetSlotList(CK_TRUE, NULL, &n);
-		if (rv != CKR_OK || n == 0)
-			break;
-		if (n > SLOTS_MAX)
-			return fault_set(
-				f, FAULT_TOKEN, "module '%s' has too many slots", module->path);
-		grown = reallocarray(slots, n, sizeof(*slots));
-		if (!grown)
-			return fault_nomem(f);
-		slots = grown;
-		rv = api->C_GetSlotList(CK_TRUE, slots, &n);
-	} while (rv == CKR_BUFFER_TOO_SMALL);
-	if (rv != CKR_OK)
-		return fault_pkcs11(f, "C_GetSlotList", rv);
-	for (CK_ULONG i = 0; i < n; i++) {
-		CK_TOKEN_INFO info;
-		int status;
-
-		rv = api->C_GetTokenInfo(slots[i], &info);
-		if (rv != CKR_OK || !(info.flags & CKF_TOKEN_INITIALIZED) ||
-			!p11_kit_uri_match_token_info(uri, &info))
-			continue;
-		++*ret_n;
-		status = visit(module, slots[i], &info, with, f);
-		if (status)
-			return status;
-	}
-	return 0;
-}
-
-int
-slots_each(struct module *module, P11KitUri *uri, slot_visit *visit, void *with, int *tries,
-	struct fault *f)
-{
-	size_t n = 0;
-	int status;
-
-	do
-		status = slots_visit(module, uri, visit, with, &n, f);
-	while (status == 0 && n == 0 && module_begin_anew(module, tries));
-	return status;
-}
-
-int
-slots_each_everywhere(P11KitUri *uri, slot_visit *visit, void *with, struct fault *f)
-{
-	AUTO(free_modules) CK_FUNCTION_LIST **list = NULL;
-
-	be_quiet();
-	list = p11_kit_modules_load(NULL, 0);
-	if (!list)
-		return fault_set(f, FAULT_NOTFOUND,
-			"p11-kit finds no PKCS#11 module: name one (see `p11-kit list-modules`)");
-	for (size_t i = 0; list[i]; i++) {
-		AUTO(auto_free) char *path = p11_kit_module_get_filename(list[i]);
-		AUTO(auto_module) struct module *module = NULL;
-		struct fault why = FAULT_INIT;
-		int tries = 0, status;
-
-		if (!path || (p11_kit_module_get_flags(list[i]) & P11_KIT_MODULE_TRUSTED))
-			continue;
-		if (module_open(path, &module, &why)) {
-			log_debug("passed over: %s", why.text);
-			continue;
-		}
-		status = slots_each(module, uri, visit, with, &tries, f);
-		if (status)
-			return status;
-	}
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/param_build.h>
 
@@ -71,9 +72,8 @@ ec_public(const CK_ATTRIBUTE *curve, const CK_ATTRIBUTE *point, EVP_PKEY **ret_k
 	return from_params("EC", build, ret_key, f);
 }
 
-/* From the attributes of one object; FAULT_NOTFOUND when it does not show them. */
-static int
-from_object(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle,
+int
+public_shown(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle,
 	EVP_PKEY **ret_key, struct fault *f)
 {
 	AUTO(auto_attribute) CK_ATTRIBUTE a = {0}, b = {0};
@@ -92,47 +92,164 @@ from_object(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE h
 	return type == CKK_RSA ? rsa_public(&a, &b, ret_key, f) : ec_public(&a, &b, ret_key, f);
 }
 
-/* The objects of another class with the key's id; without an id, with its label. */
-static int
-siblings(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const struct object *key,
-	CK_OBJECT_CLASS class, struct objects *ret_objects, struct fault *f)
-{
-	const CK_ATTRIBUTE *by = key->id.ulValueLen > 0 ? &key->id : &key->label;
-	CK_ATTRIBUTE template[] = {{CKA_CLASS, &class, sizeof(class)}, *by};
+/* Public keys that may be a private key's. */
+struct candidates {
+	EVP_PKEY **keys;
+	size_t n;
+};
 
-	return objects_find(api, session, template, by->ulValueLen > 0 ? 2 : 0, ret_objects, f);
+static void
+candidates_clear(struct candidates *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		EVP_PKEY_free(c->keys[i]);
+	free(c->keys);
+	*c = (struct candidates){NULL, 0};
+}
+
+static bool
+is_candidate(const struct candidates *c, const EVP_PKEY *key)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (public_equal(c->keys[i], key))
+			return true;
+	}
+	return false;
+}
+
+/* Takes over a key. */
+static int
+candidates_add(struct candidates *c, EVP_PKEY *key, struct fault *f)
+{
+	EVP_PKEY **grown = reallocarray(c->keys, c->n + 1, sizeof(*grown));
+
+	if (!grown) {
+		EVP_PKEY_free(key);
+		return fault_nomem(f);
+	}
+	c->keys = grown;
+	grown[c->n++] = key;
+	return 0;
+}
+
+/*
+ * The public keys of the objects that a template matches; objects that cannot be read are skipped.
+ *
+ * once  of equal ones only the first
+ */
+static int
+collect(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG n,
+	bool certificates, bool once, struct candidates *c, struct fault *f)
+{
+	AUTO(handles_clear) struct handles found = {NULL, 0};
+
+	if (handles_find(api, session, template, n, &found, f))
+		return -1;
+	for (size_t i = 0; i < found.n; i++) {
+		AUTO(auto_x509) X509 *cert = NULL;
+		struct fault ignored = FAULT_INIT;
+		EVP_PKEY *key = NULL;
+
+		if (!certificates)
+			public_shown(api, session, found.items[i], &key, &ignored);
+		else if (certificate_of(api, session, found.items[i], &cert, &ignored) == 0)
+			key = X509_get_pubkey(cert);
+		if (key && once && is_candidate(c, key))
+			EVP_PKEY_free(key);
+		else if (key && candidates_add(c, key, f))
+			return -1;
+	}
+	ERR_clear_error();
+	return 0;
+}
+
+/* Of the public keys and certificates with the key's name, or of all in the token. */
+static int
+collect_both(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const CK_ATTRIBUTE *name,
+	struct candidates *c, struct fault *f)
+{
+	static const CK_OBJECT_CLASS classes[] = {CKO_PUBLIC_KEY, CKO_CERTIFICATE};
+
+	for (size_t i = 0; i < 2; i++) {
+		CK_OBJECT_CLASS class = classes[i];
+		CK_ATTRIBUTE template[2] = {{CKA_CLASS, &class, sizeof(class)}};
+
+		if (name)
+			template[1] = *name;
+		if (collect(api, session, template, name ? 2 : 1, class == CKO_CERTIFICATE,
+			    name != NULL, c, f))
+			return -1;
+	}
+	return 0;
+}
+
+/* Those with the key's id; without an id, with its label. */
+static int
+collect_named(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const struct object *key,
+	struct candidates *c, struct fault *f)
+{
+	const CK_ATTRIBUTE *name = key->id.ulValueLen > 0 ? &key->id : &key->label;
+
+	return name->ulValueLen > 0 ? collect_both(api, session, name, c, f) : 0;
+}
+
+/* Takes the one with this index. */
+static void
+take(struct candidates *c, size_t i, EVP_PKEY **ret_key)
+{
+	*ret_key = c->keys[i];
+	c->keys[i] = c->keys[--c->n];
 }
 
 int
 public_of(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const struct object *key,
 	EVP_PKEY **ret_key, struct fault *f)
 {
-	AUTO(objects_clear) struct objects publics = {NULL, 0};
-	AUTO(objects_clear) struct objects certificates = {NULL, 0};
-	AUTO(auto_x509) X509 *certificate = NULL;
+	AUTO(candidates_clear) struct candidates c = {NULL, 0};
 
 	/* A private key may show it itself: then no name has to be trusted. */
-	if (from_object(api, session, key->handle, ret_key, f) == 0)
+	if (public_shown(api, session, key->handle, ret_key, f) == 0)
 		return 0;
 	if (f->code != FAULT_NOTFOUND)
 		return -1;
-	if (key->id.ulValueLen == 0 && key->label.ulValueLen == 0)
+	if (collect_named(api, session, key, &c, f))
 		return -1;
-	if (siblings(api, session, key, CKO_PUBLIC_KEY, &publics, f))
-		return -1;
-	if (publics.n > 0)
-		return from_object(api, session, publics.items[0].handle, ret_key, f);
-	if (siblings(api, session, key, CKO_CERTIFICATE, &certificates, f))
-		return -1;
-	if (certificates.n == 0)
+	if (c.n == 0)
 		return fault_set(f, FAULT_NOTFOUND,
-			"the token holds neither the key's public half nor a certificate with its "
-			"id");
-	if (certificate_of(api, session, certificates.items[0].handle, &certificate, f))
+			"the token holds neither the key's public half nor a certificate for it");
+	if (c.n > 1)
+		return fault_set(f, FAULT_AMBIGUOUS,
+			"the token holds %zu different public keys with the key's id", c.n);
+	take(&c, 0, ret_key);
+	return 0;
+}
+
+int
+public_proven(struct token *t, const struct object *key, EVP_PKEY **ret_key, struct fault *f)
+{
+	AUTO(candidates_clear) struct candidates c = {NULL, 0};
+	CK_FUNCTION_LIST *api = t->module->api;
+	struct fault why = FAULT_INIT;
+	size_t which;
+
+	if (public_of(api, t->session, key, ret_key, &why) == 0)
+		return 0;
+	if (f)
+		*f = why;
+	if (why.code != FAULT_NOTFOUND && why.code != FAULT_AMBIGUOUS)
 		return -1;
-	*ret_key = X509_get_pubkey(certificate);
-	return *ret_key ? 0
-			: fault_openssl(f, FAULT_INVALID, "the certificate's key is not usable");
+	/* Names do not tell, so the key itself does. */
+	if (attribute_number(api, t->session, key->handle, CKA_KEY_TYPE) != CKK_EC)
+		return -1;
+	if (why.code == FAULT_AMBIGUOUS ? collect_named(api, t->session, key, &c, f)
+					: collect_both(api, t->session, NULL, &c, f))
+		return -1;
+	if (c.n == 0)
+		return -1;
+	if (prove(t, key, c.keys, c.n, &which, f))
+		return -1;
+	take(&c, which, ret_key);
+	return 0;
 }
 
 bool

@@ -2,96 +2,82 @@
 
 #include "token/inside.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "token/ckr.h"
 
-/* What matched so far, and the text that names it all. */
-struct matches {
-	size_t n;
-	CK_SLOT_ID slot;
-	CK_TOKEN_INFO info;
-	char *path;
+/* Says what of the URI no token has, and which tokens are there. */
+static int
+not_there(P11KitUri *uri, const struct token_source *source, struct fault *f)
+{
+	AUTO(places_clear) struct places all = {NULL, 0};
+	AUTO(auto_uri) P11KitUri *any = p11_kit_uri_new();
+	struct uri_parts parts = {.class = CK_UNAVAILABLE_INFORMATION};
+	AUTO(auto_free) char *wanted = NULL;
+	CK_TOKEN_INFO unmatched;
 	char text[160];
-};
 
-static void
-matches_clear(struct matches *m)
-{
-	free(m->path);
-}
-
-static int
-match(const struct module *module, CK_SLOT_ID slot, const CK_TOKEN_INFO *info, void *with,
-	struct fault *f)
-{
-	struct uri_parts parts = {.token = info, .class = CK_UNAVAILABLE_INFORMATION};
-	AUTO(auto_free) char *uri = NULL;
-	struct matches *m = with;
-	size_t used = strlen(m->text);
-
-	if (uri_format(&parts, &uri, f))
+	if (!any)
+		return fault_nomem(f);
+	p11_kit_uri_set_module_path(any, p11_kit_uri_get_module_path(uri));
+	p11_kit_uri_set_module_name(any, p11_kit_uri_get_module_name(uri));
+	if (places_find(any, source, NULL, &all, f))
 		return -1;
-	snprintf(m->text + used, sizeof(m->text) - used, "%s%s", used ? " " : "", uri + 7);
-	if (m->n++ > 0)
-		return 0;
-	m->slot = slot;
-	m->info = *info;
-	m->path = strdup(module->path);
-	return m->path ? 0 : fault_nomem(f);
-}
-
-static int
-only_one(const struct matches *m, P11KitUri *uri, struct fault *f)
-{
-	char label[33] = "";
-
-	if (m->n > 1)
-		return fault_set(f, FAULT_AMBIGUOUS, "the URI matches %zu tokens, name one of: %s",
-			m->n, m->text);
-	if (m->n == 1)
-		return 0;
-	memcpy(label, p11_kit_uri_get_token_info(uri)->label, 32);
-	for (size_t i = strlen(label); i > 0 && label[i - 1] == ' '; i--)
-		label[i - 1] = '\0';
-	if (*label)
+	unmatched = uri_unmatched(uri, &all);
+	parts.given = &unmatched;
+	if (uri_format(&parts, &wanted, f) || places_name(&all, text, sizeof(text), f))
+		return -1;
+	if (all.n == 0)
 		return fault_set(f, FAULT_NOTFOUND,
-			"no token '%s' is there: see `p11-gateway tokens`, or name its module",
-			label);
-	return fault_set(f, FAULT_NOTFOUND,
-		"no token that the URI matches is there: make one ready, or name its module");
+			"no token is there%s%s: make one ready, or name its module",
+			wanted[7] ? ", and none with " : "", wanted + 7);
+	if (!wanted[7])
+		return fault_set(f, FAULT_NOTFOUND,
+			"no token is in the slot or library that the URI gives: there is %s", text);
+	return fault_set(f, FAULT_NOTFOUND, "no token with %s: there is %s", wanted + 7, text);
 }
 
-/* The slot of the one token in the module that the URI matches. */
 static int
-find_slot(struct token *t, int *tries, struct fault *f)
+ambiguous(const struct places *places, struct fault *f)
 {
-	AUTO(matches_clear) struct matches here = {0};
+	char text[200];
 
-	if (slots_each(t->module, t->uri, match, &here, tries, f) || only_one(&here, t->uri, f))
+	if (places_name(places, text, sizeof(text), f))
 		return -1;
-	t->slot = here.slot;
-	t->info = here.info;
-	return 0;
+	return fault_set(
+		f, FAULT_AMBIGUOUS, "the URI matches %zu tokens, name one of: %s", places->n, text);
 }
 
-/* The same, and the module. */
+/* The one token that the URI matches, and its module. */
 static int
 locate(struct token *t, const struct token_source *source, struct fault *f)
 {
-	int tries = 0;
+	AUTO(places_clear) struct places found = {NULL, 0};
 
-	if (module_open_named(t->uri, source, &t->module, f))
+	if (places_find(t->uri, source, NULL, &found, f))
 		return -1;
-	if (!t->module) {
-		AUTO(matches_clear) struct matches all = {0};
+	if (found.n == 0)
+		return not_there(t->uri, source, f);
+	if (found.n > 1)
+		return ambiguous(&found, f);
+	t->slot = found.items[0].slot;
+	t->info = found.items[0].info;
+	t->module = TAKE(found.items[0].module);
+	return 0;
+}
 
-		if (slots_each_everywhere(t->uri, match, &all, f) || only_one(&all, t->uri, f) ||
-			module_open(all.path, &t->module, f))
-			return -1;
-	}
-	return find_slot(t, &tries, f);
+/* The token's slot, which may be another one after its module was begun anew. */
+static bool
+find_slot(struct token *t, int *tries)
+{
+	AUTO(places_clear) struct places found = {NULL, 0};
+	struct fault ignored = FAULT_INIT;
+
+	if (places_of(t->module, t->uri, NULL, tries, &found, &ignored) || found.n != 1)
+		return false;
+	t->slot = found.items[0].slot;
+	t->info = found.items[0].info;
+	return true;
 }
 
 static int
@@ -104,6 +90,11 @@ open_session(struct token *t, struct fault *f)
 	if (!(t->info.flags & CKF_WRITE_PROTECTED))
 		flags |= CKF_RW_SESSION;
 	rv = api->C_OpenSession(t->slot, flags, NULL, NULL, &t->session);
+	/* Some tokens say only now that nothing can be written to them. */
+	if (rv == CKR_TOKEN_WRITE_PROTECTED && (flags & CKF_RW_SESSION)) {
+		t->info.flags |= CKF_WRITE_PROTECTED;
+		rv = api->C_OpenSession(t->slot, CKF_SERIAL_SESSION, NULL, NULL, &t->session);
+	}
 	if (rv != CKR_OK) {
 		t->session = CK_INVALID_HANDLE;
 		fault_pkcs11(f, "C_OpenSession", rv);
@@ -123,7 +114,7 @@ token_begin_anew(struct token *token, int *tries)
 	module_unlock();
 	while (!lent && module_begin_anew(token->module, tries)) {
 		token->logged_in = false;
-		if (find_slot(token, tries, &ignored) == 0 && open_session(token, &ignored) == 0)
+		if (find_slot(token, tries) && open_session(token, &ignored) == 0)
 			return true;
 	}
 	return false;
@@ -165,9 +156,7 @@ token_open(const char *uri, const struct token_source *source, struct token **re
 	t->refs = 1;
 	if (uri_parse(uri, &t->uri, f) || take_source(t, source, f) || locate(t, source, f))
 		return -1;
-	memcpy(t->label, t->info.label, sizeof(t->info.label));
-	for (size_t i = strlen(t->label); i > 0 && t->label[i - 1] == ' '; i--)
-		t->label[i - 1] = '\0';
+	memcpy(t->label, t->info.label, field_len(t->info.label, sizeof(t->info.label)));
 	if (open_session(t, f))
 		return -1;
 	*ret_token = TAKE(t);
@@ -205,11 +194,25 @@ token_close(struct token *token)
 }
 
 int
+token_check_writable(const struct token *token, struct fault *f)
+{
+	if (!(token->info.flags & CKF_WRITE_PROTECTED))
+		return 0;
+	return fault_set(f, FAULT_REFUSED, "token '%s' is write-protected: it can only be read",
+		token->label);
+}
+
+int
 token_uri_of(const struct token *token, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *label,
 	const CK_ATTRIBUTE *id, char **ret_uri, struct fault *f)
 {
+	CK_SLOT_ID slot = p11_kit_uri_get_slot_id(token->uri);
 	struct uri_parts parts = {
 		.token = &token->info,
+		/* What the user gave told this token from others. */
+		.given = p11_kit_uri_get_token_info(token->uri),
+		.detail = slot == (CK_SLOT_ID)-1 ? URI_PLAIN : URI_SLOT,
+		.slot = slot,
 		.label = label,
 		.id = id,
 		.class = class,

@@ -11,11 +11,11 @@
 #include "base/auto.h"
 #include "base/fault.h"
 
-/* Characters a URI may have. */
-#define TOKEN_URI_MAX 2048
+/* Bytes of an object's CKA_ID and of its CKA_LABEL; the longest known has about 200. */
+#define TOKEN_NAME_MAX 4096
 
-/* Bytes of an object's CKA_ID that we make or show. */
-#define TOKEN_ID_MAX 64
+/* Characters a URI may have: an id and a label of that size, each byte as %XX, and a token. */
+#define TOKEN_URI_MAX 32768
 
 /*
  * Where the module and the PIN come from when the URI does not say.
@@ -36,15 +36,18 @@ struct token;
 
 /*
  * Opens the token that a URI names, without logging in. The URI may name an object in it too; that
- * part is for the other calls. A URI that matches several tokens is refused. A store of SoftHSM's
+ * part is for the other calls. A URI that matches several tokens is refused. Values are compared
+ * without the spaces and NULs that pad them in a token. A store of SoftHSM's
  * that another process is just writing is read again, here and at each login, for up to 0.2 s.
  *
- * uri        RFC 7512: token, serial, manufacturer, model, object, id, type; module-path,
- *            module-name, pin-source, pin-value; anything else is refused
+ * uri        RFC 7512: token, serial, manufacturer, model, object, id, type, slot-id,
+ *            slot-description, slot-manufacturer, library-description, library-manufacturer,
+ *            library-version; module-path, module-name, pin-source, pin-value; anything else is
+ *            refused
  * ret_token  close with token_close()
  *
  * Returns 0; else FAULT_USAGE for a bad URI, FAULT_NOTFOUND when no such module or token is there,
- * FAULT_AMBIGUOUS with the tokens that match, FAULT_CONFIG for a pin-source that is none,
+ * with what is; FAULT_AMBIGUOUS with what tells the tokens that match apart, FAULT_CONFIG for a pin-source that is none,
  * FAULT_TOKEN, FAULT_NOMEM.
  * Blocks: on the module.  Threads: main only; the process must not fork while it is open.
  */
@@ -89,7 +92,7 @@ int token_relogin(struct token *token, struct fault *f);
 
 /*
  * The private key that the URI given to token_open() names: object and/or id, or the token's only
- * one. Logs in.
+ * one; with type=public or type=cert, the one that belongs to what is named. Logs in.
  *
  * ret_key  an EVP_PKEY whose private half stays in the token; free with EVP_PKEY_free(). Its
  *          operations fail with the token's reason in OpenSSL's error queue, where
@@ -146,37 +149,43 @@ int token_use_key(const char *uri, const struct token_source *source,
 int token_keygen(struct token *token, const char *type, char **ret_uri, struct fault *f);
 
 /*
- * The certificate that the URI names (object and/or id as of the key). Does not log in.
+ * The certificate of the key that the URI names: of those for the key, first of those with its
+ * CKA_ID, then of all in the token, the one that ends last. With type=cert, or when there is no such
+ * key, the certificate that the URI itself names. Logs in only when it is not found without.
  *
- * Returns 0; else FAULT_NOTFOUND, FAULT_AMBIGUOUS, FAULT_INVALID when it does not parse,
- * FAULT_TOKEN.
+ * Returns 0; else FAULT_NOTFOUND, FAULT_AMBIGUOUS, FAULT_INVALID when it does not parse or is for
+ * another key, as token_login(), FAULT_TOKEN.
  */
 int token_certificate(struct token *token, X509 **ret_cert, struct fault *f);
 
 /*
- * The certificate beside a lent key, with its id, or without one its label: of those that are for
- * the key, the one that ends last. To be called before the key's token is closed, which
- * token_use_key() does behind `use`; it takes neither a login nor a session of its own.
+ * The same for a lent key. To be called before the key's token is closed, which token_use_key()
+ * does after `use`; it needs neither a login nor a session of its own.
  *
  * Returns 0; else FAULT_NOTFOUND when there is none, FAULT_TOKEN, FAULT_NOMEM.
  */
 int token_key_certificate(EVP_PKEY *key, X509 **ret_cert, struct fault *f);
 
 /*
- * Puts a certificate beside its key, with the key's label and id, and then removes the ones it
- * replaces: at no moment is there none. Refuses a certificate for another key.
+ * Puts the certificate that is the key's beside it, with the key's label and id, and then removes
+ * the key's other certificates: at no moment is there none. Certificates of other keys stay. Of a
+ * private EC key without its public half, a signature tells whose the certificate is.
  *
+ * offered  certificates, in any order; the key's newest is imported, the others are ignored
  * ret_uri  receives the certificate's URI; free with free()
  *
- * Returns 0; else FAULT_NOTFOUND when the key is not there, FAULT_INVALID for another key's,
- * as token_login(), FAULT_TOKEN.
+ * Returns 0; else FAULT_NOTFOUND when the key is not there, FAULT_INVALID with their names when none
+ * is for the key, FAULT_REFUSED for a token that can only be read, as token_login(), FAULT_TOKEN.
  */
-int token_certificate_import(struct token *token, X509 *cert, char **ret_uri, struct fault *f);
+int token_certificate_import(
+	struct token *token, const STACK_OF(X509) * offered, char **ret_uri, struct fault *f);
 
 /*
- * Deletes the certificates that the URI names; the key stays.
+ * Deletes the key's certificates; with type=cert, or when there is no such key, those that the URI
+ * itself names. The key stays.
  *
- * Returns 0; else FAULT_NOTFOUND, as token_login(), FAULT_TOKEN.
+ * Returns 0; else FAULT_NOTFOUND, FAULT_INVALID for another key's with this key's name,
+ * FAULT_REFUSED for a token that can only be read, as token_login(), FAULT_TOKEN.
  */
 int token_certificate_delete(struct token *token, struct fault *f);
 
@@ -205,7 +214,9 @@ struct token_item {
 };
 
 /*
- * Calls `each` for every token that the URI matches (NULL: all) and what lies in it.
+ * Calls `each` for every token that the URI matches (NULL: all) and what lies in it. Each URI names
+ * nothing else. What cannot be read is left out, which source->warn is told; the rest is told all
+ * the same.
  *
  * login  also offer the PIN, to see private keys; FAULT_AMBIGUOUS unless exactly one token matches
  * each   gets a borrowed item; returns 0 to go on

@@ -5,23 +5,31 @@
 #include <string.h>
 #include <strings.h>
 
-/* What may stand in a URI; %00 only where bytes are meant. */
+/*
+ * What a URI may have. The values of a path are bytes and may be empty, as p11tool writes them for
+ * padding and for what has no name; the values of a query are text.
+ */
 static const struct {
 	const char *name;
 	bool query;
-	bool bytes;
 } known[] = {
-	{"token", false, false},
-	{"serial", false, false},
-	{"manufacturer", false, false},
-	{"model", false, true},
-	{"object", false, false},
-	{"id", false, true},
-	{"type", false, false},
-	{"module-path", true, false},
-	{"module-name", true, false},
-	{"pin-source", true, false},
-	{"pin-value", true, false},
+	{"token", false},
+	{"serial", false},
+	{"manufacturer", false},
+	{"model", false},
+	{"object", false},
+	{"id", false},
+	{"type", false},
+	{"slot-id", false},
+	{"slot-description", false},
+	{"slot-manufacturer", false},
+	{"library-description", false},
+	{"library-manufacturer", false},
+	{"library-version", false},
+	{"module-path", true},
+	{"module-name", true},
+	{"pin-source", true},
+	{"pin-value", true},
 };
 
 #define N_KNOWN (sizeof(known) / sizeof(known[0]))
@@ -40,17 +48,17 @@ check_part(const char *part, size_t len, bool query, bool *seen, struct fault *f
 	}
 	if (i == N_KNOWN)
 		return fault_set(f, FAULT_USAGE,
-			"the key's URI has %s '%.*s' that is not known here: use token, serial, "
-			"manufacturer, model, object, id, type, and after '?' module-path, "
-			"module-name, pin-source",
-			query ? "a query" : "an attribute", name_len > 40 ? 40 : name_len, part);
+			"the key's URI has the unknown %s '%.*s': use token, serial, manufacturer, "
+			"model, object, id, type, and after '?' module-path, module-name, "
+			"pin-source",
+			query ? "query" : "attribute", name_len > 40 ? 40 : name_len, part);
 	if (seen[i])
 		return fault_set(f, FAULT_USAGE, "the key's URI has '%s' twice", known[i].name);
 	seen[i] = true;
-	if (!equals || equals + 1 == part + len)
+	if (!equals || (query && equals + 1 == part + len))
 		return fault_set(
 			f, FAULT_USAGE, "the key's URI has '%s' without a value", known[i].name);
-	if (!known[i].bytes && memmem(part, len, "%00", 3))
+	if (query && memmem(part, len, "%00", 3))
 		return fault_set(
 			f, FAULT_USAGE, "the key's URI has a NUL byte in '%s'", known[i].name);
 	return 0;
@@ -82,22 +90,23 @@ check_values(P11KitUri *uri, struct fault *f)
 {
 	CK_ATTRIBUTE *class = p11_kit_uri_get_attribute(uri, CKA_CLASS);
 	CK_ATTRIBUTE *id = p11_kit_uri_get_attribute(uri, CKA_ID);
+	CK_ATTRIBUTE *label = p11_kit_uri_get_attribute(uri, CKA_LABEL);
 	CK_OBJECT_CLASS value;
 
 	if (p11_kit_uri_any_unrecognized(uri))
 		return fault_set(f, FAULT_USAGE,
-			"the key's URI has a type that is none of private, public, cert, or a "
-			"token, "
-			"serial, manufacturer or model that is too long");
+			"the key's URI has a type other than private, public and cert, or a value "
+			"that is longer than any token's");
 	if (class) {
 		memcpy(&value, class->pValue, sizeof(value));
 		if (value != CKO_PRIVATE_KEY && value != CKO_PUBLIC_KEY && value != CKO_CERTIFICATE)
 			return fault_set(f, FAULT_USAGE,
-				"the key's URI has a type that is none of private, public, cert");
+				"the key's URI has a type other than private, public and cert");
 	}
-	if (id && id->ulValueLen > TOKEN_ID_MAX)
-		return fault_set(f, FAULT_USAGE, "the key's URI has an id longer than %d bytes",
-			TOKEN_ID_MAX);
+	if ((id && id->ulValueLen > TOKEN_NAME_MAX) ||
+		(label && label->ulValueLen > TOKEN_NAME_MAX))
+		return fault_set(f, FAULT_USAGE,
+			"the key's URI has an id or object longer than %d bytes", TOKEN_NAME_MAX);
 	if (p11_kit_uri_get_pin_source(uri) && p11_kit_uri_get_pin_value(uri))
 		return fault_set(f, FAULT_USAGE,
 			"the key's URI has both pin-source and pin-value: leave pin-value out");
@@ -141,12 +150,22 @@ uri_parse(const char *text, P11KitUri **ret_uri, struct fault *f)
 	return 0;
 }
 
-/* Whether it tells nothing: tpm2-pkcs11 gives every token the same zeros. */
-static bool
-is_blank(const unsigned char *text, size_t len)
+CK_OBJECT_CLASS
+uri_class(P11KitUri *uri)
 {
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] != '0' && text[i] != ' ' && text[i] != '\0')
+	const CK_ATTRIBUTE *class = p11_kit_uri_get_attribute(uri, CKA_CLASS);
+	CK_OBJECT_CLASS value = CK_UNAVAILABLE_INFORMATION;
+
+	if (class)
+		memcpy(&value, class->pValue, sizeof(value));
+	return value;
+}
+
+bool
+serial_is_blank(const CK_TOKEN_INFO *info)
+{
+	for (size_t i = 0; i < sizeof(info->serialNumber); i++) {
+		if (!strchr("0 ", info->serialNumber[i])) /* and the NUL at their end */
 			return false;
 	}
 	return true;
@@ -160,27 +179,56 @@ set_attribute(P11KitUri *uri, CK_ATTRIBUTE_TYPE type, const void *value, size_t 
 	return p11_kit_uri_set_attribute(uri, &attribute) == P11_KIT_URI_OK;
 }
 
+/* The fields that a URI gives, without padding. */
+static void
+copy_given(CK_TOKEN_INFO *to, const CK_TOKEN_INFO *from)
+{
+	if (from->label[0])
+		field_copy(to->label, from->label, sizeof(to->label));
+	if (from->serialNumber[0])
+		field_copy(to->serialNumber, from->serialNumber, sizeof(to->serialNumber));
+	if (from->model[0])
+		field_copy(to->model, from->model, sizeof(to->model));
+	if (from->manufacturerID[0])
+		field_copy(to->manufacturerID, from->manufacturerID, sizeof(to->manufacturerID));
+}
+
+static void
+set_token(P11KitUri *uri, const struct uri_parts *parts)
+{
+	CK_TOKEN_INFO *info = p11_kit_uri_get_token_info(uri);
+	const CK_TOKEN_INFO *token = parts->token;
+
+	if (parts->given)
+		copy_given(info, parts->given);
+	if (!token)
+		return;
+	field_copy(info->label, token->label, sizeof(info->label));
+	if (parts->detail >= URI_MODEL || !serial_is_blank(token))
+		field_copy(info->serialNumber, token->serialNumber, sizeof(info->serialNumber));
+	if (parts->detail >= URI_MODEL) {
+		field_copy(info->model, token->model, sizeof(info->model));
+		field_copy(
+			info->manufacturerID, token->manufacturerID, sizeof(info->manufacturerID));
+	}
+	if (parts->detail >= URI_SLOT)
+		p11_kit_uri_set_slot_id(uri, parts->slot);
+}
+
 int
 uri_format(const struct uri_parts *parts, char **ret_text, struct fault *f)
 {
 	AUTO(auto_uri) P11KitUri *uri = p11_kit_uri_new();
 	AUTO(auto_free) char *text = NULL;
-	CK_TOKEN_INFO *info;
 
 	if (!uri)
 		return fault_nomem(f);
-	info = p11_kit_uri_get_token_info(uri);
-	if (parts->token) {
-		memcpy(info->label, parts->token->label, sizeof(info->label));
-		if (!is_blank(parts->token->serialNumber, sizeof(info->serialNumber)))
-			memcpy(info->serialNumber, parts->token->serialNumber,
-				sizeof(info->serialNumber));
-	}
-	if (parts->label && parts->label->ulValueLen > 0 &&
-		!set_attribute(uri, CKA_LABEL, parts->label->pValue, parts->label->ulValueLen))
-		return fault_nomem(f);
-	if (parts->id && parts->id->ulValueLen > 0 &&
-		!set_attribute(uri, CKA_ID, parts->id->pValue, parts->id->ulValueLen))
+	set_token(uri, parts);
+	/* An empty one is written too: without it the URI would match the objects that have one. */
+	if ((parts->label && !set_attribute(uri, CKA_LABEL, parts->label->pValue,
+				     parts->label->ulValueLen)) ||
+		(parts->id &&
+			!set_attribute(uri, CKA_ID, parts->id->pValue, parts->id->ulValueLen)))
 		return fault_nomem(f);
 	if (parts->class != CK_UNAVAILABLE_INFORMATION &&
 		!set_attribute(uri, CKA_CLASS, &parts->class, sizeof(parts->class)))
@@ -189,7 +237,7 @@ uri_format(const struct uri_parts *parts, char **ret_text, struct fault *f)
 		p11_kit_uri_set_module_path(uri, parts->module_path);
 	if (parts->module_name)
 		p11_kit_uri_set_module_name(uri, parts->module_name);
-	if (p11_kit_uri_format(uri, P11_KIT_URI_FOR_OBJECT_ON_TOKEN, &text) != P11_KIT_URI_OK)
+	if (p11_kit_uri_format(uri, P11_KIT_URI_FOR_ANY, &text) != P11_KIT_URI_OK)
 		return fault_nomem(f);
 	*ret_text = TAKE(text);
 	return 0;

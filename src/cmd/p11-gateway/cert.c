@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "jwt/jwt.h"
+#include "pki/bundle.h"
 #include "pki/cert.h"
 #include "pki/describe.h"
 
@@ -40,19 +41,19 @@ import(void *values, int argc, char **argv, struct fault *f)
 {
 	struct cert *v = values;
 	AUTO(auto_free) char *data = NULL;
-	AUTO(auto_x509) X509 *cert = NULL;
+	AUTO(auto_certs) STACK_OF(X509) *certs = NULL;
 	AUTO(auto_token) struct token *token = NULL;
 	AUTO(auto_free) char *uri = NULL;
 	size_t len;
 
 	(void)argc;
-	if (file_read(argv[0], CERT_MAX, &data, &len, f))
+	if (file_read(argv[0], BUNDLE_MAX, &data, &len, f))
 		return -1;
-	if (cert_read(data, len, &cert, f))
+	if (bundle_read(data, len, &certs, f))
 		return fault_prefix(f, "'%s'", argv[0]);
 	if (open_token(&v->token, &token, f))
 		return -1;
-	if (token_certificate_import(token, cert, &uri, f))
+	if (token_certificate_import(token, certs, &uri, f))
 		return fault_prefix(f, "'%s'", argv[0]);
 	puts(uri);
 	return 0;
@@ -127,9 +128,10 @@ const struct command command_cert_import = {
 	.values_size = sizeof(struct cert),
 	.summary = "Put the key's certificate into the token and print its URI",
 	.description =
-		"FILE holds it as PEM or DER; - is standard input. A certificate for another\n"
-		"key is refused. It takes the place of an older one, which is removed only\n"
-		"when the new one is in the token.",
+		"FILE is what the CA sent: PEM, DER, PKCS#7 or its base64, also with other\n"
+		"certificates of the chain, of which only the key's is imported; - is standard\n"
+		"input. A file without a certificate for the key is refused. An older one is\n"
+		"removed only after the new one is in the token.",
 	.run = import,
 };
 
