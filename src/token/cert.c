@@ -138,6 +138,19 @@ certificates_for(struct token *t, const EVP_PKEY *public, struct certificates *r
 	return 0;
 }
 
+bool
+certificates_alike(const struct certificates *c)
+{
+	for (size_t i = 1; i < c->n; i++) {
+		const EVP_PKEY *a = X509_get0_pubkey(c->items[0].cert);
+		const EVP_PKEY *b = X509_get0_pubkey(c->items[i].cert);
+
+		if (!a || !b || !public_equal(a, b))
+			return false;
+	}
+	return true;
+}
+
 struct certificate *
 certificates_latest(const struct certificates *c)
 {

@@ -67,27 +67,13 @@ key_visible(struct token *t, struct objects *ret_one, EVP_PKEY **ret_public, str
 	return 0;
 }
 
-/* Whether all are for the same key, of which the newest counts then. */
-static bool
-of_one_key(const struct certificates *c)
-{
-	for (size_t i = 1; i < c->n; i++) {
-		const EVP_PKEY *a = X509_get0_pubkey(c->items[0].cert);
-		const EVP_PKEY *b = X509_get0_pubkey(c->items[i].cert);
-
-		if (!a || !b || !public_equal(a, b))
-			return false;
-	}
-	return true;
-}
-
 /* The one certificate that the URI itself names. */
 static int
 find_named(struct token *t, const struct certificates *named, X509 **ret_cert, struct fault *f)
 {
 	AUTO(objects_clear) struct objects one = {NULL, 0};
 
-	if (named->n == 0 || !of_one_key(named)) {
+	if (named->n == 0 || !certificates_alike(named)) {
 		if (object_named(t, CKO_CERTIFICATE, &one, f))
 			return -1;
 		return certificate_of(t->module->api, t->session, one.items[0].handle, ret_cert, f);
@@ -107,9 +93,13 @@ certificate_foreign(const X509 *cert, const struct object *key, struct fault *f)
 		certificate_subject(cert, subject, sizeof(subject)), name);
 }
 
-/* With what the token shows now. */
+/*
+ * With what the token shows now.
+ *
+ * by_name  where no key is shown, the certificate that the URI itself names is meant
+ */
 static int
-find_visible(struct token *t, X509 **ret_cert, struct fault *f)
+find_visible(struct token *t, bool by_name, X509 **ret_cert, struct fault *f)
 {
 	AUTO(certificates_clear) struct certificates named = {NULL, 0};
 	AUTO(objects_clear) struct objects key = {NULL, 0};
@@ -117,13 +107,12 @@ find_visible(struct token *t, X509 **ret_cert, struct fault *f)
 
 	if (certificates_named(t, &named, f))
 		return -1;
-	if (uri_class(t->uri) == CKO_CERTIFICATE)
+	if (uri_class(t->uri) == CKO_CERTIFICATE && certificates_alike(&named))
 		return find_named(t, &named, ret_cert, f);
 	if (key_visible(t, &key, &public, f)) {
-		/* The key may be gone, or shown only after a login. */
-		if (f->code != FAULT_NOTFOUND && f->code != FAULT_AMBIGUOUS)
-			return -1;
-		return find_named(t, &named, ret_cert, f);
+		if (f->code == FAULT_AMBIGUOUS || (f->code == FAULT_NOTFOUND && by_name))
+			return find_named(t, &named, ret_cert, f);
+		return -1;
 	}
 	if (newest_of(t, &key.items[0], public, ret_cert, f) == 0)
 		return 0;
@@ -137,20 +126,14 @@ find_visible(struct token *t, X509 **ret_cert, struct fault *f)
 int
 token_certificate(struct token *token, X509 **ret_cert, struct fault *f)
 {
-	struct fault before = FAULT_INIT;
+	bool may_show_more = !token->logged_in && (token->info.flags & CKF_LOGIN_REQUIRED);
 
-	if (find_visible(token, ret_cert, &before) == 0)
+	if (find_visible(token, !may_show_more, ret_cert, f) == 0)
 		return 0;
-	if (f)
-		*f = before;
-	if (token->logged_in || !(token->info.flags & CKF_LOGIN_REQUIRED) ||
-		(before.code != FAULT_NOTFOUND && before.code != FAULT_AMBIGUOUS))
+	if (!may_show_more || (f->code != FAULT_NOTFOUND && f->code != FAULT_AMBIGUOUS))
 		return -1;
-	if (token_login(token, f)) {
-		/* Without a PIN it is not known what else there is. */
-		if (f && f->code == FAULT_CONFIG)
-			*f = before;
+	/* Without a PIN, what is shown without a login has to do. */
+	if (token_login(token, f) && f->code != FAULT_CONFIG)
 		return -1;
-	}
-	return find_visible(token, ret_cert, f);
+	return find_visible(token, true, ret_cert, f);
 }

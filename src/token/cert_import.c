@@ -167,31 +167,30 @@ token_certificate_import(
 	return 0;
 }
 
-/* The key's certificates; those that the URI names when it names no key. */
+/* The key's certificates; with type=cert, or when there is no such key, those that the URI names. */
 static int
 find_deleted(struct token *t, struct certificates *ret, struct fault *f)
 {
+	AUTO(certificates_clear) struct certificates named = {NULL, 0};
 	AUTO(objects_clear) struct objects key = {NULL, 0};
 	AUTO(auto_pkey) EVP_PKEY *public = NULL;
 
-	if (certificates_named(t, ret, f))
+	if (certificates_named(t, &named, f))
 		return -1;
-	if (uri_class(t->uri) == CKO_CERTIFICATE)
+	if ((uri_class(t->uri) != CKO_CERTIFICATE || !certificates_alike(&named)) &&
+		key_visible(t, &key, &public, f) && f->code != FAULT_NOTFOUND)
+		return -1;
+	if (!public && key.n == 0) {
+		*ret = named;
+		named = (struct certificates){NULL, 0};
 		return 0;
-	if (key_visible(t, &key, &public, f))
-		return f->code == FAULT_NOTFOUND ? 0 : -1;
-	if (!public)
-		return 0;
-	if (ret->n > 0) {
-		AUTO(certificates_clear) struct certificates named = *ret;
-
-		*ret = (struct certificates){NULL, 0};
-		if (certificates_for(t, public, ret, f))
-			return -1;
-		return ret->n > 0 ? 0 : certificate_foreign(named.items[0].cert, &key.items[0], f);
 	}
-	certificates_clear(ret);
-	return certificates_for(t, public, ret, f);
+	if (public && certificates_for(t, public, ret, f))
+		return -1;
+	/* One of its name, but not for it. */
+	return ret->n == 0 && named.n > 0
+		       ? certificate_foreign(named.items[0].cert, &key.items[0], f)
+		       : 0;
 }
 
 int

@@ -180,7 +180,8 @@ enum uri_detail places_detail(const struct places *all, const struct place *plac
 int places_name(const struct places *places, char *text, size_t size, struct fault *f);
 
 /*
- * The fields of a URI that none of these tokens has; all that it gives when each is some token's.
+ * The fields of a URI that none of these tokens has; all that it gives when each is some token's;
+ * none when a token has all of them.
  */
 CK_TOKEN_INFO uri_unmatched(P11KitUri *uri, const struct places *places);
 
@@ -428,6 +429,9 @@ int certificates_with_id(struct token *t, const struct object *key, const EVP_PK
 	struct certificates *ret, struct fault *f);
 int certificates_for(
 	struct token *t, const EVP_PKEY *public, struct certificates *ret, struct fault *f);
+
+/* Whether all are for the same key, of which the newest is meant then. */
+bool certificates_alike(const struct certificates *certificates);
 
 /* The one that ends last; NULL when there is none. */
 struct certificate *certificates_latest(const struct certificates *certificates);

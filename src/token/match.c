@@ -142,6 +142,12 @@ uri_unmatched(P11KitUri *uri, const struct places *places)
 		memcpy((unsigned char *)&unmatched + fields[i].offset, value, fields[i].size);
 		any = true;
 	}
+	if (any)
+		return unmatched;
+	for (size_t i = 0; i < places->n; i++) {
+		if (uri_matches_token(uri, &places->items[i].info))
+			return unmatched;
+	}
 	/* Each field alone is some token's: it is their combination that is not there. */
-	return any ? unmatched : *wanted;
+	return *wanted;
 }

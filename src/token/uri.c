@@ -174,7 +174,8 @@ serial_is_blank(const CK_TOKEN_INFO *info)
 static bool
 set_attribute(P11KitUri *uri, CK_ATTRIBUTE_TYPE type, const void *value, size_t len)
 {
-	CK_ATTRIBUTE attribute = {type, (void *)(size_t)value, len};
+	/* p11-kit drops an empty value without an address. */
+	CK_ATTRIBUTE attribute = {type, (void *)(size_t)(len > 0 ? value : ""), len};
 
 	return p11_kit_uri_set_attribute(uri, &attribute) == P11_KIT_URI_OK;
 }

@@ -71,6 +71,9 @@ struct mock {
 	char label[33];
 	char pin[64];
 	char maker[33];
+	char serial[17];
+	char model[17];
+	char padding;
 	char log[4096];
 	char store[4096];
 	CK_FLAGS flags;

@@ -6,6 +6,9 @@
  *   MOCK_PKCS11_MAKER   the module's manufacturer; "p11-gateway". With "tpm2" in it, it is taken
  *                       for tpm2-pkcs11
  *   MOCK_PKCS11_TWIN    "1": a second slot with a token of the same label
+ *   MOCK_PKCS11_SERIAL  the serial number of every token; one of its own for each
+ *   MOCK_PKCS11_MODEL   the model of the second token; "mock", as the first one's
+ *   MOCK_PKCS11_PADDING "nul": what is shown of a token ends with NULs instead of spaces
  *   MOCK_PKCS11_FLAGS   token flags to show besides its own: USER_PIN_FINAL_TRY,...
  *   MOCK_PKCS11_STORE   a file for the objects; without one they last as long as the process
  *   MOCK_PKCS11_LOG     a file that gets a line a call: C_Login user CKR_PIN_INCORRECT
@@ -44,7 +47,7 @@ pad(unsigned char *field, size_t size, const char *text)
 {
 	size_t len = strlen(text);
 
-	memset(field, ' ', size);
+	memset(field, mock.padding, size);
 	memcpy(field, text, len < size ? len : size);
 }
 
@@ -108,7 +111,7 @@ read_faults(void)
 static bool
 read_environment(void)
 {
-	const char *twin = getenv("MOCK_PKCS11_TWIN");
+	const char *twin = getenv("MOCK_PKCS11_TWIN"), *padding = getenv("MOCK_PKCS11_PADDING");
 	char store[sizeof(mock.store)];
 
 	/* First, so that whatever goes wrong is logged. */
@@ -117,8 +120,11 @@ read_environment(void)
 		!read_setting("MOCK_PKCS11_LABEL", "mock", mock.label, sizeof(mock.label)) ||
 		!read_setting("MOCK_PKCS11_PIN", "1234", mock.pin, sizeof(mock.pin)) ||
 		!read_setting("MOCK_PKCS11_MAKER", "p11-gateway", mock.maker, sizeof(mock.maker)) ||
+		!read_setting("MOCK_PKCS11_SERIAL", "", mock.serial, sizeof(mock.serial)) ||
+		!read_setting("MOCK_PKCS11_MODEL", "mock", mock.model, sizeof(mock.model)) ||
 		!read_flags() || !read_faults())
 		return false;
+	mock.padding = padding && strcmp(padding, "nul") == 0 ? '\0' : ' ';
 	mock.n_slots = twin && strcmp(twin, "1") == 0 ? 2 : 1;
 	if (strcmp(store, mock.store) != 0) {
 		while (mock.n_objects > 0)
@@ -245,8 +251,8 @@ token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 		.ulFreePrivateMemory = CK_UNAVAILABLE_INFORMATION};
 	PAD(info->label, mock.label);
 	PAD(info->manufacturerID, "p11-gateway");
-	PAD(info->model, "mock");
-	PAD(info->serialNumber, slot == 0 ? "00000001" : "00000002");
+	PAD(info->model, slot == 0 ? "mock" : mock.model);
+	PAD(info->serialNumber, mock.serial[0] ? mock.serial : slot == 0 ? "00000001" : "00000002");
 	PAD(info->utcTime, "");
 	return CKR_OK;
 }
