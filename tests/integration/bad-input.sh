@@ -14,9 +14,10 @@ names()
 	note "keys and tokens that are not there, or not one"
 	refused 2 'key is missing' p11-gateway csr --subject /CN=gw1
 	refused 2 "must begin with 'pkcs11:'" p11-gateway csr --key device --subject /CN=gw1
-	refused 1 "no token 'nope'.*p11-gateway tokens" \
+	refused 1 "no token with token=nope: there is .*token=gw" \
 		p11-gateway csr --key 'pkcs11:token=nope;object=device' --subject /CN=gw1
-	refused 1 "no key 'nope'" p11-gateway csr --key 'pkcs11:token=gw;object=nope' --subject /CN=gw1
+	refused 1 "no key with object=nope: there is .*object=device" \
+		p11-gateway csr --key 'pkcs11:token=gw;object=nope' --subject /CN=gw1
 	refused 2 'matches 2 keys.*object=(device|two).*object=(device|two)' \
 		p11-gateway csr --key 'pkcs11:token=gw' --subject /CN=gw1
 	refused 1 '/nope.so' p11-gateway csr --key "$key" --module /nope.so --subject /CN=gw1
@@ -43,7 +44,7 @@ certificates()
 {
 	note "certificates that are none, or another key's"
 	p11-gateway csr --key "$key" --subject /CN=gw1 -o gw1.csr
-	head -c 100000 /dev/zero >big
+	head -c 5000000 /dev/zero >big
 	printf -- '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' >broken.crt
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout other.key \
 		-out other.crt -subj /CN=gw1 -days 2 2>/dev/null
@@ -51,7 +52,7 @@ certificates()
 	refused 2 "broken.crt" p11-gateway cert import --key "$key" broken.crt
 	refused 2 "big.*larger" p11-gateway cert import --key "$key" big
 	refused 1 'nope.crt.*No such file' p11-gateway cert import --key "$key" nope.crt
-	refused 2 'other.crt.*another key' p11-gateway cert import --key "$key" other.crt
+	refused 2 "other.crt.*'CN = gw1' is for another key.*object=device" p11-gateway cert import --key "$key" other.crt
 	refused 1 'no certificate' p11-gateway cert show --key "$key"
 	refused 1 'no certificate' p11-gateway cert delete --key "$key"
 }

@@ -1,7 +1,8 @@
 # tests/integration
 scenario_helpers = tests/integration/lib.sh tests/integration/journey.sh tests/integration/bad-input.sh \
 	tests/integration/gateway.sh tests/integration/hostile-cloud.sh tests/integration/site-lib.sh \
-	tests/integration/load-lib.sh tests/integration/device-keys.sh tests/integration/poison.sh
+	tests/integration/load-lib.sh tests/integration/device-keys.sh tests/integration/poison.sh \
+	tests/integration/ca-answers.sh
 EXTRA_DIST += $(scenario_helpers) tests/integration/hostile-cloud.py tests/lsan.supp tests/tsan.supp
 
 # a scenario x a token (x a kind of key)
@@ -12,6 +13,8 @@ SCENARIOS = \
 	tests/integration/journey-swtpm-rsa.test \
 	tests/integration/bad-input-softhsm.test \
 	tests/integration/bad-input-swtpm.test \
+	tests/integration/ca-answers-softhsm.test \
+	tests/integration/ca-answers-swtpm.test \
 	tests/integration/gateway-softhsm.test \
 	tests/integration/gateway-swtpm.test \
 	tests/integration/device-keys-softhsm.test \

@@ -71,7 +71,7 @@ main()
 refused_soon()
 {
 	! timeout 20 p11-gateway csr --key 'pkcs11:token=another;object=device' --subject /CN=p 2>err &&
-		says "no token 'another' is there" err
+		says "no token with token=another: there is .*token=gw" err
 }
 
 main "$@"
