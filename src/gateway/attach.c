@@ -12,6 +12,7 @@
 #include "base/auto.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "gateway/template.h"
 #include "jwt/jwt.h"
 #include "registry/rules.h"
@@ -76,8 +77,11 @@ summarise_refusals(struct gateway *g, int64_t now_ms)
 static void
 refuse(struct gateway *g, struct device *device, const char *reason)
 {
-	/* Each reason once, not at each attempt. */
-	if (*reason && strcmp(device->reason, reason) && attach_may_log_refusal(g))
+	char kept[DEVICE_REASON_MAX];
+
+	/* Each reason once, not at each attempt; the device keeps only as much of it. */
+	text_cut(reason, kept, sizeof(kept));
+	if (*reason && strcmp(device->reason, kept) && attach_may_log_refusal(g))
 		log_warn("not attached device=%s: %s", device->name, reason);
 	devices_refused(g->devices, device, reason, gateway_now_ms(g), gateway_random());
 }
