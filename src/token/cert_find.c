@@ -96,7 +96,7 @@ certificate_foreign(const X509 *cert, const struct object *key, struct fault *f)
 /*
  * With what the token shows now.
  *
- * by_name  where no key is shown, the certificate that the URI itself names is meant
+ * by_name  if no key is shown, take the certificate that the URI itself names
  */
 static int
 find_visible(struct token *t, bool by_name, X509 **ret_cert, struct fault *f)
@@ -132,7 +132,7 @@ token_certificate(struct token *token, X509 **ret_cert, struct fault *f)
 		return 0;
 	if (!may_show_more || (f->code != FAULT_NOTFOUND && f->code != FAULT_AMBIGUOUS))
 		return -1;
-	/* Without a PIN, what is shown without a login has to do. */
+	/* Without a PIN only what is shown without a login can be used. */
 	if (token_login(token, f) && f->code != FAULT_CONFIG)
 		return -1;
 	return find_visible(token, true, ret_cert, f);

@@ -9,7 +9,7 @@
 
 #include "token/ckr.h"
 
-/* Says whose the certificates are that were offered, none of which is the key's. */
+/* Names the offered certificates, none of which is for the key. */
 static int
 none_is_for(const struct object *key, const STACK_OF(X509) * offered, struct fault *f)
 {
@@ -49,7 +49,7 @@ newest_for(const STACK_OF(X509) * offered, const EVP_PKEY *public)
 	return newest;
 }
 
-/* The public key of those offered that belongs to a private key alone in its token. */
+/* The offered certificate's public key that belongs to a private key without a public half. */
 static int
 prove_offered(struct token *t, const struct object *key, const STACK_OF(X509) * offered,
 	EVP_PKEY **ret_public, struct fault *f)
@@ -95,7 +95,7 @@ is_same_name(const CK_ATTRIBUTE *a, const CK_ATTRIBUTE *b)
 	       (a->ulValueLen == 0 || memcmp(a->pValue, b->pValue, a->ulValueLen) == 0);
 }
 
-/* The certificate itself with the key's id, by which other programs find it too. */
+/* The same certificate with the key's id, by which other programs find it. */
 static struct certificate *
 find_same(const struct certificates *there, const struct object *key, const X509 *cert)
 {
@@ -167,7 +167,7 @@ token_certificate_import(
 	return 0;
 }
 
-/* The key's certificates; with type=cert, or when there is no such key, those that the URI names. */
+/* The key's certificates; with type=cert, or without such a key, those that the URI names. */
 static int
 find_deleted(struct token *t, struct certificates *ret, struct fault *f)
 {

@@ -74,6 +74,24 @@ handles_find(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_ATTRIBUTE *tem
 	return 0;
 }
 
+static int
+compare_values(const CK_ATTRIBUTE *a, const CK_ATTRIBUTE *b)
+{
+	CK_ULONG n = a->ulValueLen < b->ulValueLen ? a->ulValueLen : b->ulValueLen;
+	int order = n > 0 ? memcmp(a->pValue, b->pValue, n) : 0;
+
+	return order ? order : (a->ulValueLen > b->ulValueLen) - (a->ulValueLen < b->ulValueLen);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct object *x = a, *y = b;
+	int order = compare_values(&x->label, &y->label);
+
+	return order ? order : compare_values(&x->id, &y->id);
+}
+
 int
 objects_find(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, CK_ULONG n,
 	struct objects *ret_objects, struct fault *f)
@@ -91,8 +109,10 @@ objects_find(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_ATTRIBUTE *tem
 			found.n++;
 		else if (!f || f->native != CKR_OBJECT_HANDLE_INVALID)
 			return -1;
-		/* Somebody deleted it meanwhile. */
+		/* Another program deleted it meanwhile. */
 	}
+	/* SoftHSM returns them in a different order each time; a fault that lists them must not. */
+	qsort(found.items, found.n, sizeof(*found.items), compare);
 	*ret_objects = found;
 	found = (struct objects){NULL, 0};
 	return 0;
@@ -130,6 +150,8 @@ find_named(struct token *token, CK_OBJECT_CLASS class, const CK_ATTRIBUTE *label
 		template[n++] = *id;
 	if (objects_find(token->module->api, token->session, template, n, ret_objects, f))
 		return -1;
+	for (size_t i = 0; i < ret_objects->n; i++)
+		ret_objects->items[i].class = class;
 	keep_nameless(ret_objects, label, id);
 	return 0;
 }
@@ -206,7 +228,7 @@ name_all(const struct objects *objects, char *text, size_t size, struct fault *f
 	return 0;
 }
 
-/* Says which attribute of the URI nothing has, and what is there. */
+/* Names the attribute of the URI that nothing has, and lists what is there. */
 static int
 not_there(struct token *token, CK_OBJECT_CLASS class, struct fault *f)
 {
@@ -225,7 +247,7 @@ not_there(struct token *token, CK_OBJECT_CLASS class, struct fault *f)
 	if (find_named(token, class, label, NULL, &labelled, f) ||
 		find_named(token, class, NULL, id, &with_id, f))
 		return -1;
-	/* One of the two alone is there: the other one is wrong. */
+	/* If one of the two alone matches something, the other one is wrong. */
 	if (label && id && (labelled.n > 0) != (with_id.n > 0)) {
 		if (labelled.n > 0)
 			label = NULL;
@@ -251,6 +273,12 @@ object_only(struct token *token, CK_OBJECT_CLASS class, struct objects *found,
 	if (found->n > 1) {
 		if (name_all(found, text, sizeof(text), f))
 			return -1;
+		/* They are sorted: if the first and the last have the same names, all have. */
+		if (compare(&found->items[0], &found->items[found->n - 1]) == 0)
+			return fault_set(f, FAULT_AMBIGUOUS,
+				"the token has %zu %ss with the same id and label: delete or "
+				"rename all but one of %s",
+				found->n, noun(class), text);
 		return fault_set(f, FAULT_AMBIGUOUS, "the URI matches %zu %ss, name one of: %s",
 			found->n, noun(class), text);
 	}

@@ -18,7 +18,7 @@
 /* Characters of a PIN, as OpenSSL's prompt and the tokens we know bound it. */
 #define PIN_MAX 255
 
-/* Objects that a search finds: a bound for a module that never ends, which no token reaches. */
+/* Objects that a search may find. No token has as many; it bounds a module that never ends. */
 #define OBJECTS_MAX 65536
 
 /* uri.c */
@@ -36,7 +36,7 @@ int uri_parse(const char *text, P11KitUri **ret_uri, struct fault *f);
 /* The type that a URI gives; CK_UNAVAILABLE_INFORMATION when it gives none. */
 CK_OBJECT_CLASS uri_class(P11KitUri *uri);
 
-/* How much of a token a URI says, each with what comes before it. */
+/* What a URI says of a token; each also has the parts of those before it. */
 enum uri_detail {
 	URI_PLAIN,  /* label, and the serial number unless it is blank */
 	URI_MODEL,  /* model and manufacturer */
@@ -125,8 +125,8 @@ void modules_quiet(void);
 
 /*
  * The fields of CK_INFO, CK_SLOT_INFO and CK_TOKEN_INFO have a fixed size. PKCS#11 pads them with
- * spaces; many modules end them with a NUL instead. Neither counts: "gw", "gw   " and "gw\0\0" are
- * the same, in a URI too. This is what p11-kit and p11tool compare, but for the padding.
+ * spaces; many modules end them with a NUL instead. Padding does not count: "gw", "gw   " and
+ * "gw\0\0" are equal, in a URI too. Everything else is compared as p11-kit and p11tool do.
  */
 size_t field_len(const unsigned char *field, size_t size);
 bool field_equal(const unsigned char *a, const unsigned char *b, size_t size);
@@ -158,7 +158,7 @@ void places_clear(struct places *places);
  * The initialised tokens that a URI matches, in the module that it or the source names, else in all
  * that p11-kit knows.
  *
- * warn  is told of tokens and modules that cannot be read; NULL: nobody is
+ * warn  called with the reason for each token and module that cannot be read; may be NULL
  *
  * Returns 0, also when there are none; else FAULT_NOTFOUND, FAULT_TOKEN, FAULT_NOMEM.
  */
@@ -168,12 +168,12 @@ int places_find(P11KitUri *uri, const struct token_source *source, void (*warn)(
 /*
  * Adds those of one module.
  *
- * tries  as of module_begin_anew(), which is done while none matches
+ * tries  as for module_begin_anew(), which is called while none matches
  */
 int places_of(struct module *module, P11KitUri *uri, void (*warn)(const char *text), int *tries,
 	struct places *places, struct fault *f);
 
-/* How much the URI of one of them must say to match no other. */
+/* What the URI of one of them must say to match none of the others. */
 enum uri_detail places_detail(const struct places *all, const struct place *place);
 
 /* "token=gw;serial=1 token=gw;serial=2", as much as fits. */
@@ -311,7 +311,7 @@ struct objects {
 
 void objects_clear(struct objects *objects);
 
-/* The objects that a template matches. */
+/* The objects that a template matches, by label and id. */
 int objects_find(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_ATTRIBUTE *template,
 	CK_ULONG n, struct objects *ret_objects, struct fault *f);
 
@@ -361,14 +361,14 @@ int public_of(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const struct obj
 	EVP_PKEY **ret_key, struct fault *f);
 
 /*
- * The same for a private key after a login. Where names do not tell, the key signs something, and
- * the public key or certificate in the token that verifies it is the one.
+ * The same for a private key after a login. If names do not decide, the key signs a random number:
+ * its public half is that of the public key or certificate that verifies the signature.
  *
  * Returns as public_of() and prove().
  */
 int public_proven(struct token *t, const struct object *key, EVP_PKEY **ret_key, struct fault *f);
 
-/* Whether two keys have the same public half, whatever stands behind them. */
+/* Whether two keys have the same public half. Either may be a token's. */
 bool public_equal(const EVP_PKEY *a, const EVP_PKEY *b);
 
 /* prove.c */
@@ -421,8 +421,8 @@ struct certificates {
 void certificates_clear(struct certificates *certificates);
 
 /*
- * Those that the token's URI names; those with a key's id that are for a public key, which may be
- * NULL; all that are for a public key. What does not parse is skipped.
+ * The certificates that the token's URI names; those with a key's id that are for a public key, or
+ * for any if it is NULL; all that are for a public key. What does not parse is skipped.
  */
 int certificates_named(struct token *t, struct certificates *ret, struct fault *f);
 int certificates_with_id(struct token *t, const struct object *key, const EVP_PKEY *public,
@@ -430,7 +430,7 @@ int certificates_with_id(struct token *t, const struct object *key, const EVP_PK
 int certificates_for(
 	struct token *t, const EVP_PKEY *public, struct certificates *ret, struct fault *f);
 
-/* Whether all are for the same key, of which the newest is meant then. */
+/* Whether all are for the same key. */
 bool certificates_alike(const struct certificates *certificates);
 
 /* The one that ends last; NULL when there is none. */
@@ -452,5 +452,18 @@ int key_visible(struct token *t, struct objects *ret_one, EVP_PKEY **ret_public,
 
 /* Fills in FAULT_INVALID for a certificate that is not this key's. Returns -1. */
 int certificate_foreign(const X509 *cert, const struct object *key, struct fault *f);
+
+/* about.c: what a token holds, for people */
+
+/* A copy of a label: UTF-8, with '?' for every other byte; free with free(). NULL without memory. */
+char *about_text(const void *bytes, size_t len);
+
+/* "CN = gw1, until 2027-01-01", into a buffer of at least 64 bytes. */
+void about_certificate(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle,
+	char *about, size_t size);
+
+/* "EC P-256", from the object alone: a search for each of thousands of keys would take too long. */
+void about_key(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle,
+	char *about, size_t size);
 
 #endif

@@ -127,8 +127,8 @@ slot_of(struct libp11 *libp11, CK_SLOT_ID id)
 #define LIBP11_ID_MAX 255
 
 /*
- * Whether libp11's key may be the object. Of the names it shows what it keeps: no id that is longer,
- * and of a label what is before its first NUL.
+ * Whether libp11's key may be the object. libp11 keeps no id that is longer than this, and only the
+ * part of a label that comes before its first NUL.
  */
 static bool
 may_be(const PKCS11_KEY *key, const struct object *object)
@@ -143,7 +143,7 @@ may_be(const PKCS11_KEY *key, const struct object *object)
 	       (label_len == 0 || memcmp(key->label, label->pValue, label_len) == 0);
 }
 
-/* Whether libp11 keeps less than its names, so that others may look the same. */
+/* Whether libp11 keeps only a part of its names, so that other keys may look the same. */
 static bool
 is_hidden(const struct object *object)
 {
@@ -171,7 +171,7 @@ list_in_libp11(struct token *token, PKCS11_KEY **ret_keys, unsigned *ret_n, stru
 	return 0;
 }
 
-/* libp11 may have found another key's public half, or none: the one that we know is the key's. */
+/* libp11 may have found no public half, or another key's: replaces it by the right one. */
 static bool
 set_public(EC_KEY *ec, const EVP_PKEY *public)
 {
@@ -231,8 +231,9 @@ signs_for(EVP_PKEY *key, EVP_PKEY *public)
 }
 
 /*
- * The key that libp11 has for the object. After a new login the later of two is the valid one;
- * where others look the same, the one that signs for the public key is it.
+ * Wraps the key that libp11 has for the object. After a new login the later of two is the valid
+ * one. If several keys look the same to libp11, it is the one whose signature the public key
+ * verifies.
  */
 static int
 wrap_object(struct token *token, const struct object *object, EVP_PKEY *public, EVP_PKEY **ret_key,

@@ -5,11 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/asn1.h>
-#include <openssl/ec.h>
-#include <openssl/err.h>
-#include <openssl/objects.h>
-
 #include "token/ckr.h"
 
 typedef int each_item(const struct token_item *item, void *with, struct fault *f);
@@ -17,9 +12,9 @@ typedef int each_item(const struct token_item *item, void *with, struct fault *f
 /*
  * What a walk over tokens carries.
  *
- * all   the tokens that a URI of ours must not match by mistake
- * path  the user named the module by its path, so our URIs do
- * name  the user named it by this name
+ * all   every token that a printed URI must not match by mistake
+ * path  the user named the module by its path, so the printed URIs have it
+ * name  the module-name that the user gave; NULL without one
  */
 struct walk {
 	each_item *each;
@@ -30,121 +25,15 @@ struct walk {
 	const char *name;
 };
 
-/* The token whose objects are told. */
+/*
+ * The token whose objects are listed.
+ */
 struct where {
 	CK_FUNCTION_LIST *api;
 	CK_SESSION_HANDLE session;
 	const struct place *place;
 	enum uri_detail detail;
 };
-
-/* Bytes of the printable character that begins here; 0 for anything that is not UTF-8. */
-static size_t
-character(const unsigned char *at, size_t left)
-{
-	unsigned long value = 0;
-	int n = UTF8_getc(at, left > 4 ? 4 : (int)left, &value);
-	bool control = value < 0x20 || (value >= 0x7f && value < 0xa0);
-	bool surrogate = value >= 0xd800 && value < 0xe000;
-
-	return n > 0 && value <= 0x10ffff && !control && !surrogate ? (size_t)n : 0;
-}
-
-/* A copy for people: UTF-8, with '?' for every other byte that a token holds. */
-static char *
-text_of(const void *bytes, size_t len)
-{
-	const unsigned char *at = bytes;
-	char *text = malloc(len + 1);
-	size_t used = 0;
-
-	for (size_t i = 0; text && i < len;) {
-		size_t n = character(at + i, len - i);
-
-		if (n > 0)
-			memcpy(text + used, at + i, n);
-		else
-			text[used] = '?';
-		n += n == 0;
-		used += n;
-		i += n;
-	}
-	if (text)
-		text[used] = '\0';
-	return text;
-}
-
-static void
-about_certificate(const struct where *w, const struct object *o, char *about, size_t size)
-{
-	AUTO(auto_x509) X509 *cert = NULL;
-	struct fault ignored = FAULT_INIT;
-	char subject[200];
-	struct tm until;
-
-	if (certificate_of(w->api, w->session, o->handle, &cert, &ignored) ||
-		!ASN1_TIME_to_tm(X509_get0_notAfter(cert), &until)) {
-		snprintf(about, size, "does not parse");
-		return;
-	}
-	certificate_subject(cert, subject, sizeof(subject));
-	snprintf(about, size, "%s%suntil %04d-%02d-%02d", subject, *subject ? ", " : "",
-		until.tm_year + 1900, until.tm_mon + 1, until.tm_mday);
-}
-
-/* "EC P-256" by the name of its curve; false when it has none that OpenSSL knows. */
-static bool
-name_curve(const CK_ATTRIBUTE *params, char *kind, size_t size)
-{
-	const unsigned char *at = params->pValue;
-	ASN1_OBJECT *oid = at ? d2i_ASN1_OBJECT(NULL, &at, (long)params->ulValueLen) : NULL;
-	int nid = oid ? OBJ_obj2nid(oid) : NID_undef;
-	const char *name = EC_curve_nid2nist(nid);
-
-	ASN1_OBJECT_free(oid);
-	ERR_clear_error();
-	if (nid == NID_undef)
-		return false;
-	snprintf(kind, size, "EC %s", name ? name : OBJ_nid2sn(nid));
-	return true;
-}
-
-/* From what the key itself shows: a token may hold thousands. */
-static void
-name_kind(const struct where *w, const struct object *o, char *kind, size_t size)
-{
-	CK_ULONG type = attribute_number(w->api, w->session, o->handle, CKA_KEY_TYPE);
-	AUTO(auto_attribute) CK_ATTRIBUTE value = {0};
-	struct fault ignored = FAULT_INIT;
-
-	snprintf(kind, size, "unknown kind");
-	if (type != CKK_RSA && type != CKK_EC)
-		return;
-	attribute_read(w->api, w->session, o->handle, type == CKK_RSA ? CKA_MODULUS : CKA_EC_PARAMS,
-		&value, &ignored);
-	if (type == CKK_RSA) {
-		AUTO(auto_bn) BIGNUM *n = BN_bin2bn(value.pValue, (int)value.ulValueLen, NULL);
-
-		snprintf(kind, size, "RSA");
-		if (n && BN_num_bits(n) > 0)
-			snprintf(kind, size, "RSA-%d", BN_num_bits(n));
-	} else if (!name_curve(&value, kind, size)) {
-		snprintf(kind, size, "EC");
-	}
-}
-
-static void
-about_key(const struct where *w, const struct object *o, const struct token_item *item, char *about,
-	size_t size)
-{
-	char kind[64];
-
-	name_kind(w, o, kind, sizeof(kind));
-	snprintf(about, size, "%s%s", kind,
-		item->kind != TOKEN_ITEM_PRIVATE_KEY ? ""
-		: item->extractable		     ? ", EXTRACTABLE"
-						     : ", not extractable");
-}
 
 /* The parts of a URI that name the token. */
 static struct uri_parts
@@ -164,10 +53,10 @@ parts_of(const struct where *w, const struct walk *walk)
 static int
 tell_object(const struct where *w, const struct object *o, const struct walk *walk, struct fault *f)
 {
-	AUTO(auto_free) char *uri = NULL, *label = text_of(o->label.pValue, o->label.ulValueLen);
+	AUTO(auto_free) char *uri = NULL, *label = about_text(o->label.pValue, o->label.ulValueLen);
 	struct uri_parts parts = parts_of(w, walk);
 	struct token_item item = {.label = label};
-	char about[256];
+	char about[256], kind[64];
 
 	parts.label = &o->label;
 	parts.id = &o->id;
@@ -188,19 +77,24 @@ tell_object(const struct where *w, const struct object *o, const struct walk *wa
 			attribute_is_true(w->api, w->session, o->handle, CKA_SENSITIVE, false);
 		item.local = attribute_is_true(w->api, w->session, o->handle, CKA_LOCAL, false);
 	}
-	if (item.kind == TOKEN_ITEM_CERTIFICATE)
-		about_certificate(w, o, about, sizeof(about));
-	else
-		about_key(w, o, &item, about, sizeof(about));
+	if (item.kind == TOKEN_ITEM_CERTIFICATE) {
+		about_certificate(w->api, w->session, o->handle, about, sizeof(about));
+	} else {
+		about_key(w->api, w->session, o->handle, kind, sizeof(kind));
+		snprintf(about, sizeof(about), "%s%s", kind,
+			item.kind != TOKEN_ITEM_PRIVATE_KEY ? ""
+			: item.extractable		    ? ", EXTRACTABLE"
+							    : ", not extractable");
+	}
 	return walk->each(&item, walk->with, f);
 }
 
-/* Warns of what cannot be read in a token: the rest is told all the same. */
+/* Warns of what cannot be read in a token; the list continues. */
 static void
 report(const struct where *w, const struct walk *walk, const char *what, const struct fault *why)
 {
 	AUTO(auto_free)
-	char *label = text_of(w->place->info.label,
+	char *label = about_text(w->place->info.label,
 		field_len(w->place->info.label, sizeof(w->place->info.label)));
 	char text[384];
 
@@ -261,9 +155,9 @@ tell_token(const struct where *w, const struct walk *walk, struct fault *f)
 	const struct uri_parts parts = parts_of(w, walk);
 	AUTO(auto_free) char *uri = NULL;
 	AUTO(auto_free)
-	char *label = text_of(info->label, field_len(info->label, sizeof(info->label)));
+	char *label = about_text(info->label, field_len(info->label, sizeof(info->label)));
 	AUTO(auto_free)
-	char *model = text_of(info->model, field_len(info->model, sizeof(info->model)));
+	char *model = about_text(info->model, field_len(info->model, sizeof(info->model)));
 	struct token_item item = {.kind = TOKEN_ITEM_TOKEN};
 	char about[160];
 
@@ -308,7 +202,7 @@ visit(const struct place *place, const struct walk *walk, struct fault *f)
 	return status;
 }
 
-/* All tokens where the URI's are looked for, so that ours name one of them only. */
+/* Every token of the modules in which the URI's are looked for. */
 static int
 find_all(P11KitUri *uri, const struct token_source *source, struct places *ret, struct fault *f)
 {
@@ -331,7 +225,7 @@ list_logged_in(const char *text, P11KitUri *uri, const struct token_source *sour
 	struct where w;
 	int status;
 
-	/* First: nobody else may use a SoftHSM that has to be read again. */
+	/* Before find_all(): SoftHSM is read again only while this is its module's one user. */
 	if (token_open(text, source, &token, f) || token_login(token, f) ||
 		find_all(uri, source, &all, f))
 		return -1;

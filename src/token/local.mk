@@ -1,6 +1,7 @@
 # token: the only room that knows PKCS#11, p11-kit and libp11
 noinst_LTLIBRARIES += src/token/libtoken.la
 src_token_libtoken_la_SOURCES = \
+	src/token/about.c \
 	src/token/cert.c \
 	src/token/cert_find.c \
 	src/token/cert_import.c \

@@ -65,7 +65,7 @@ list_slots(struct module *module, CK_SLOT_ID **ret_slots, CK_ULONG *ret_n, struc
 	return 0;
 }
 
-/* A token that cannot be read does not hide the others. */
+/* Reports a token that cannot be read; the search continues with the others. */
 static void
 report(const struct module *module, CK_SLOT_ID slot, CK_RV rv, void (*warn)(const char *text))
 {
@@ -127,8 +127,8 @@ free_modules(CK_FUNCTION_LIST ***list)
 }
 
 /*
- * Looks in all modules that p11-kit knows, but for its stores of trusted certificates. One that
- * fails counts only when none of the others has what is looked for.
+ * Looks in all modules that p11-kit knows, except its stores of trusted certificates. The fault of
+ * a module that fails is returned only if no other module has a matching token.
  */
 static int
 look_everywhere(

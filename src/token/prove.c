@@ -65,7 +65,7 @@ prove(struct token *t, const struct object *key, EVP_PKEY *const *candidates, si
 	int der_len;
 	CK_RV rv;
 
-	/* It would end in the middle of an operation, which tpm2-pkcs11 then does not end. */
+	/* C_Sign would fail, and tpm2-pkcs11 would leave the operation active. */
 	if (attribute_is_true(
 		    t->module->api, t->session, key->handle, CKA_ALWAYS_AUTHENTICATE, false))
 		return fault_set(f, FAULT_REFUSED,
@@ -76,7 +76,7 @@ prove(struct token *t, const struct object *key, EVP_PKEY *const *candidates, si
 	rv = sign(t, key->handle, digest, signature, &len);
 	if (rv != CKR_OK) {
 		fault_pkcs11(f, "C_Sign", rv);
-		return fault_prefix(f, "cannot sign to see whose public key is the key's");
+		return fault_prefix(f, "cannot sign to find the key's public half");
 	}
 	der_len = encode(signature, len, &der);
 	for (size_t i = 0; i < n && der_len > 0; i++) {
@@ -88,6 +88,7 @@ prove(struct token *t, const struct object *key, EVP_PKEY *const *candidates, si
 	}
 	ERR_clear_error();
 	return fault_set(f, FAULT_NOTFOUND,
-		"none of %zu public keys and certificates belongs to the key in token '%s'", n,
-		t->label);
+		"none of %zu public keys and certificates in token '%s' belongs to the key: import "
+		"its certificate",
+		n, t->label);
 }

@@ -216,7 +216,8 @@ public_of(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, const struct object 
 		return -1;
 	if (c.n == 0)
 		return fault_set(f, FAULT_NOTFOUND,
-			"the token holds neither the key's public half nor a certificate for it");
+			"the token holds neither the key's public half nor a certificate for it: "
+			"import its certificate");
 	if (c.n > 1)
 		return fault_set(f, FAULT_AMBIGUOUS,
 			"the token holds %zu different public keys with the key's id", c.n);
@@ -238,7 +239,7 @@ public_proven(struct token *t, const struct object *key, EVP_PKEY **ret_key, str
 		*f = why;
 	if (why.code != FAULT_NOTFOUND && why.code != FAULT_AMBIGUOUS)
 		return -1;
-	/* Names do not tell, so the key itself does. */
+	/* Names do not decide; a signature does. */
 	if (attribute_number(api, t->session, key->handle, CKA_KEY_TYPE) != CKK_EC)
 		return -1;
 	if (why.code == FAULT_AMBIGUOUS ? collect_named(api, t->session, key, &c, f)

@@ -6,7 +6,7 @@
 
 #include "token/ckr.h"
 
-/* Says what of the URI no token has, and which tokens are there. */
+/* Names what no token has of what the URI gives, and lists the tokens that are there. */
 static int
 not_there(P11KitUri *uri, const struct token_source *source, struct fault *f)
 {
@@ -66,7 +66,7 @@ locate(struct token *t, const struct token_source *source, struct fault *f)
 	return 0;
 }
 
-/* The token's slot, which may be another one after its module was begun anew. */
+/* Finds the token's slot again, which may be another one after its module was restarted. */
 static bool
 find_slot(struct token *t, int *tries)
 {
@@ -90,7 +90,7 @@ open_session(struct token *t, struct fault *f)
 	if (!(t->info.flags & CKF_WRITE_PROTECTED))
 		flags |= CKF_RW_SESSION;
 	rv = api->C_OpenSession(t->slot, flags, NULL, NULL, &t->session);
-	/* Some tokens say only now that nothing can be written to them. */
+	/* Some tokens report only here that they are read-only. */
 	if (rv == CKR_TOKEN_WRITE_PROTECTED && (flags & CKF_RW_SESSION)) {
 		t->info.flags |= CKF_WRITE_PROTECTED;
 		rv = api->C_OpenSession(t->slot, CKF_SERIAL_SESSION, NULL, NULL, &t->session);
@@ -209,7 +209,7 @@ token_uri_of(const struct token *token, CK_OBJECT_CLASS class, const CK_ATTRIBUT
 	CK_SLOT_ID slot = p11_kit_uri_get_slot_id(token->uri);
 	struct uri_parts parts = {
 		.token = &token->info,
-		/* What the user gave told this token from others. */
+		/* What the user gave tells this token from others. */
 		.given = p11_kit_uri_get_token_info(token->uri),
 		.detail = slot == (CK_SLOT_ID)-1 ? URI_PLAIN : URI_SLOT,
 		.slot = slot,

@@ -11,7 +11,7 @@
 #include "base/auto.h"
 #include "base/fault.h"
 
-/* Bytes of an object's CKA_ID and of its CKA_LABEL; the longest known has about 200. */
+/* Bytes that a CKA_ID or a CKA_LABEL in a URI may have. The longest known have about 200. */
 #define TOKEN_NAME_MAX 4096
 
 /* Characters a URI may have: an id and a label of that size, each byte as %XX, and a token. */
@@ -47,8 +47,8 @@ struct token;
  * ret_token  close with token_close()
  *
  * Returns 0; else FAULT_USAGE for a bad URI, FAULT_NOTFOUND when no such module or token is there,
- * with what is; FAULT_AMBIGUOUS with what tells the tokens that match apart, FAULT_CONFIG for a pin-source that is none,
- * FAULT_TOKEN, FAULT_NOMEM.
+ * with a list of what is there, FAULT_AMBIGUOUS with what tells the matching tokens apart,
+ * FAULT_CONFIG for a pin-source that is none, FAULT_TOKEN, FAULT_NOMEM.
  * Blocks: on the module.  Threads: main only; the process must not fork while it is open.
  */
 int token_open(const char *uri, const struct token_source *source, struct token **ret_token,
@@ -92,7 +92,8 @@ int token_relogin(struct token *token, struct fault *f);
 
 /*
  * The private key that the URI given to token_open() names: object and/or id, or the token's only
- * one; with type=public or type=cert, the one that belongs to what is named. Logs in.
+ * one. With type=public or type=cert, the private key of the public key or certificate that is
+ * named. Logs in.
  *
  * ret_key  an EVP_PKEY whose private half stays in the token; free with EVP_PKEY_free(). Its
  *          operations fail with the token's reason in OpenSSL's error queue, where
@@ -149,9 +150,10 @@ int token_use_key(const char *uri, const struct token_source *source,
 int token_keygen(struct token *token, const char *type, char **ret_uri, struct fault *f);
 
 /*
- * The certificate of the key that the URI names: of those for the key, first of those with its
- * CKA_ID, then of all in the token, the one that ends last. With type=cert, or when there is no such
- * key, the certificate that the URI itself names. Logs in only when it is not found without.
+ * The certificate of the key that the URI names. Only certificates for the key's public half count:
+ * those with the key's CKA_ID, or, if there are none, all in the token. Of several, the one that
+ * expires last. With type=cert, or if the key does not exist, the certificate that the URI itself
+ * names. Logs in only if it is not found without a login.
  *
  * Returns 0; else FAULT_NOTFOUND, FAULT_AMBIGUOUS, FAULT_INVALID when it does not parse or is for
  * another key, as token_login(), FAULT_TOKEN.
@@ -167,24 +169,26 @@ int token_certificate(struct token *token, X509 **ret_cert, struct fault *f);
 int token_key_certificate(EVP_PKEY *key, X509 **ret_cert, struct fault *f);
 
 /*
- * Puts the certificate that is the key's beside it, with the key's label and id, and then removes
- * the key's other certificates: at no moment is there none. Certificates of other keys stay. Of a
- * private EC key without its public half, a signature tells whose the certificate is.
+ * Writes the key's certificate into the token, with the key's label and id, and then removes the
+ * key's other certificates. At every moment the key has one. Certificates of other keys stay. If
+ * the token holds only the private half of an EC key, a signature shows which certificate is the
+ * key's.
  *
  * offered  certificates, in any order; the key's newest is imported, the others are ignored
  * ret_uri  receives the certificate's URI; free with free()
  *
- * Returns 0; else FAULT_NOTFOUND when the key is not there, FAULT_INVALID with their names when none
- * is for the key, FAULT_REFUSED for a token that can only be read, as token_login(), FAULT_TOKEN.
+ * Returns 0; else FAULT_NOTFOUND when the key is not there, FAULT_INVALID with their names when
+ * none is for the key, FAULT_REFUSED for a token that can only be read, as token_login(),
+ * FAULT_TOKEN.
  */
 int token_certificate_import(
 	struct token *token, const STACK_OF(X509) * offered, char **ret_uri, struct fault *f);
 
 /*
- * Deletes the key's certificates; with type=cert, or when there is no such key, those that the URI
+ * Deletes the key's certificates. With type=cert, or if the key does not exist, those that the URI
  * itself names. The key stays.
  *
- * Returns 0; else FAULT_NOTFOUND, FAULT_INVALID for another key's with this key's name,
+ * Returns 0; else FAULT_NOTFOUND, FAULT_INVALID if the URI names another key's certificate,
  * FAULT_REFUSED for a token that can only be read, as token_login(), FAULT_TOKEN.
  */
 int token_certificate_delete(struct token *token, struct fault *f);
@@ -214,9 +218,9 @@ struct token_item {
 };
 
 /*
- * Calls `each` for every token that the URI matches (NULL: all) and what lies in it. Each URI names
- * nothing else. What cannot be read is left out, which source->warn is told; the rest is told all
- * the same.
+ * Calls `each` for every token that the URI matches (NULL: all) and for the keys and certificates
+ * in it. The URI of an item matches only that item. A token or object that cannot be read is left
+ * out: source->warn is called with the reason, and the list continues.
  *
  * login  also offer the PIN, to see private keys; FAULT_AMBIGUOUS unless exactly one token matches
  * each   gets a borrowed item; returns 0 to go on

@@ -128,9 +128,9 @@ const struct command command_cert_import = {
 	.values_size = sizeof(struct cert),
 	.summary = "Put the key's certificate into the token and print its URI",
 	.description =
-		"FILE is what the CA sent: PEM, DER, PKCS#7 or its base64, also with other\n"
-		"certificates of the chain, of which only the key's is imported; - is standard\n"
-		"input. A file without a certificate for the key is refused. An older one is\n"
+		"FILE is what the CA sent: PEM, DER, PKCS#7, or base64 without PEM lines. - is\n"
+		"standard input. It may hold a whole chain; only the key's certificate is\n"
+		"imported. A file without one is refused. The key's older certificates are\n"
 		"removed only after the new one is in the token.",
 	.run = import,
 };
