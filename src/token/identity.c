@@ -58,6 +58,7 @@ private_beside(struct token *t, CK_OBJECT_CLASS class, struct objects *ret_found
 			return -1;
 		if (ret_found->n > 0)
 			return 0;
+		objects_clear(ret_found);
 	}
 	return public_in(t, &named.items[0], &public, f) ? -1 : private_of(t, public, ret_found, f);
 }

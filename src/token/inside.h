@@ -180,6 +180,14 @@ enum uri_detail places_detail(const struct places *all, const struct place *plac
 int places_name(const struct places *places, char *text, size_t size, struct fault *f);
 
 /*
+ * Fills in FAULT_NOTFOUND for a URI that matches no token: names what no token has of what the URI
+ * gives, and lists the tokens that are there.
+ *
+ * Returns -1.
+ */
+int places_missing(P11KitUri *uri, const struct token_source *source, struct fault *f);
+
+/*
  * The fields of a URI that none of these tokens has; all that it gives when each is some token's;
  * none when a token has all of them.
  */

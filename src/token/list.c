@@ -104,6 +104,16 @@ report(const struct where *w, const struct walk *walk, const char *what, const s
 	walk->warn(text);
 }
 
+/* A name that no URI may have cannot be used: better not shown than shown in vain. */
+static int
+check_names(const struct object *o, struct fault *f)
+{
+	if (o->id.ulValueLen <= TOKEN_NAME_MAX && o->label.ulValueLen <= TOKEN_NAME_MAX)
+		return 0;
+	return fault_set(
+		f, FAULT_REFUSED, "its id or label is longer than %d bytes", TOKEN_NAME_MAX);
+}
+
 static int
 tell_class(const struct where *w, CK_OBJECT_CLASS class, const struct walk *walk, struct fault *f)
 {
@@ -121,7 +131,8 @@ tell_class(const struct where *w, CK_OBJECT_CLASS class, const struct walk *walk
 		AUTO(object_clear) struct object o = {0};
 		int status;
 
-		if (object_read(w->api, w->session, found.items[i], &o, &why)) {
+		if (object_read(w->api, w->session, found.items[i], &o, &why) ||
+			check_names(&o, &why)) {
 			if (n_unreadable++ == 0)
 				first = why;
 			continue;
@@ -131,7 +142,7 @@ tell_class(const struct where *w, CK_OBJECT_CLASS class, const struct walk *walk
 		if (status)
 			return status;
 	}
-	snprintf(what, sizeof(what), "%zu of %zu objects cannot be read", n_unreadable, found.n);
+	snprintf(what, sizeof(what), "%zu of %zu objects are left out", n_unreadable, found.n);
 	if (n_unreadable > 0)
 		report(w, walk, what, &first);
 	return 0;
@@ -244,6 +255,8 @@ list_visible(P11KitUri *uri, const struct token_source *source, struct walk *wal
 
 	if (places_find(uri, source, walk->warn, &found, f) || find_all(uri, source, &all, f))
 		return -1;
+	if (found.n == 0 && all.n > 0)
+		return places_missing(uri, source, f);
 	walk->all = &all;
 	for (size_t i = 0; i < found.n && status == 0; i++)
 		status = visit(&found.items[i], walk, f);

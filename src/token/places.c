@@ -240,3 +240,33 @@ places_name(const struct places *places, char *text, size_t size, struct fault *
 	}
 	return 0;
 }
+
+int
+places_missing(P11KitUri *uri, const struct token_source *source, struct fault *f)
+{
+	AUTO(places_clear) struct places all = {NULL, 0};
+	AUTO(auto_uri) P11KitUri *any = p11_kit_uri_new();
+	struct uri_parts parts = {.class = CK_UNAVAILABLE_INFORMATION};
+	AUTO(auto_free) char *wanted = NULL;
+	CK_TOKEN_INFO unmatched;
+	char text[160];
+
+	if (!any)
+		return fault_nomem(f);
+	p11_kit_uri_set_module_path(any, p11_kit_uri_get_module_path(uri));
+	p11_kit_uri_set_module_name(any, p11_kit_uri_get_module_name(uri));
+	if (places_find(any, source, NULL, &all, f))
+		return -1;
+	unmatched = uri_unmatched(uri, &all);
+	parts.given = &unmatched;
+	if (uri_format(&parts, &wanted, f) || places_name(&all, text, sizeof(text), f))
+		return -1;
+	if (all.n == 0)
+		return fault_set(f, FAULT_NOTFOUND,
+			"no token is there%s%s: make one ready, or name its module",
+			wanted[7] ? ", and none with " : "", wanted + 7);
+	if (!wanted[7])
+		return fault_set(f, FAULT_NOTFOUND,
+			"no token is in the slot or library that the URI gives: there is %s", text);
+	return fault_set(f, FAULT_NOTFOUND, "no token with %s: there is %s", wanted + 7, text);
+}

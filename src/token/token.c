@@ -6,37 +6,6 @@
 
 #include "token/ckr.h"
 
-/* Names what no token has of what the URI gives, and lists the tokens that are there. */
-static int
-not_there(P11KitUri *uri, const struct token_source *source, struct fault *f)
-{
-	AUTO(places_clear) struct places all = {NULL, 0};
-	AUTO(auto_uri) P11KitUri *any = p11_kit_uri_new();
-	struct uri_parts parts = {.class = CK_UNAVAILABLE_INFORMATION};
-	AUTO(auto_free) char *wanted = NULL;
-	CK_TOKEN_INFO unmatched;
-	char text[160];
-
-	if (!any)
-		return fault_nomem(f);
-	p11_kit_uri_set_module_path(any, p11_kit_uri_get_module_path(uri));
-	p11_kit_uri_set_module_name(any, p11_kit_uri_get_module_name(uri));
-	if (places_find(any, source, NULL, &all, f))
-		return -1;
-	unmatched = uri_unmatched(uri, &all);
-	parts.given = &unmatched;
-	if (uri_format(&parts, &wanted, f) || places_name(&all, text, sizeof(text), f))
-		return -1;
-	if (all.n == 0)
-		return fault_set(f, FAULT_NOTFOUND,
-			"no token is there%s%s: make one ready, or name its module",
-			wanted[7] ? ", and none with " : "", wanted + 7);
-	if (!wanted[7])
-		return fault_set(f, FAULT_NOTFOUND,
-			"no token is in the slot or library that the URI gives: there is %s", text);
-	return fault_set(f, FAULT_NOTFOUND, "no token with %s: there is %s", wanted + 7, text);
-}
-
 static int
 ambiguous(const struct places *places, struct fault *f)
 {
@@ -57,7 +26,7 @@ locate(struct token *t, const struct token_source *source, struct fault *f)
 	if (places_find(t->uri, source, NULL, &found, f))
 		return -1;
 	if (found.n == 0)
-		return not_there(t->uri, source, f);
+		return places_missing(t->uri, source, f);
 	if (found.n > 1)
 		return ambiguous(&found, f);
 	t->slot = found.items[0].slot;

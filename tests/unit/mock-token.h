@@ -279,7 +279,7 @@ no_certificate(const char *uri, enum fault_code code, const char *words)
 /* What a list has. */
 struct seen {
 	size_t n[4];
-	char uris[64][2048];
+	char uris[64][TOKEN_URI_MAX];
 	enum token_item_kind kinds[64];
 	size_t n_uris;
 };

@@ -39,6 +39,10 @@ padded(void)
 	for (size_t i = 0; i < N_ELEMENTS(good); i++)
 		token_close(opened(good[i]));
 	for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
+		struct fault f = FAULT_INIT;
+
+		expect_fault(token_list(bad[i].uri, &source, false, see, NULL, &f), &f,
+			FAULT_NOTFOUND, bad[i].words);
 		not_opened(bad[i].uri, FAULT_NOTFOUND, bad[i].words);
 		not_opened(bad[i].uri, FAULT_NOTFOUND,
 			i < 6 ? "there is serial=00000001;token=mock" : "token=mock");
@@ -198,13 +202,36 @@ one_hidden(void)
 	expect(n_warnings == (sensitive ? 0 : 1));
 	expect(strstr(seen.uris[1], sensitive ? "id=%01;object=;" : "id=%02;object=b;") != NULL);
 	if (!sensitive)
-		expect(strstr(last_warning, "1 of 2 objects cannot be read") != NULL);
+		expect(strstr(last_warning, "1 of 2 objects are left out") != NULL);
+}
+
+/* The longest name that a URI may have, and one more. */
+static void
+longest(void)
+{
+	static char name[TOKEN_NAME_MAX + 1];
+	static struct seen seen;
+	AUTO(auto_pkey) EVP_PKEY *a = NULL, *b = NULL;
+
+	memset(name, 0xff, sizeof(name));
+	begin_writing();
+	a = write_pair((struct bytes){name, TOKEN_NAME_MAX}, (struct bytes){name, TOKEN_NAME_MAX},
+		NULL, false);
+	b = write_pair(B("b"), (struct bytes){name, TOKEN_NAME_MAX + 1}, NULL, false);
+	end_writing();
+	list("pkcs11:token=mock", true, &seen);
+	expect(seen.n[TOKEN_ITEM_PRIVATE_KEY] == 1 && seen.n[TOKEN_ITEM_PUBLIC_KEY] == 1);
+	expect(n_warnings == 2 && strstr(last_warning, "longer than 4096 bytes"));
+	for (size_t i = 1; i < seen.n_uris; i++)
+		key_is(seen.uris[i], a);
+	key_is("pkcs11:token=mock;object=b", b);
 }
 
 static void
 what_cannot_be_read_hides_nothing(void **state)
 {
 	(void)state;
+	RUN(longest, PLAIN);
 	RUN(both_listed, {"MOCK_PKCS11_TWIN", "1"},
 		{"MOCK_PKCS11_FAULTS", "C_OpenSession=DEVICE_ERROR@1"});
 	RUN(both_listed, {"MOCK_PKCS11_TWIN", "1"},
