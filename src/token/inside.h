@@ -463,14 +463,14 @@ int certificate_foreign(const X509 *cert, const struct object *key, struct fault
 
 /* about.c: what a token holds, for people */
 
-/* A copy of a label: UTF-8, with '?' for every other byte; free with free(). NULL without memory. */
+/* A copy of a label as UTF-8, with '?' for other bytes; free with free(). NULL: no memory. */
 char *about_text(const void *bytes, size_t len);
 
 /* "CN = gw1, until 2027-01-01", into a buffer of at least 64 bytes. */
 void about_certificate(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle,
 	char *about, size_t size);
 
-/* "EC P-256", from the object alone: a search for each of thousands of keys would take too long. */
+/* "EC P-256", from the object alone: a search for each of thousands of keys takes too long. */
 void about_key(CK_FUNCTION_LIST *api, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle,
 	char *about, size_t size);
 

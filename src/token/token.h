@@ -225,8 +225,8 @@ struct token_item {
  * login  also offer the PIN, to see private keys; FAULT_AMBIGUOUS unless exactly one token matches
  * each   gets a borrowed item; returns 0 to go on
  *
- * Returns 0, also if there is no token at all; else as token_open() and token_login(), or what `each`
- * returned.
+ * Returns 0, also if there is no token at all; else as token_open() and token_login(), or what
+ * `each` returned.
  */
 int token_list(const char *uri, const struct token_source *source, bool login,
 	int (*each)(const struct token_item *item, void *with, struct fault *f), void *with,

@@ -225,7 +225,7 @@ uri_format(const struct uri_parts *parts, char **ret_text, struct fault *f)
 	if (!uri)
 		return fault_nomem(f);
 	set_token(uri, parts);
-	/* An empty one is written too: without it the URI would also match objects that have one. */
+	/* An empty one is written too: without it the URI also matches objects that have one. */
 	if ((parts->label && !set_attribute(uri, CKA_LABEL, parts->label->pValue,
 				     parts->label->ulValueLen)) ||
 		(parts->id &&

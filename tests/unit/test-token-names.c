@@ -15,8 +15,8 @@ padded(void)
 		"pkcs11:token=mock%00%00%00%00%00%00%00%00%00%00%00%00%00%00"
 		"%00%00%00%00%00%00%00%00%00%00%00%00%00%00",
 		"pkcs11:token=mock%20%20",
-		"pkcs11:token=%6d%6F%63k;serial=%30000000%31;model=moc%6b;manufacturer=p11%"
-		"2dgateway",
+		"pkcs11:token=%6d%6F%63k;serial=%30000000%31;model=moc%6b;"
+		"manufacturer=p11%2dgateway",
 		"pkcs11:model=mock%00%00%00%00%00%00%00%00%00%00%00%00;manufacturer=p11-gateway%00;"
 		"serial=00000001%00%00;token=mock%00",
 		"pkcs11:library-manufacturer=p11-gateway;library-version=1.0;token=mock",
