@@ -315,6 +315,8 @@ anyone_conf()
 . "$top/tests/bench/hop.sh"
 # shellcheck source=tests/bench/start.sh
 . "$top/tests/bench/start.sh"
+# shellcheck source=tests/bench/attack.sh
+. "$top/tests/bench/attack.sh"
 
 # wanted PART: whether BENCH_PARTS, empty for all of them, names it
 wanted()
@@ -356,6 +358,9 @@ main()
 	fi
 	if wanted start; then
 		start_part
+	fi
+	if wanted attack; then
+		attack_part
 	fi
 	{
 		echo '['
