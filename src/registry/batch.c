@@ -7,7 +7,7 @@
 #include "registry/db.h"
 
 /* How long a transaction holds the write lock, as far as one step does not take longer. */
-#define HOLD_US 2000
+#define HOLD_US 500
 
 /* The lock is free for so many times as long as it was held, and at least for this long. */
 #define REST_FACTOR 2

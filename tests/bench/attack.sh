@@ -84,7 +84,8 @@ flood_events()
 	attacker flood.py "$port" "$devices/flood" flood 100 262144 "$flood_jwt"
 }
 
-# fill_subscription: messages of 256 KiB, for a deletion to delete
+# fill_subscription: messages of 256 KiB, for a deletion to delete. The kernel writes them to the disk
+# before that.
 fill_subscription()
 {
 	registry pubsub topics create large
@@ -99,6 +100,7 @@ fill_subscription()
 		INSERT INTO deliveries (subscription, number, message)
 			SELECT s.id, i, i FROM subscriptions s, n WHERE s.name = 'large';
 		COMMIT;" >/dev/null
+	sync -f "$work"
 }
 
 # Once: what is left of the time passes without it.
@@ -118,6 +120,12 @@ knock()
 	attacker broker-audit.py refused "$port" "$devices/flood" wrong 500
 }
 
+# with_limits: settings of a broker, without those that open its limits
+with_limits()
+{
+	sed '/^plugin_opt_max_/d'
+}
+
 # cloud_attacks: at a broker with the registry's plugin and its presets
 cloud_attacks()
 {
@@ -128,8 +136,7 @@ cloud_attacks()
 	registry registries create bench --event-notification-config=topic=events
 	device innocent
 	device flood
-	fill_subscription
-	plugin_conf "$P11_REGISTRY_DB" >"$work/attacked.conf"
+	plugin_conf "$P11_REGISTRY_DB" | with_limits >"$work/attacked.conf"
 	start_broker attacked
 	devices=projects/bench/locations/us-central1/registries/bench/devices
 	well_behaved="$port $devices/innocent innocent $work/answers $(jwt innocent)"
@@ -138,12 +145,13 @@ cloud_attacks()
 	attack_rows "a flood of events of 256 KiB" flood_events
 	attack_rows "a flood of SUBSCRIBEs" flood_filters
 	attack_rows "strangers that connect" knock
+	fill_subscription
 	attack_rows "a deletion of 1 GiB" delete_subscription
 }
 
 name_crowd()
 {
-	attacker site-names.py "$port" 2000 50
+	attacker site-names.py "$port" 2000 10
 }
 
 leave_wills()
@@ -156,7 +164,7 @@ site_attacks()
 {
 	spool=$work/attacked
 	printf 'pattern readwrite #\n' >"$work/hop.acl"
-	hop_site_conf "$spool" ours >"$work/site.conf"
+	hop_site_conf "$spool" ours | with_limits >"$work/site.conf"
 	start_broker site
 	well_behaved="$port innocent innocent $work/answers"
 	idle

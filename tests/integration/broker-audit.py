@@ -18,7 +18,7 @@ import wire
 
 FILTERS = 100
 WAIT_S = 120
-AT_ONCE = 50
+AT_ONCE = 20
 
 
 def count(stream, kind, wanted):
