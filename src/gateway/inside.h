@@ -144,8 +144,8 @@ _Static_assert(FLIGHTS + MQTT_SUBSCRIBING_MAX <= POISON_FLIGHTS_MAX, "each has a
  *
  * reader      NULL until the spool is there; absent: why it is not, which was logged
  * watched     the loop has `readable`, also for a moment after the reader was closed
- * gone        the spool's directory was removed or replaced, which was logged; leaving: nothing more
- *             is read of it
+ * gone        the spool's directory was removed or replaced, which was logged; leaving: nothing
+ *             more is read of it
  * more        has the loop come back at once, pace after a while
  * expected    the number that comes next in this pass
  * again       another pass is to begin

@@ -19,7 +19,7 @@ enum batch_end { BATCH_COMMIT, BATCH_ROLL_BACK };
 /*
  * Calls step until nothing is left to change.
  *
- * A transaction is ended after about half a millisecond, measured with the monotonic clock. The write
+ * A transaction ends after about half a millisecond, measured with the monotonic clock. The write
  * lock is then free for twice as long as it was held. How many steps fit into a transaction is
  * learned from the time that the ones before took, so that a slow disk gets shorter ones.
  *
