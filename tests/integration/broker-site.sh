@@ -327,8 +327,8 @@ refuses_to_start()
 options_are_checked()
 {
 	where="plugin_opt_spool $work/spool"
-	refuses_to_start 'max-size' "$where" 'plugin_opt_max_size 1M'
-	refuses_to_start 'when-full' "$where" 'plugin_opt_when_full wait'
+	refuses_to_start 'plugin_opt_max_size' "$where" 'plugin_opt_max_size 1M'
+	refuses_to_start 'plugin_opt_when_full' "$where" 'plugin_opt_when_full wait'
 	refuses_to_start 'durability' "$where" 'plugin_opt_durability none'
 	refuses_to_start 'identity' "$where" 'plugin_opt_identity name'
 	refuses_to_start 'is no filter' "$where" 'plugin_opt_topic a/#/b'
