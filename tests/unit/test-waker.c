@@ -41,7 +41,7 @@ setup(void **state)
 	*c = (struct context){.dir = "/tmp/p11gw-waker.XXXXXX"};
 	assert_non_null(mkdtemp(c->dir));
 	snprintf(c->folder, sizeof(c->folder), "%s/later", c->dir);
-	snprintf(c->path, sizeof(c->path), "%s/registry.db", c->folder);
+	snprintf(c->path, sizeof(c->path), "%s/later/registry.db", c->dir);
 	assert_ok(waker_new(c->path, &c->waker, &f), &f);
 	*state = c;
 	return 0;
