@@ -387,12 +387,12 @@ waits_for_its_port()
 		--uplink.url=mqtt://127.0.0.1:1 --status.metrics-listen="$metrics_port" >other.log 2>&1 &
 	pids="$pids $!"
 	check "a gateway runs without it" wait_for 30 other_shows '.uplink.last_error | test("no broker")'
-	check "and names it" says "the metrics are not served, .*: --status.metrics-listen: another \
-process listens on $metrics_port" other.log
+	check "and names it" wait_for 30 says "the metrics are not served, .*: \
+--status.metrics-listen: another process listens on $metrics_port" other.log
 	check "the one that has it is as before" shows p11_gateway_uplink_up 'v == 0 || v == 1'
 	stop_gateway TERM
 	check "when it is free the other one has it" wait_for 30 scrape
-	check "and says so" says 'the metrics are served now' other.log
+	check "and says so" wait_for 30 says 'the metrics are served now' other.log
 	check "it named the port once" same "$(grep -c 'another process listens' other.log)" 1
 	stop_others
 }
