@@ -16,10 +16,16 @@ table_clear(struct table *table)
 	*table = (struct table){0};
 }
 
+static size_t
+index_of(const struct table *table, uint64_t hash)
+{
+	return hash & (table->n_slots - 1);
+}
+
 static struct table_link **
 slot_of(const struct table *table, uint64_t hash)
 {
-	return &table->slots[hash & (table->n_slots - 1)];
+	return &table->slots[index_of(table, hash)];
 }
 
 static void
@@ -29,6 +35,8 @@ insert(struct table *table, struct table_link *link)
 
 	link->next = *slot;
 	*slot = link;
+	if (index_of(table, link->hash) < table->first)
+		table->first = index_of(table, link->hash);
 }
 
 static int
@@ -99,15 +107,13 @@ table_next(const struct table_link *link)
 }
 
 struct table_link *
-table_any(const struct table *table)
+table_any(struct table *table)
 {
 	if (!table->n)
 		return NULL;
-	for (size_t i = 0; i < table->n_slots; i++) {
-		if (table->slots[i])
-			return table->slots[i];
-	}
-	return NULL;
+	while (!table->slots[table->first])
+		table->first++;
+	return table->slots[table->first];
 }
 
 uint64_t

@@ -13,10 +13,16 @@ struct table_link {
 	uint64_t hash;
 };
 
-/* All-zero is an empty one. */
+/*
+ * All-zero is an empty one.
+ *
+ * n_slots  a power of two, or 0
+ * first    all slots before this one are empty
+ * n        links in the table
+ */
 struct table {
 	struct table_link **slots;
-	size_t n_slots; /* a power of two, or 0 */
+	size_t n_slots, first;
 	size_t n;
 };
 
@@ -37,8 +43,11 @@ void table_remove(struct table *table, struct table_link *link);
 struct table_link *table_first(const struct table *table, uint64_t hash);
 struct table_link *table_next(const struct table_link *link);
 
-/* Any link of the table, or NULL when it is empty; slow in a table that was far larger. */
-struct table_link *table_any(const struct table *table);
+/*
+ * Any link of the table, or NULL when it is empty. To empty a table this way takes time in
+ * proportion to its slots.
+ */
+struct table_link *table_any(struct table *table);
 
 /*
  * The hashes of keys, with a random secret of this process: whoever chooses the keys cannot make

@@ -202,7 +202,7 @@ session_rate(const struct session *session, long device_rate)
 }
 
 struct device *
-session_any_attached(const struct session *session)
+session_any_attached(struct session *session)
 {
 	struct table_link *link = table_any(&session->attached);
 

@@ -91,7 +91,7 @@ size_t session_attached(const struct session *session);
 int64_t session_rate(const struct session *session, long device_rate);
 
 /* One of the attached devices, or NULL when there is none. */
-struct device *session_any_attached(const struct session *session);
+struct device *session_any_attached(struct session *session);
 
 /*
  * Attaches a device, which must not be attached to this session already.

@@ -235,11 +235,60 @@ a_table_finds_what_it_has(void **state)
 	table_clear(&table);
 }
 
+/* A slot that was passed over as empty is looked at again when a link is added to it. */
+static void
+any_link_is_found_while_others_come_and_go(void **state)
+{
+	struct table_link links[300] = {{0}}, *any;
+	struct table table = {0};
+	struct fault f = FAULT_INIT;
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 300; i++) {
+		assert_ok(table_add(&table, &links[i], i % 3 ? 299 - i : i, &f), &f);
+		if (i % 4 == 3) {
+			any = table_any(&table);
+			assert_non_null(any);
+			table_remove(&table, any);
+			n++;
+		}
+	}
+	for (; (any = table_any(&table)); n++)
+		table_remove(&table, any);
+	assert_int_equal(n, 300);
+	assert_int_equal(table.n, 0);
+	table_clear(&table);
+}
+
+/* Each slot is looked at once: the hint that table_any() leaves is never behind an empty one. */
+static void
+a_table_is_emptied_in_one_pass(void **state)
+{
+	struct table_link links[200] = {{0}}, *any;
+	struct table table = {0};
+	struct fault f = FAULT_INIT;
+	size_t last = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 200; i++)
+		assert_ok(table_add(&table, &links[i], table_hash_number(i), &f), &f);
+	while ((any = table_any(&table))) {
+		assert_true(table.first >= last);
+		assert_ptr_equal(table.slots[table.first], any);
+		last = table.first;
+		table_remove(&table, any);
+	}
+	table_clear(&table);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_table_finds_what_it_has),
+		cmocka_unit_test(any_link_is_found_while_others_come_and_go),
+		cmocka_unit_test(a_table_is_emptied_in_one_pass),
 		cmocka_unit_test(names_that_meet_without_a_secret_are_spread),
 		cmocka_unit_test(numbers_that_meet_without_a_secret_are_spread),
 		cmocka_unit_test(ordinary_keys_are_spread),
