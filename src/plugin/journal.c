@@ -18,6 +18,9 @@
 
 #define WRITE_EVERY_MS 500
 
+/* How soon the rest follows when a transaction did not write all that waits. */
+#define WRITE_REST_MS 50
+
 /* Lines about clients that were refused: at a time, and on average in a second. */
 #define REFUSED_LINES	    100
 #define REFUSED_LINES_PER_S 20
@@ -279,13 +282,15 @@ journal_tick(struct journal *journal, int64_t now_ms)
 	report_left_out(journal, now_ms);
 	if (journal_queue_is_empty(journal->queue))
 		return;
-	if (journal_queue_write(journal->queue, &f)) {
+	if (journal_queue_write(journal->queue, JOURNAL_QUEUE_WRITE_US, &f)) {
 		if (!journal->failing)
 			mosquitto_log_printf(
 				MOSQ_LOG_ERR, NAME ": cannot write down what happened: %s", f.text);
 		journal->failing = true;
 		return;
 	}
+	if (!journal_queue_is_empty(journal->queue))
+		journal->written_ms = now_ms - (WRITE_EVERY_MS - WRITE_REST_MS);
 	journal->failing = false;
 	lost = journal_queue_take_lost(journal->queue);
 	if (lost)
@@ -302,7 +307,7 @@ journal_free(struct journal *journal)
 		if (journal->limits)
 			report_left_out(journal, INT64_MAX);
 		while (!journal_queue_is_empty(journal->queue) &&
-			!journal_queue_write(journal->queue, NULL))
+			!journal_queue_write(journal->queue, JOURNAL_QUEUE_WRITE_US, NULL))
 			continue;
 	}
 	journal_queue_free(journal->queue);

@@ -4,12 +4,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* How many lines, and how many activities of devices that are gone, wait at most. */
 #define EVENTS_MAX 2000
 #define KEPT_MAX   2000
 
-/* How many of each are written in one transaction: the broker serves nobody meanwhile. */
+/* Devices whose activity is written in one transaction. */
 #define WRITE_MAX 500
 
 /* The activity of a device that is gone. */
@@ -72,70 +73,87 @@ journal_queue_free(struct journal_queue *queue)
 	free(queue);
 }
 
-static int
-write_events(struct journal_queue *queue, size_t n, struct fault *f)
-{
-	for (size_t i = 0; i < n; i++) {
-		size_t at = (queue->first_event + i) % EVENTS_MAX;
-
-		if (registry_keep_event(queue->registry, &queue->events[at], f))
-			return -1;
-	}
-	return 0;
-}
-
-static int
-write_kept(struct journal_queue *queue, size_t n, struct fault *f)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (registry_keep_activity(queue->registry, queue->kept[i].device_row,
-			    &queue->kept[i].activity, f))
-			return -1;
-	}
-	return 0;
-}
-
-static int
-write_activities(struct journal_queue *queue, struct device **devices, size_t n, struct fault *f)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (registry_keep_activity(queue->registry, devices[i]->admission.device_row,
-			    &devices[i]->activity, f))
-			return -1;
-	}
-	return 0;
-}
-
-static size_t
-at_most(size_t n)
-{
-	return n < WRITE_MAX ? n : WRITE_MAX;
-}
-
-int
-journal_queue_write(struct journal_queue *queue, struct fault *f)
-{
-	size_t n = 0, n_events = at_most(queue->n_events), n_kept = at_most(queue->n_kept);
+/* What a transaction has written; the activities are those of the devices. */
+struct written {
+	size_t n_events, n_kept, n_devices;
 	struct device *devices[WRITE_MAX];
+};
+
+static int64_t
+now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+static bool
+is_left(const struct journal_queue *queue, const struct written *w)
+{
+	return w->n_events < queue->n_events || w->n_kept < queue->n_kept ||
+	       roster_any_noted(queue->roster);
+}
+
+/* One of each kind, so that none of them waits for the end of another. */
+static int
+write_next(struct journal_queue *queue, struct written *w, struct fault *f)
+{
+	struct registry *registry = queue->registry;
+	struct device *device = roster_take_noted(queue->roster);
+
+	if (device)
+		w->devices[w->n_devices++] = device;
+	if (device && registry_keep_activity(
+			      registry, device->admission.device_row, &device->activity, f))
+		return -1;
+	if (w->n_kept < queue->n_kept) {
+		const struct kept *kept = &queue->kept[w->n_kept++];
+
+		if (registry_keep_activity(registry, kept->device_row, &kept->activity, f))
+			return -1;
+	}
+	if (w->n_events < queue->n_events) {
+		size_t at = (queue->first_event + w->n_events++) % EVENTS_MAX;
+
+		return registry_keep_event(registry, &queue->events[at], f);
+	}
+	return 0;
+}
+
+static int
+transact(struct journal_queue *queue, int64_t most_us, struct written *w, struct fault *f)
+{
+	int64_t began_us;
 
 	if (registry_begin(queue->registry, f))
 		return -1;
-	while (n < WRITE_MAX && (devices[n] = roster_take_noted(queue->roster)))
-		n++;
-	if (write_events(queue, n_events, f) || write_kept(queue, n_kept, f) ||
-		write_activities(queue, devices, n, f) || registry_commit(queue->registry, f)) {
+	began_us = now_us();
+	do {
+		if (write_next(queue, w, f))
+			return -1;
+	} while (is_left(queue, w) && w->n_devices < WRITE_MAX && now_us() - began_us < most_us);
+	return registry_commit(queue->registry, f);
+}
+
+int
+journal_queue_write(struct journal_queue *queue, int64_t most_us, struct fault *f)
+{
+	struct written w = {.n_events = 0};
+
+	if (transact(queue, most_us, &w, f)) {
 		registry_rollback(queue->registry);
-		for (size_t i = 0; i < n; i++)
-			roster_note(queue->roster, devices[i]);
+		for (size_t i = 0; i < w.n_devices; i++)
+			roster_note(queue->roster, w.devices[i]);
 		return -1;
 	}
-	for (size_t i = 0; i < n; i++) {
-		free(devices[i]->activity.error_text);
-		devices[i]->activity = (struct registry_activity){0};
+	for (size_t i = 0; i < w.n_devices; i++) {
+		free(w.devices[i]->activity.error_text);
+		w.devices[i]->activity = (struct registry_activity){0};
 	}
-	queue->first_event = (queue->first_event + n_events) % EVENTS_MAX;
-	queue->n_events -= n_events;
-	drop_kept(queue, n_kept);
+	queue->first_event = (queue->first_event + w.n_events) % EVENTS_MAX;
+	queue->n_events -= w.n_events;
+	drop_kept(queue, w.n_kept);
 	return 0;
 }
 
@@ -144,7 +162,8 @@ journal_queue_event(struct journal_queue *queue)
 {
 	struct registry_event *event;
 
-	if (queue->n_events >= EVENTS_MAX && journal_queue_write(queue, NULL)) {
+	if (queue->n_events >= EVENTS_MAX &&
+		journal_queue_write(queue, JOURNAL_QUEUE_WRITE_US, NULL)) {
 		queue->lost++;
 		return NULL;
 	}
@@ -159,7 +178,7 @@ journal_queue_keep(struct journal_queue *queue, struct device *device)
 	struct kept *kept;
 
 	if (roster_is_noted(device) && queue->n_kept >= KEPT_MAX &&
-		journal_queue_write(queue, NULL)) {
+		journal_queue_write(queue, JOURNAL_QUEUE_WRITE_US, NULL)) {
 		queue->lost++;
 		return;
 	}

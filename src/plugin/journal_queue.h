@@ -5,6 +5,9 @@
 #include "plugin/roster.h"
 #include "registry/registry.h"
 
+/* How long a transaction may take: the broker serves nobody meanwhile. */
+#define JOURNAL_QUEUE_WRITE_US 5000
+
 struct journal_queue;
 
 /* Returns 0; else FAULT_NOMEM.  registry and roster are not consumed.  Threads: one. */
@@ -30,11 +33,14 @@ void journal_queue_keep(struct journal_queue *queue, struct device *device);
 bool journal_queue_is_empty(const struct journal_queue *queue);
 
 /*
- * Writes the oldest of what waits in one short transaction. When that fails everything still waits.
+ * Writes the oldest of what waits in one transaction. When that fails everything still waits.
+ *
+ * most_us  after so many microseconds the rest waits for the next call; one of each kind is always
+ *          written
  *
  * Returns 0; else FAULT_IO.  Blocks: on the disk.
  */
-int journal_queue_write(struct journal_queue *queue, struct fault *f);
+int journal_queue_write(struct journal_queue *queue, int64_t most_us, struct fault *f);
 
 /* How many lines and activities were lost since the last call. */
 unsigned long journal_queue_take_lost(struct journal_queue *queue);

@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += src/plugin/libsessions.la
 src_plugin_libsessions_la_SOURCES = \
 	src/plugin/allowance.c src/plugin/allowance.h \
 	src/plugin/attributes.c src/plugin/attributes.h \
+	src/plugin/journal_queue.c src/plugin/journal_queue.h \
 	src/plugin/log_limits.c src/plugin/log_limits.h \
 	src/plugin/roster.c src/plugin/roster.h \
 	src/plugin/sessions.c src/plugin/sessions.h \
@@ -15,7 +16,6 @@ src_plugin_p11_registry_la_SOURCES = \
 	src/plugin/downlink.c \
 	src/plugin/gateway.c \
 	src/plugin/journal.c src/plugin/journal.h \
-	src/plugin/journal_queue.c src/plugin/journal_queue.h \
 	src/plugin/options.c src/plugin/options.h \
 	src/plugin/plugin.h \
 	src/plugin/registry.c \

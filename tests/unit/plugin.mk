@@ -4,6 +4,11 @@ tests_unit_test_sessions_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_sessions_LDADD = src/plugin/libsessions.la src/registry/librules.la src/base/libbase.la \
 	$(CMOCKA_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) -lmosquitto
 
+UNIT_TESTS += tests/unit/test-journal-queue
+tests_unit_test_journal_queue_SOURCES = tests/unit/test-journal-queue.c tests/unit/soft-store.h
+tests_unit_test_journal_queue_CFLAGS = $(UNIT_CFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_journal_queue_LDADD = src/plugin/libsessions.la $(ADMIT_LDADD) -lmosquitto
+
 UNIT_TESTS += tests/unit/test-log-limits
 tests_unit_test_log_limits_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_limits_LDADD = src/plugin/libsessions.la src/registry/librules.la \
