@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "base/table.h"
+#include "registry/limits.h"
 
 #define MINUTE_MS 60000
 
@@ -17,9 +18,11 @@ struct bucket {
 	int64_t used, at_ms;
 };
 
+/* attaches: what the device has used of NAME_LIMIT_ATTACHES, over all its connections */
 struct known {
 	struct table_link by_name;
 	struct list_link by_use;
+	struct limits_bucket attaches;
 	char name[];
 };
 
@@ -251,6 +254,18 @@ name_limit_accept(struct name_limit *limit, const char *name, const char *addres
 	if (source)
 		source->bucket.used += MINUTE_MS;
 	return 0;
+}
+
+int
+name_limit_attach(struct name_limit *limit, const char *name, int64_t now_ms, struct fault *f)
+{
+	if (name_limit_remember(limit, name, f))
+		return -1;
+	if (limits_take_of(&find_name(limit, name)->attaches, NAME_LIMIT_ATTACHES,
+		    NAME_LIMIT_ATTACHES_PER_S, 1, now_ms))
+		return 0;
+	return fault_set(f, FAULT_PRECONDITION,
+		"the device asks to be attached or detached more often than once a second");
 }
 
 uint64_t

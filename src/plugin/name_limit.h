@@ -18,6 +18,13 @@
 #define NAME_LIMIT_MAX 1000000
 
 /*
+ * How often one device may ask to be attached or detached: at a time, and on average in a second.
+ * Gateways are told of each, and one that cannot keep up loses its connection to the broker.
+ */
+#define NAME_LIMIT_ATTACHES	  20
+#define NAME_LIMIT_ATTACHES_PER_S 1
+
+/*
  * per_minute   new names a minute, from all addresses together; 0: no limit
  * per_address  new names a minute from one network address; 0: no limit
  */
@@ -52,6 +59,15 @@ int name_limit_accept(struct name_limit *limit, const char *name, const char *ad
 
 /* Makes a name known, whatever the limits are. Returns 0; else FAULT_NOMEM. */
 int name_limit_remember(struct name_limit *limit, const char *name, struct fault *f);
+
+/*
+ * Whether a device may ask to be attached or detached now. Its name becomes known if it is not.
+ *
+ * now_ms  as above
+ *
+ * Returns 0; else FAULT_PRECONDITION when it has to wait, FAULT_NOMEM.
+ */
+int name_limit_attach(struct name_limit *limit, const char *name, int64_t now_ms, struct fault *f);
 
 /* How many names became known; it changes when name_limit_text() does. */
 uint64_t name_limit_added(const struct name_limit *limit);

@@ -412,6 +412,8 @@ take_wish(struct site *site, struct mosquitto_evt_message *message, struct speak
 	bool own = speaker->device && !strcmp(speaker->device->name, device);
 	struct fault f = FAULT_INIT;
 
+	if (name_limit_attach(site->name_limit, device, clock_ms(CLOCK_MONOTONIC_COARSE), &f))
+		return refuse_because(site, message->client, message->qos, message->topic, f.text);
 	if (own && attach &&
 		speakers_note_attach(
 			site->speakers, speaker->device, message->payload, message->payloadlen, &f))

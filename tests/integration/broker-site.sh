@@ -273,6 +273,24 @@ tells_who_is_there()
 	leave
 }
 
+# A gateway that reads nothing for a while keeps its connection, whatever one device asks for.
+is_not_flooded_with_attaches()
+{
+	enter
+	check "a gateway hears who is there" heard '^present one '
+	kill -STOP "$door"
+	seq -f "%g $(head -c 17000 /dev/zero | tr '\0' x)" 1000 |
+		device two mosquitto_pub -l -q 0 -t /devices/two/attach
+	check "most of what one device asks for is refused" wait_for 20 log_says \
+		'p11_site: refused client=two topic=/devices/two/attach reason=.* once a second'
+	kill -CONT "$door"
+	check "the first is heard" heard '^attach two 1 x'
+	check "and the gateway is still connected" heard '^gone two '
+	check "others may ask" publishes one -t /devices/one/attach -m asks
+	check "and are heard" heard '^attach one asks'
+	leave
+}
+
 bridges()
 {
 	check "one who is trusted speaks for others" \
@@ -423,6 +441,7 @@ main()
 	brings_many
 	keeps_no_more_than_it_may
 	tells_who_is_there
+	is_not_flooded_with_attaches
 	bridges
 	full
 	end_broker

@@ -377,6 +377,39 @@ accept_new(struct name_limit *limit, int first, int n, const char *address, int6
 	return accepted;
 }
 
+/* How many of n attaches of a device are accepted. */
+static int
+attaches(struct name_limit *limit, const char *name, int64_t now_ms, int n)
+{
+	struct fault f = FAULT_INIT;
+	int accepted = 0;
+
+	while (n-- > 0) {
+		if (name_limit_attach(limit, name, now_ms, &f) == 0)
+			accepted++;
+		else
+			assert_int_equal(f.code, FAULT_PRECONDITION);
+	}
+	return accepted;
+}
+
+static void
+attaches_of_a_device_are_limited(void **state)
+{
+	AUTO(auto_name_limit) struct name_limit *limit = limit_of(0, 0);
+	struct fault f = FAULT_INIT;
+
+	(void)state;
+	assert_ok(name_limit_accept(limit, "loud", NULL, 1000, &f), &f);
+	assert_int_equal(attaches(limit, "loud", 1000, 1000), NAME_LIMIT_ATTACHES);
+	/* A new connection gives it no more, and others have their own. */
+	assert_ok(name_limit_accept(limit, "loud", NULL, 1000, &f), &f);
+	assert_int_equal(attaches(limit, "loud", 1000, 1000), 0);
+	assert_int_equal(attaches(limit, "quiet", 1000, 2), 2);
+	assert_int_equal(attaches(limit, "loud", 6000, 1000), 5 * NAME_LIMIT_ATTACHES_PER_S);
+	assert_int_equal(attaches(limit, "loud", 3600000, 1000), NAME_LIMIT_ATTACHES);
+}
+
 static void
 new_names_are_limited_a_minute(void **state)
 {
@@ -534,6 +567,7 @@ main(void)
 		cmocka_unit_test(limit_of_0_is_none),
 		cmocka_unit_test(each_address_has_a_limit),
 		cmocka_unit_test(known_name_is_not_limited),
+		cmocka_unit_test(attaches_of_a_device_are_limited),
 		cmocka_unit_test(new_names_are_limited_a_minute),
 	};
 
