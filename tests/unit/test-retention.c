@@ -136,9 +136,11 @@ a_full_subscription_loses_its_oldest(void **state)
 		send(c, &d.good, 10 * KIB);
 	assert_int_equal(kept_of(c, &d.good), 9);
 	bound(c, 5, 100 * KIB, 1000 * KIB);
-	send(c, &d.flood, 1);
+	/* Each makes room by one message or more, as far as the time that it may take allows. */
+	for (int i = 0; i < 10; i++)
+		send(c, &d.flood, 1);
 	assert_int_equal(count(c, "SELECT count(*) FROM deliveries"), 5);
-	assert_int_equal(kept_of(c, &d.flood), 1);
+	assert_int_equal(kept_of(c, &d.flood), 5);
 	assert_counted(c);
 }
 
