@@ -7,6 +7,9 @@
 
 #define ID_MIN 3
 
+/* The digits of RULES_TIME_MAX, and of a number that cannot overflow. */
+#define TIME_DIGITS_MAX 12
+
 /* This runs for each character of each message's topic. */
 bool
 rules_is_id_char(char c)
@@ -159,18 +162,63 @@ rules_parse_client_id(const char *client_id, struct rules_client *ret, struct fa
 	return 0;
 }
 
-/* NumericDate as Cloud IoT Core takes it: whole seconds. */
+/* A time as a JSON string. Some clients of Cloud IoT Core write all their claims as strings. */
+static bool
+read_digits(const json_t *value, json_int_t *ret)
+{
+	const char *text = json_string_value(value);
+	size_t len = json_string_length(value);
+	json_int_t time = 0;
+
+	if (len < 1 || len > TIME_DIGITS_MAX || strspn(text, "0123456789") < len)
+		return false;
+	while (len--)
+		time = time * 10 + (*text++ - '0');
+	*ret = time;
+	return true;
+}
+
+/* NumericDate (RFC 7519 section 2) may have a fraction of a second, which is dropped. */
+static bool
+read_real(const json_t *value, json_int_t *ret)
+{
+	double real = json_real_value(value);
+
+	/* Written so that a NaN is refused too. The conversion is undefined outside this range. */
+	if (!(real >= 0 && real < (double)RULES_TIME_MAX + 1))
+		return false;
+	*ret = (json_int_t)real;
+	return true;
+}
+
+static bool
+read_number(const json_t *value, json_int_t *ret)
+{
+	switch (json_typeof(value)) {
+	case JSON_INTEGER:
+		*ret = json_integer_value(value);
+		return true;
+	case JSON_REAL:
+		return read_real(value, ret);
+	case JSON_STRING:
+		return read_digits(value, ret);
+	default:
+		return false;
+	}
+}
+
 static int
 read_time(const json_t *claims, const char *name, json_int_t *ret, struct fault *f)
 {
 	const json_t *value = json_object_get(claims, name);
+	json_int_t time;
 
 	if (!value)
 		return fault_set(f, FAULT_AUTH, "the token has no '%s'", name);
-	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-		json_integer_value(value) > RULES_TIME_MAX)
-		return fault_set(f, FAULT_AUTH, "the token's '%s' is no time in seconds", name);
-	*ret = json_integer_value(value);
+	if (!read_number(value, &time) || time < 0 || time > RULES_TIME_MAX)
+		return fault_set(f, FAULT_AUTH,
+			"the token's '%s' must be a time in seconds since 1970", name);
+	*ret = time;
 	return 0;
 }
 

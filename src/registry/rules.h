@@ -75,8 +75,10 @@ bool rules_is_device_client(const char *client_id);
 int rules_parse_client_id(const char *client_id, struct rules_client *ret, struct fault *f);
 
 /*
- * Judges a token's claims: `aud` a string equal to the project, `iat` and `exp` JSON integers,
+ * Judges a token's claims: `aud` a string equal to the project, `iat` and `exp` times,
  * exp after iat by at most RULES_LIFETIME_MAX_S, iat not after now + skew, exp + skew after now.
+ * A time is a JSON number, rounded down to whole seconds, or a JSON string of up to 12 digits. It
+ * is at least 0 and at most RULES_TIME_MAX.
  *
  * skew_s     how far clocks may differ: 0 to RULES_SKEW_S
  * ret_until  receives exp + skew: when the connection ends
