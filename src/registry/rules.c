@@ -234,7 +234,7 @@ rules_check_claims(const json_t *claims, const char *project, time_t now, long s
 		return fault_set(f, FAULT_AUTH, "the token's 'aud' is not the project");
 	if (read_time(claims, "iat", &iat, f) || read_time(claims, "exp", &exp, f))
 		return -1;
-	if (exp <= iat)
+	if (exp < iat)
 		return fault_set(f, FAULT_AUTH, "the token ends before it begins");
 	if (exp - iat > RULES_LIFETIME_MAX_S)
 		return fault_set(

@@ -76,7 +76,7 @@ int rules_parse_client_id(const char *client_id, struct rules_client *ret, struc
 
 /*
  * Judges a token's claims: `aud` a string equal to the project, `iat` and `exp` times,
- * exp after iat by at most RULES_LIFETIME_MAX_S, iat not after now + skew, exp + skew after now.
+ * exp not before iat and at most RULES_LIFETIME_MAX_S after it, iat not after now + skew, exp + skew after now.
  * A time is a JSON number, rounded down to whole seconds, or a JSON string of up to 12 digits. It
  * is at least 0 and at most RULES_TIME_MAX.
  *

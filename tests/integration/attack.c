@@ -395,6 +395,10 @@ static const struct row rows[] = {
 	{"exp a string", EC, NULL, "{\"iat\":{-10},\"exp\":\"{3000}\"," AUD "}", EC, .good = true},
 	{"times with fractions", EC, NULL, "{\"iat\":{-10}.403285,\"exp\":{3000}.5," AUD "}", EC,
 		.good = true},
+	{"exp at iat, as the Go sample", EC, NULL, "{\"aud\":\"attack\",\"exp\":{0},\"iat\":{0}}",
+		EC, .good = true},
+	{"exp at iat ahead within the skew", EC, NULL, "{\"iat\":{30},\"exp\":{30}," AUD "}", EC,
+		.good = true},
 
 	/* algorithms */
 	{"alg none", EC, "{\"alg\":\"none\"}", .signer = EC, .how = SIGN_NOT},
@@ -466,7 +470,8 @@ static const struct row rows[] = {
 	{"a difference that overflows", EC, NULL,
 		"{\"iat\":-9223372036854775808,\"exp\":9223372036854775807," AUD "}", EC},
 	{"exp before iat", EC, NULL, "{\"iat\":{60},\"exp\":{30}," AUD "}", EC},
-	{"exp at iat", EC, NULL, "{\"iat\":{30},\"exp\":{30}," AUD "}", EC},
+	{"exp at iat, expired", EC, NULL, "{\"iat\":{-605},\"exp\":{-605}," AUD "}", EC},
+	{"exp at iat, not yet valid", EC, NULL, "{\"iat\":{660},\"exp\":{660}," AUD "}", EC},
 	{"exp a string with a sign", EC, NULL, "{\"iat\":{-10},\"exp\":\"+{3000}\"," AUD "}", EC},
 	{"exp a string with a space", EC, NULL, "{\"iat\":{-10},\"exp\":\" {3000}\"," AUD "}", EC},
 	{"exp a string with a fraction", EC, NULL, "{\"iat\":{-10},\"exp\":\"{3000}.5\"," AUD "}",
