@@ -70,12 +70,21 @@ base64url_decode(void *data, const char *text, size_t len, size_t *ret_len)
 }
 
 size_t
+base64url_unpadded_len(const char *text, size_t len)
+{
+	if (len % 4)
+		return len;
+	for (int i = 0; i < 2 && len && text[len - 1] == '='; i++)
+		len--;
+	return len;
+}
+
+size_t
 base64_to_url(char *text, size_t len)
 {
 	if (len % 4)
 		return 0;
-	for (int i = 0; i < 2 && len && text[len - 1] == '='; i++)
-		len--;
+	len = base64url_unpadded_len(text, len);
 	for (size_t i = 0; i < len; i++) {
 		switch (text[i]) {
 		case '+':

@@ -31,6 +31,14 @@ size_t base64url_encode(char *text, const void *data, size_t len);
 int base64url_decode(void *data, const char *text, size_t len, size_t *ret_len);
 
 /*
+ * The length of a text without its padding, for base64url_decode(). Only padding that makes the
+ * length a multiple of four counts; base64url_decode() then refuses any other '='.
+ *
+ * Returns the number of characters.  Threads: any.
+ */
+size_t base64url_unpadded_len(const char *text, size_t len);
+
+/*
  * Turns standard base64 with padding (RFC 4648 section 4) into base64url, in place.
  *
  * Returns the number of characters for base64url_decode(), or 0 for what is none.  Threads: any.

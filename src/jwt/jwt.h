@@ -1,4 +1,4 @@
-/* jwt: JSON Web Tokens in JWS compact form (RFC 7515, RFC 7519): made strictly, read strictly. */
+/* jwt: JSON Web Tokens in JWS compact form (RFC 7515, RFC 7519). */
 #ifndef JWT_JWT_H
 #define JWT_JWT_H
 
@@ -61,8 +61,8 @@ struct jwt {
 };
 
 /*
- * Takes a token apart: three parts of canonical base64url and nothing else, header and claims JSON
- * objects without duplicate members, "alg" one of enum jwt_alg, no "crit".
+ * Takes a token apart: three parts of canonical base64url and nothing else, each with its padding
+ * or without, header and claims JSON objects without duplicate members, "alg" one of enum jwt_alg, no "crit".
  *
  * text     the token; not NUL-terminated; need not be trusted
  * ret_jwt  receives the token; empty it with jwt_clear()

@@ -18,6 +18,7 @@ read_object(const char *what, const char *text, size_t len, json_t **ret_object,
 
 	if (!data)
 		return fault_nomem(f);
+	len = base64url_unpadded_len(text, len);
 	if (base64url_decode(data, text, len, &n))
 		return fault_set(
 			f, FAULT_INVALID, "the token's %s is not canonical base64url", what);
@@ -56,6 +57,7 @@ jwt_parse(const char *text, size_t len, struct jwt *ret_jwt, struct fault *f)
 {
 	const char *claims, *signature, *end = text + len;
 	AUTO(jwt_clear) struct jwt jwt = {0};
+	size_t signature_len;
 
 	if (len > JWT_MAX)
 		return fault_set(
@@ -64,9 +66,9 @@ jwt_parse(const char *text, size_t len, struct jwt *ret_jwt, struct fault *f)
 	signature = claims ? memchr(claims + 1, '.', (size_t)(end - claims - 1)) : NULL;
 	if (!signature || memchr(signature + 1, '.', (size_t)(end - signature - 1)))
 		return fault_set(f, FAULT_INVALID, "the token has not three parts");
-	if (BASE64URL_DECODED_LEN((size_t)(end - signature - 1)) > sizeof(jwt.signature) ||
-		base64url_decode(jwt.signature, signature + 1, (size_t)(end - signature - 1),
-			&jwt.signature_len))
+	signature_len = base64url_unpadded_len(signature + 1, (size_t)(end - signature - 1));
+	if (BASE64URL_DECODED_LEN(signature_len) > sizeof(jwt.signature) ||
+		base64url_decode(jwt.signature, signature + 1, signature_len, &jwt.signature_len))
 		return fault_set(f, FAULT_INVALID,
 			"the token's signature is too long or not canonical base64url");
 	if (jwt.signature_len == 0)

@@ -79,10 +79,29 @@ dot(const char *token, int nth)
 	return (size_t)(at - token) - 1;
 }
 
+/* Adds the padding that a part needs; nth counts from 1. */
+static char *
+padded(char *t, int nth)
+{
+	size_t start = nth == 1 ? 0 : dot(t, nth - 1) + 1, len = strcspn(t + start, ".");
+
+	return inserted(t, start + len, len % 4 == 2 ? "==" : len % 4 == 3 ? "=" : "");
+}
+
 static char *
 pad_end(char *t)
 {
 	return edited(t, "", "==");
+}
+static char *
+pad_end_short(char *t)
+{
+	return edited(t, "", "=");
+}
+static char *
+pad_end_long(char *t)
+{
+	return edited(t, "", "====");
 }
 static char *
 pad_header(char *t)
@@ -185,6 +204,12 @@ loose_bits(char *t)
 {
 	t[strlen(t) - 1]++;
 	return t;
+}
+
+static char *
+pad_loose_bits(char *t)
+{
+	return pad_end(loose_bits(t));
 }
 
 /* base64 instead of base64url; the signature has one of these characters all but once in 10,000. */
@@ -371,6 +396,7 @@ struct row {
 	const char *claims;
 	enum device signer;
 	enum signing how;
+	bool padded; /* each part has its padding, and the signature covers it */
 	char *(*then)(char *token);
 	const char *client_id;
 	bool keep_session;
@@ -398,6 +424,12 @@ static const struct row rows[] = {
 	{"exp at iat, as the Go sample", EC, NULL, "{\"aud\":\"attack\",\"exp\":{0},\"iat\":{0}}",
 		EC, .good = true},
 	{"exp at iat ahead within the skew", EC, NULL, "{\"iat\":{30},\"exp\":{30}," AUD "}", EC,
+		.good = true},
+	{"a padded token", EC, .signer = EC, .then = pad_end, .good = true},
+	{"all parts padded, as the embedded C SDK", EC, "{\"alg\": \"ES256\"}",
+		"{\"iat\":{0},\"exp\":{3600}," AUD "}", EC, .padded = true, .good = true},
+	{"all parts padded, as MicroPython", RSA_, "{\"typ\": \"JWT\", \"alg\": \"RS256\"}",
+		"{\"exp\": {3600}, \"aud\": \"attack\", \"iat\": {0}}", RSA_, .padded = true,
 		.good = true},
 
 	/* algorithms */
@@ -504,9 +536,13 @@ static const struct row rows[] = {
 	{"claims that are not UTF-8", EC, NULL, "{" TIMES "," AUD ",\"x\":\"\xff\xfe\"}", EC},
 
 	/* the form */
-	{"a padded token", EC, .signer = EC, .then = pad_end},
-	{"a padded header", EC, .signer = EC, .then = pad_header},
-	{"padded claims", EC, .signer = EC, .then = pad_claims},
+	{"padding before padding", EC, .signer = EC, .padded = true, .then = pad_end},
+	{"padded, with loose bits", EC, .signer = EC, .then = pad_loose_bits},
+	{"too little padding", EC, .signer = EC, .then = pad_end_short},
+	{"too much padding", EC, .signer = EC, .then = pad_end_long},
+	{"padding in the signature of another length", RSA_, .signer = RSA_, .then = pad_end_short},
+	{"a header padded after it was signed", EC, .signer = EC, .then = pad_header},
+	{"claims padded after they were signed", EC, .signer = EC, .then = pad_claims},
 	{"loose bits at the end", EC, .signer = EC, .then = loose_bits},
 	{"base64 instead of base64url", RSA_, .signer = RSA_, .then = plain_base64},
 	{"a newline behind", EC, .signer = EC, .then = newline_after},
@@ -570,8 +606,13 @@ token_of(const struct row *row)
 	AUTO(auto_free)
 	char *input = token_input(
 		row->header ? row->header : devices[row->as].header, claims, strlen(claims));
-	char *token = token_signed(input, keys[row->signer], row->how);
+	char *token;
 
+	if (row->padded)
+		input = padded(padded(input, 1), 2);
+	token = token_signed(input, keys[row->signer], row->how);
+	if (row->padded)
+		token = padded(token, 3);
 	return row->then ? row->then(token) : token;
 }
 

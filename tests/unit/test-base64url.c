@@ -79,6 +79,70 @@ refuses_what_is_not_canonical(void **state)
 	assert_int_equal(base64url_decode(data, "Z\0m9v", 5, &len), -1);
 }
 
+static void
+right_padding_can_be_cut_off(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+	} rows[] = {
+		{"", 0},
+		{"Zg==", 2},
+		{"Zm8=", 3},
+		{"Zm9v", 4},
+		{"Zm9vYg==", 6},
+		{"Zm9vYmE=", 7},
+		{"A-z_4ME=", 7},
+		{"Zg", 2},
+		{"Zm9vY", 5},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		assert_int_equal(
+			base64url_unpadded_len(rows[i].text, strlen(rows[i].text)), rows[i].len);
+}
+
+static void
+wrong_padding_stays_refused(void **state)
+{
+	static const char *const rows[] = {
+		"=",
+		"==",
+		"===",
+		"====",
+		"Z=",
+		"Z==",
+		"Z===",
+		"Zg=",
+		"Zg===",
+		"Zg======",
+		"Zm8==",
+		"Zm8=====",
+		"Zm9v=",
+		"Zm9v==",
+		"Zm9v===",
+		"Zm9v====",
+		"=Zm8",
+		"Zg==Zg==",
+		"Zm9vZg=A",
+		"Zg= ",
+		"Zg=\n",
+		"Zh==",
+		"Zm9=",
+		"+/8=",
+	};
+	char data[16];
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		if (base64url_decode(data, rows[i],
+			    base64url_unpadded_len(rows[i], strlen(rows[i])), &len) == 0)
+			fail_msg("accepted '%s'", rows[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -86,6 +150,8 @@ main(void)
 		cmocka_unit_test(encodes_without_padding),
 		cmocka_unit_test(decodes_in_place_what_it_encodes),
 		cmocka_unit_test(refuses_what_is_not_canonical),
+		cmocka_unit_test(right_padding_can_be_cut_off),
+		cmocka_unit_test(wrong_padding_stays_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,34 +168,96 @@ every_character_counts(void **state)
 	assert_int_equal(accepts(token, len, p256), 0);
 }
 
+/* Adds '.' and the signature of the first n characters. Returns the new length. */
+static size_t
+add_signature(char *text, size_t n)
+{
+	AUTO(auto_md_ctx) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned char der[128], raw[64] = {0};
+	size_t len = sizeof(der), r, s;
+
+	assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, p256), 1);
+	assert_int_equal(EVP_DigestSign(ctx, der, &len, (unsigned char *)text, n), 1);
+	/* DER of two numbers below 2^255 or not: as r and s of 32 bytes each. */
+	r = der[3];
+	s = der[5 + r];
+	memcpy(raw + (r > 32 ? 0 : 32 - r), der + 4 + (r > 32), r > 32 ? 32 : r);
+	memcpy(raw + 32 + (s > 32 ? 0 : 32 - s), der + 6 + r + (s > 32), s > 32 ? 32 : s);
+	text[n++] = '.';
+	return n + base64url_encode(text + n, raw, sizeof(raw));
+}
+
 /* A token of these parts, the last one signed for real unless it is given. */
 static size_t
 put_together(const char *header, const char *claims, const char *signature, char *text)
 {
-	unsigned char der[128];
-	size_t n, len = sizeof(der);
-	AUTO(auto_md_ctx) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t n;
 
 	n = base64url_encode(text, header, strlen(header));
 	text[n++] = '.';
 	n += base64url_encode(text + n, claims, strlen(claims));
-	if (signature) {
-		strcpy(text + n, signature);
-		return n + strlen(signature);
-	}
-	assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, p256), 1);
-	assert_int_equal(EVP_DigestSign(ctx, der, &len, (unsigned char *)text, n), 1);
-	/* DER of two numbers below 2^255 or not: as r and s of 32 bytes each. */
-	{
-		unsigned char raw[64] = {0};
-		size_t r = der[3], s = der[5 + r];
+	if (!signature)
+		return add_signature(text, n);
+	strcpy(text + n, signature);
+	return n + strlen(signature);
+}
 
-		memcpy(raw + (r > 32 ? 0 : 32 - r), der + 4 + (r > 32), r > 32 ? 32 : r);
-		memcpy(raw + 32 + (s > 32 ? 0 : 32 - s), der + 6 + r + (s > 32), s > 32 ? 32 : s);
-		text[n++] = '.';
-		n += base64url_encode(text + n, raw, sizeof(raw));
+/* A token with this text after each part. What is signed has the first two of them. */
+static size_t
+put_padded(const char *const padding[3], char *text)
+{
+	static const char header[] = "{\"alg\": \"ES256\"}", claims[] = "{}";
+	size_t n = base64url_encode(text, header, strlen(header));
+
+	n = (size_t)(stpcpy(stpcpy(text + n, padding[0]), ".") - text);
+	n += base64url_encode(text + n, claims, strlen(claims));
+	n = (size_t)(stpcpy(text + n, padding[1]) - text);
+	n = add_signature(text, n);
+	return (size_t)(stpcpy(text + n, padding[2]) - text);
+}
+
+static void
+each_part_may_be_padded(void **state)
+{
+	char text[1024];
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		const char *padding[] = {i & 1 ? "==" : "", i & 2 ? "=" : "", i & 4 ? "==" : ""};
+
+		if (accepts(text, put_padded(padding, text), p256))
+			fail_msg("refused '%s'", text);
 	}
-	return n;
+}
+
+static void
+wrong_padding_is_refused(void **state)
+{
+	static const char *const rows[][3] = {
+		{"=", "", ""},
+		{"===", "", ""},
+		{"====", "", ""},
+		{"======", "", ""},
+		{"", "==", ""},
+		{"", "===", ""},
+		{"", "=====", ""},
+		{"", "", "="},
+		{"", "", "==="},
+		{"", "", "===="},
+		{"", "", "======"},
+		{"==", "=", "= ="},
+		{"==\n", "=", "=="},
+		{"==", "= ", "=="},
+		{"==", "=", "==\n"},
+		{"%3D%3D", "", ""},
+	};
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		if (accepts(text, put_padded(rows[i], text), p256) == 0)
+			fail_msg("accepted '%s'", text);
+	}
 }
 
 static void
@@ -246,9 +308,9 @@ hostile_forms_are_refused(void **state)
 }
 
 static void
-padding_and_trailing_data_are_refused(void **state)
+trailing_data_is_refused(void **state)
 {
-	static const char *const tails[] = {"=", "==", ".", "\n", " ", "A", "AA", "AAAA"};
+	static const char *const tails[] = {"=", "===", ".", "\n", " ", "A", "AA", "AAAA"};
 	char text[1024];
 	size_t n = put_together("{\"alg\":\"ES256\"}", "{}", NULL, text);
 
@@ -375,7 +437,9 @@ main(void)
 		cmocka_unit_test(truncated_at_every_byte_is_refused),
 		cmocka_unit_test(every_character_counts),
 		cmocka_unit_test(hostile_forms_are_refused),
-		cmocka_unit_test(padding_and_trailing_data_are_refused),
+		cmocka_unit_test(each_part_may_be_padded),
+		cmocka_unit_test(wrong_padding_is_refused),
+		cmocka_unit_test(trailing_data_is_refused),
 		cmocka_unit_test(zero_is_no_signature),
 		cmocka_unit_test(length_is_bounded_both_ways),
 		cmocka_unit_test(keys_without_an_algorithm_are_refused),
