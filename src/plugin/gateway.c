@@ -45,6 +45,18 @@ tell(struct session *session, const char *type, const char *device, const char *
 	broker_send(session->client_id, topic, text, strlen(text), 0, NULL);
 }
 
+/* An invalid device id may have any characters. It must not look like more of a log line. */
+static const char *
+one_word(const char *device, char *shown)
+{
+	size_t n;
+
+	for (n = 0; device[n]; n++)
+		shown[n] = rules_is_id_char(device[n]) || device[n] == '/' ? device[n] : '?';
+	shown[n] = '\0';
+	return shown;
+}
+
 /*
  * Refuses an attach. MQTT 5 reports that in the PUBACK, and the errors topic reports it to all. A
  * gateway gets the same answer for each device that it may not see: only the operator learns
@@ -54,9 +66,11 @@ static int
 refuse_attach(struct plugin *plugin, struct session *session, const struct topic *topic,
 	const struct mosquitto_evt_acl_check *acl, const struct fault *why)
 {
+	char shown[RULES_ID_MAX + 1];
+
 	journal_failed(plugin->journal, &session->self, why->text);
 	journal_event(plugin->journal, &session->self, RULES_LOG_ERROR, "attach refused",
-		"device=%s reason=%s", topic->device, why->text);
+		"device=%s reason=%s", one_word(topic->device, shown), why->text);
 	tell(session, ATTACHMENT_ERROR, topic->device,
 		why->code == FAULT_NOTFOUND
 			? "the device does not exist or may not attach through this gateway"
@@ -127,6 +141,21 @@ gateway_attach(struct plugin *plugin, struct session *session, const struct topi
 }
 
 int
+gateway_refuse_invalid_device(struct plugin *plugin, struct session *session,
+	const struct topic *topic, const struct mosquitto_evt_acl_check *acl)
+{
+	struct fault f = FAULT_INIT;
+
+	if (topic->kind != TOPIC_ATTACH)
+		return gateway_not_attached(plugin, session, topic->device, "PUBLISH", acl->topic);
+	wipe(acl);
+	fault_set(&f, FAULT_AUTH,
+		"the device ID is not valid: it must have 3 to 255 letters, digits and -._+~%%, "
+		"begin with a letter, and not begin with goog");
+	return refuse_attach(plugin, session, topic, acl, &f);
+}
+
+int
 gateway_detach(struct plugin *plugin, struct session *session, const struct topic *topic,
 	const struct mosquitto_evt_acl_check *acl)
 {
@@ -142,13 +171,13 @@ int
 gateway_not_attached(struct plugin *plugin, struct session *session, const char *device,
 	const char *message_type, const char *topic)
 {
-	char text[RULES_ID_MAX + 96];
+	char text[RULES_ID_MAX + 96], shown[RULES_ID_MAX + 1];
 
 	snprintf(text, sizeof(text), "The device with ID '%s' is not attached to the gateway.",
 		device);
 	journal_failed(plugin->journal, &session->self, text);
 	journal_event(plugin->journal, &session->self, RULES_LOG_ERROR, "not attached",
-		"device=%s topic=%s", device, topic);
+		"device=%s topic=%s", one_word(device, shown), topic);
 	tell(session, NOT_FOUND, device, text, message_type, topic);
 	return MOSQ_ERR_ACL_DENIED;
 }

@@ -101,6 +101,16 @@ int gateway_detach(struct plugin *plugin, struct session *session, const struct 
 	const struct mosquitto_evt_acl_check *acl);
 
 /*
+ * Refuses a gateway's message whose topic has an invalid device id, on the errors topic.
+ *
+ * topic  from topic_parse_invalid_device()
+ *
+ * Returns what the ACL callback must return.
+ */
+int gateway_refuse_invalid_device(struct plugin *plugin, struct session *session,
+	const struct topic *topic, const struct mosquitto_evt_acl_check *acl);
+
+/*
  * The device of that name that speaks through a session: its own, or an attached one, which is
  * detached when its token's time is over; NULL then, or when there is none.
  */

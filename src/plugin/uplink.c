@@ -111,9 +111,14 @@ uplink_check(
 	struct device *device, *self = &session->self;
 	struct fault f = FAULT_INIT;
 	const struct topic *topic = parse(plugin, acl->topic);
+	struct topic invalid;
 
 	if (check_rates(plugin, session, acl->payloadlen, &f))
 		return refuse(plugin, self, f.text);
+	/* One device with a wrong name must not cost the gateway's other devices the connection. */
+	if (topic->kind == TOPIC_OTHER && self->admission.gateway &&
+		topic_parse_invalid_device(acl->topic, &invalid))
+		return gateway_refuse_invalid_device(plugin, session, &invalid, acl);
 	if (topic->kind == TOPIC_ATTACH || topic->kind == TOPIC_DETACH) {
 		if (!self->admission.gateway)
 			return refuse(plugin, self, "only a gateway may attach and detach devices");

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-/* Behind the device's id. */
+#include "base/text.h"
+
+/* What follows the device id. */
 static const struct kind {
 	const char *name;
 	size_t len;
@@ -20,9 +22,24 @@ static const struct kind {
 	{"/detach", 7, TOPIC_DETACH, false},
 };
 
+/* The kind of topic that has this text after its device id; NULL for none. */
+static const struct kind *
+find_kind(const char *text)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const char *rest = text + kinds[i].len;
+
+		if (strncmp(text, kinds[i].name, kinds[i].len) != 0)
+			continue;
+		return !*rest || (kinds[i].folders && rest[0] == '/' && rest[1]) ? &kinds[i] : NULL;
+	}
+	return NULL;
+}
+
 void
 topic_parse(const char *text, struct topic *ret)
 {
+	const struct kind *kind;
 	size_t len = 0;
 
 	ret->kind = TOPIC_OTHER;
@@ -35,20 +52,45 @@ topic_parse(const char *text, struct topic *ret)
 		len++;
 	if (text[len] != '/' || !rules_is_device(text, len))
 		return;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		const char *behind = text + len + kinds[i].len;
-
-		if (strncmp(text + len, kinds[i].name, kinds[i].len) != 0)
-			continue;
-		if (*behind && !(kinds[i].folders && behind[0] == '/' && behind[1]))
-			return;
-		memcpy(ret->device, text, len);
-		ret->device[len] = '\0';
-		ret->kind = kinds[i].kind;
-		if (*behind)
-			ret->subfolder = behind + 1;
+	kind = find_kind(text + len);
+	if (!kind)
 		return;
+	memcpy(ret->device, text, len);
+	ret->device[len] = '\0';
+	ret->kind = kind->kind;
+	if (text[len + kind->len])
+		ret->subfolder = text + len + kind->len + 1;
+}
+
+bool
+topic_parse_invalid_device(const char *text, struct topic *ret)
+{
+	const struct kind *kind;
+	const char *end;
+	size_t len;
+
+	*ret = (struct topic){.kind = TOPIC_OTHER, .subfolder = ""};
+	if (strncmp(text, "/devices/", 9) != 0)
+		return false;
+	text += 9;
+	end = strchr(text, '/');
+	kind = end ? find_kind(end) : NULL;
+	if (end && !kind) {
+		/* The id may have a '/' itself. Only these topics end after the first word. */
+		end = strrchr(text, '/');
+		kind = find_kind(end);
+		if (kind && kind->kind != TOPIC_ATTACH && kind->kind != TOPIC_DETACH)
+			return false;
 	}
+	if (!kind || kind->kind == TOPIC_CONFIG || kind->kind == TOPIC_COMMANDS ||
+		kind->kind == TOPIC_ERRORS)
+		return false;
+	len = (size_t)(end - text);
+	if (rules_is_device(text, len))
+		return false;
+	text_cut(text, ret->device, len < RULES_ID_MAX ? len + 1 : sizeof(ret->device));
+	ret->kind = kind->kind;
+	return true;
 }
 
 bool

@@ -31,6 +31,15 @@ struct topic {
 void topic_parse(const char *text, struct topic *ret);
 
 /*
+ * Whether a topic that topic_parse() does not know is one of TOPIC_EVENTS, TOPIC_STATE,
+ * TOPIC_ATTACH or TOPIC_DETACH except that its device id is not valid.
+ *
+ * ret  receives the kind, no subfolder, and the invalid id as it is in the topic, cut to whole
+ *      characters; TOPIC_OTHER for all other topics.  Threads: any.
+ */
+bool topic_parse_invalid_device(const char *text, struct topic *ret);
+
+/*
  * Whether a device, or its gateway, may publish such a message; whose topic it is is not asked.
  *
  * text  the topic, for the fault

@@ -292,7 +292,21 @@ def gateway_speaks(version):
         gateway.attach("child-a", body)
         check(f"an attach with {body[:20]} is an error",
               gateway.next_error().get("error_type") == "GATEWAY_ATTACHMENT_ERROR")
+    for invalid in ("a b", "ab", "1dev", "goog-1", "caf\u00e9", "", "room/1", "x" * 256):
+        gateway.attach(invalid, "{}")
+        error = gateway.next_error()
+        check(f"an attach of the invalid device ID '{invalid[:20]}' is an error",
+              error.get("error_type") == "GATEWAY_ATTACHMENT_ERROR"
+              and error.get("device_id") == invalid[:255], error)
+    for topic in ("/devices/a b/detach", "/devices/a b/events/x", "/devices/a b/state"):
+        gateway.publish(topic, "{}")
+        error = gateway.next_error()
+        check(f"so is {topic}", error.get("error_type") == "GATEWAY_DEVICE_NOT_FOUND"
+              and error.get("device_id") == "a b"
+              and error["mqtt_message_info"]["topic"] == topic, error)
     check("the gateway is there still", not gateway.gone)
+    check("and its other devices with it", gateway.publish("/devices/child-a/events/x", "a2"))
+    operator("pubsub", "subscriptions", "pull", "all", "--auto-ack", "--limit=100")
     check("a detach is taken", gateway.publish("/devices/child-b/detach", "{}"))
     gateway.publish("/devices/child-b/events", "lost")
     check("a detached device is not there",

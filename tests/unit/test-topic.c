@@ -74,6 +74,58 @@ an_id_too_long_is_no_topic(void **state)
 	}
 }
 
+static void
+an_invalid_device_id_is_told_from_other_topics(void **state)
+{
+	static const struct {
+		const char *topic;
+		enum topic_kind kind; /* TOPIC_OTHER: not such a topic */
+		const char *device;
+	} rows[] = {
+		{"/devices/a b/attach", TOPIC_ATTACH, "a b"},
+		{"/devices/ab/attach", TOPIC_ATTACH, "ab"},
+		{"/devices//attach", TOPIC_ATTACH, ""},
+		{"/devices/goog1/detach", TOPIC_DETACH, "goog1"},
+		{"/devices/1dev/events", TOPIC_EVENTS, "1dev"},
+		{"/devices/1dev/events/attach", TOPIC_EVENTS, "1dev"},
+		{"/devices/caf\xc3\xa9/state", TOPIC_STATE, "caf\xc3\xa9"},
+		{"/devices/02582332477650079/attach", TOPIC_ATTACH, "02582332477650079"},
+		{"/devices/room/1/attach", TOPIC_ATTACH, "room/1"},
+		{"/devices/room/1/detach", TOPIC_DETACH, "room/1"},
+		{"/devices/dev/attach", TOPIC_OTHER, ""},
+		{"/devices/dev/events/attach", TOPIC_OTHER, ""},
+		{"/devices/room/1/events", TOPIC_OTHER, ""},
+		{"/devices/a b/config", TOPIC_OTHER, ""},
+		{"/devices/a b/commands", TOPIC_OTHER, ""},
+		{"/devices/a b/attachx", TOPIC_OTHER, ""},
+		{"/devices/a b/attach/", TOPIC_OTHER, ""},
+		{"/devices/a b", TOPIC_OTHER, ""},
+		{"/devices/attach", TOPIC_OTHER, ""},
+		{"devices/a b/attach", TOPIC_OTHER, ""},
+		{"/a b/attach", TOPIC_OTHER, ""},
+		{"", TOPIC_OTHER, ""},
+	};
+	char text[2 * RULES_ID_MAX];
+	struct topic topic;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		if (topic_parse_invalid_device(rows[i].topic, &topic) !=
+			(rows[i].kind != TOPIC_OTHER))
+			fail_msg("'%s'", rows[i].topic);
+		assert_int_equal(topic.kind, rows[i].kind);
+		assert_string_equal(topic.device, rows[i].device);
+	}
+	/* A long one is cut between two characters. */
+	strcpy(text, "/devices/x");
+	for (int i = 0; i < 200; i++)
+		strcat(text, "\xc3\xa9");
+	strcat(text, "/attach");
+	assert_true(topic_parse_invalid_device(text, &topic));
+	assert_int_equal(topic.kind, TOPIC_ATTACH);
+	assert_int_equal(strlen(topic.device), 255);
+}
+
 static int
 check(const char *text, size_t len, int qos, struct fault *f)
 {
@@ -294,6 +346,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(topics_are_taken_apart),
 		cmocka_unit_test(an_id_too_long_is_no_topic),
+		cmocka_unit_test(an_invalid_device_id_is_told_from_other_topics),
 		cmocka_unit_test(what_may_be_published_is_checked),
 		cmocka_unit_test(filters_are_few),
 		cmocka_unit_test(an_attach_is_read),
