@@ -61,16 +61,17 @@ struct jwt {
 };
 
 /*
- * Takes a token apart: three parts of canonical base64url and nothing else, each with its padding
- * or without, header and claims JSON objects without duplicate members, "alg" one of enum jwt_alg, no "crit".
+ * Takes a token apart: three parts of canonical base64url and nothing else, header and claims JSON
+ * objects without duplicate members, "alg" one of enum jwt_alg, no "crit".
  *
  * text     the token; not NUL-terminated; need not be trusted
+ * strict   as RFC 7515 has it: no part may have padding; without it, each may have the right one
  * ret_jwt  receives the token; empty it with jwt_clear()
  *
  * Returns 0; else FAULT_INVALID with the reason (never a piece of the token), FAULT_NOMEM.
  * Threads: any.
  */
-int jwt_parse(const char *text, size_t len, struct jwt *ret_jwt, struct fault *f);
+int jwt_parse(const char *text, size_t len, bool strict, struct jwt *ret_jwt, struct fault *f);
 
 /*
  * Checks the signature with one public key.

@@ -7,9 +7,17 @@
 #include "base/base64url.h"
 #include "jwt/kind.h"
 
+/* The length of a part without the padding that it may have. */
+static size_t
+unpadded_len(const char *text, size_t len, bool strict)
+{
+	return strict ? len : base64url_unpadded_len(text, len);
+}
+
 /* One part from base64url to a JSON object. */
 static int
-read_object(const char *what, const char *text, size_t len, json_t **ret_object, struct fault *f)
+read_object(const char *what, const char *text, size_t len, bool strict, json_t **ret_object,
+	struct fault *f)
 {
 	AUTO(auto_free) char *data = malloc(BASE64URL_DECODED_LEN(len) + 1);
 	AUTO(auto_json) json_t *object = NULL;
@@ -18,8 +26,7 @@ read_object(const char *what, const char *text, size_t len, json_t **ret_object,
 
 	if (!data)
 		return fault_nomem(f);
-	len = base64url_unpadded_len(text, len);
-	if (base64url_decode(data, text, len, &n))
+	if (base64url_decode(data, text, unpadded_len(text, len, strict), &n))
 		return fault_set(
 			f, FAULT_INVALID, "the token's %s is not canonical base64url", what);
 	object = json_loadb(data, n, JSON_REJECT_DUPLICATES, &error);
@@ -53,7 +60,7 @@ read_header(const json_t *header, enum jwt_alg *ret_alg, struct fault *f)
 }
 
 int
-jwt_parse(const char *text, size_t len, struct jwt *ret_jwt, struct fault *f)
+jwt_parse(const char *text, size_t len, bool strict, struct jwt *ret_jwt, struct fault *f)
 {
 	const char *claims, *signature, *end = text + len;
 	AUTO(jwt_clear) struct jwt jwt = {0};
@@ -66,17 +73,17 @@ jwt_parse(const char *text, size_t len, struct jwt *ret_jwt, struct fault *f)
 	signature = claims ? memchr(claims + 1, '.', (size_t)(end - claims - 1)) : NULL;
 	if (!signature || memchr(signature + 1, '.', (size_t)(end - signature - 1)))
 		return fault_set(f, FAULT_INVALID, "the token has not three parts");
-	signature_len = base64url_unpadded_len(signature + 1, (size_t)(end - signature - 1));
+	signature_len = unpadded_len(signature + 1, (size_t)(end - signature - 1), strict);
 	if (BASE64URL_DECODED_LEN(signature_len) > sizeof(jwt.signature) ||
 		base64url_decode(jwt.signature, signature + 1, signature_len, &jwt.signature_len))
 		return fault_set(f, FAULT_INVALID,
 			"the token's signature is too long or not canonical base64url");
 	if (jwt.signature_len == 0)
 		return fault_set(f, FAULT_INVALID, "the token has no signature");
-	if (read_object("header", text, (size_t)(claims - text), &jwt.header, f) ||
+	if (read_object("header", text, (size_t)(claims - text), strict, &jwt.header, f) ||
 		read_header(jwt.header, &jwt.alg, f) ||
-		read_object(
-			"claims set", claims + 1, (size_t)(signature - claims - 1), &jwt.claims, f))
+		read_object("claims set", claims + 1, (size_t)(signature - claims - 1), strict,
+			&jwt.claims, f))
 		return -1;
 	jwt.signing_input_len = (size_t)(signature - text);
 	jwt.signing_input = strndup(text, jwt.signing_input_len);

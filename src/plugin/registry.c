@@ -387,6 +387,7 @@ start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct 
 		return -1;
 	registry_set_patience(plugin->registry, PATIENCE_MS);
 	registry_set_skew(plugin->registry, plugin->options.clock_skew_s);
+	registry_set_strict(plugin->registry, plugin->options.strict);
 	set_retention(plugin);
 	for (size_t i = 0; i < plugin->options.crl_file.n; i++) {
 		if (registry_set_crl_file(plugin->registry, plugin->options.crl_file.items[i], f))

@@ -37,6 +37,7 @@ static const struct setting table[] = {
 		.min = 1, .max = 604800},
 	{"clock-skew", 0, SETTING_NUMBER, offsetof(struct registry_options, clock_skew_s),
 		.preset = "600", .min = 0, .max = RULES_SKEW_S},
+	{"strict", 0, SETTING_FLAG, offsetof(struct registry_options, strict), .preset = "false"},
 	{"attributes", 0, SETTING_FLAG, offsetof(struct registry_options, attributes),
 		.preset = "true"},
 	{NULL},

@@ -20,6 +20,7 @@ struct registry_options {
 	long message_retention_s;
 	long idle_s;
 	long clock_skew_s;
+	bool strict;
 	bool attributes;
 };
 

@@ -213,12 +213,12 @@ admit_read_token(struct registry *r, const char *project, const char *token, siz
 {
 	AUTO(jwt_clear) struct jwt jwt = {0};
 
-	if (jwt_parse(token, len, &jwt, f)) {
+	if (jwt_parse(token, len, r->strict, &jwt, f)) {
 		if (f && f->code == FAULT_INVALID)
 			f->code = FAULT_AUTH;
 		return -1;
 	}
-	if (rules_check_claims(jwt.claims, project, now, r->skew_s, ret_until, f))
+	if (rules_check_claims(jwt.claims, project, now, r->skew_s, r->strict, ret_until, f))
 		return -1;
 	*ret_jwt = jwt;
 	jwt = (struct jwt){0};

@@ -49,6 +49,7 @@ struct registry {
 	int64_t lock_wait_us; /* when the wait for a lock began that is going on */
 	int64_t locked_us;    /* when that was last in vain; 0 never */
 	long skew_s;	      /* how far clocks may differ */
+	bool strict;	      /* tokens must be RFC 7515 and RFC 7519 to the letter */
 	struct registry_retention retention;
 	struct known_key keys[KEYS_MAX];
 	struct key_reader *reader;

@@ -146,8 +146,9 @@ admit(struct registry *r, struct registry_admission *admission, const char *clie
 
 	if (rules_is_number(at->device))
 		return unknown(f);
-	if (read_rule(r, at, &rule, f) || jwt_parse(token, len, &jwt, f) ||
-		rules_check_claims(jwt.claims, at->project, now, r->skew_s, &admission->until, f))
+	if (read_rule(r, at, &rule, f) || jwt_parse(token, len, r->strict, &jwt, f) ||
+		rules_check_claims(
+			jwt.claims, at->project, now, r->skew_s, r->strict, &admission->until, f))
 		return -1;
 	if (read_certificate(&jwt, &cert, f) || check(r, &rule, at, client_id, &jwt, cert, now, f))
 		return fault_prefix(f, "no such device, and not registered by its certificate");

@@ -107,6 +107,12 @@ registry_set_skew(struct registry *registry, long skew_s)
 }
 
 void
+registry_set_strict(struct registry *registry, bool strict)
+{
+	registry->strict = strict;
+}
+
+void
 registry_set_retention(struct registry *registry, const struct registry_retention *retention)
 {
 	registry->retention = *retention;

@@ -61,6 +61,12 @@ void registry_set_retention(struct registry *registry, const struct registry_ret
 void registry_set_skew(struct registry *registry, long skew_s);
 
 /*
+ * Whether tokens must be RFC 7515 and RFC 7519 to the letter, see jwt_parse() and
+ * rules_check_claims(). Default: false, as Cloud IoT Core.
+ */
+void registry_set_strict(struct registry *registry, bool strict);
+
+/*
  * Whether another connection changed the file since the last call (the first call says yes). A few
  * microseconds.
  */

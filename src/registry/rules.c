@@ -192,7 +192,7 @@ read_real(const json_t *value, json_int_t *ret)
 }
 
 static bool
-read_number(const json_t *value, json_int_t *ret)
+read_number(const json_t *value, bool strict, json_int_t *ret)
 {
 	switch (json_typeof(value)) {
 	case JSON_INTEGER:
@@ -201,21 +201,21 @@ read_number(const json_t *value, json_int_t *ret)
 	case JSON_REAL:
 		return read_real(value, ret);
 	case JSON_STRING:
-		return read_digits(value, ret);
+		return !strict && read_digits(value, ret);
 	default:
 		return false;
 	}
 }
 
 static int
-read_time(const json_t *claims, const char *name, json_int_t *ret, struct fault *f)
+read_time(const json_t *claims, const char *name, bool strict, json_int_t *ret, struct fault *f)
 {
 	const json_t *value = json_object_get(claims, name);
 	json_int_t time;
 
 	if (!value)
 		return fault_set(f, FAULT_AUTH, "the token has no '%s'", name);
-	if (!read_number(value, &time) || time < 0 || time > RULES_TIME_MAX)
+	if (!read_number(value, strict, &time) || time < 0 || time > RULES_TIME_MAX)
 		return fault_set(f, FAULT_AUTH,
 			"the token's '%s' must be a time in seconds since 1970", name);
 	*ret = time;
@@ -223,7 +223,7 @@ read_time(const json_t *claims, const char *name, json_int_t *ret, struct fault 
 }
 
 int
-rules_check_claims(const json_t *claims, const char *project, time_t now, long skew_s,
+rules_check_claims(const json_t *claims, const char *project, time_t now, long skew_s, bool strict,
 	time_t *ret_until, struct fault *f)
 {
 	const json_t *aud = json_object_get(claims, "aud");
@@ -232,9 +232,9 @@ rules_check_claims(const json_t *claims, const char *project, time_t now, long s
 	if (!json_is_string(aud) || json_string_length(aud) != strlen(project) ||
 		strcmp(json_string_value(aud), project) != 0)
 		return fault_set(f, FAULT_AUTH, "the token's 'aud' is not the project");
-	if (read_time(claims, "iat", &iat, f) || read_time(claims, "exp", &exp, f))
+	if (read_time(claims, "iat", strict, &iat, f) || read_time(claims, "exp", strict, &exp, f))
 		return -1;
-	if (exp < iat)
+	if (exp < iat || (strict && exp == iat))
 		return fault_set(f, FAULT_AUTH, "the token ends before it begins");
 	if (exp - iat > RULES_LIFETIME_MAX_S)
 		return fault_set(

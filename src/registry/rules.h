@@ -75,18 +75,19 @@ bool rules_is_device_client(const char *client_id);
 int rules_parse_client_id(const char *client_id, struct rules_client *ret, struct fault *f);
 
 /*
- * Judges a token's claims: `aud` a string equal to the project, `iat` and `exp` times,
- * exp not before iat and at most RULES_LIFETIME_MAX_S after it, iat not after now + skew, exp + skew after now.
- * A time is a JSON number, rounded down to whole seconds, or a JSON string of up to 12 digits. It
- * is at least 0 and at most RULES_TIME_MAX.
+ * Judges a token's claims: `aud` a string equal to the project, `iat` and `exp` times, exp not
+ * before iat and at most RULES_LIFETIME_MAX_S after it, iat not after now + skew, exp + skew after
+ * now. A time is a JSON number, rounded down to whole seconds, or a JSON string of up to 12 digits.
+ * It is at least 0 and at most RULES_TIME_MAX.
  *
  * skew_s     how far clocks may differ: 0 to RULES_SKEW_S
+ * strict     as RFC 7519 has it: a time is a JSON number, and exp is after iat
  * ret_until  receives exp + skew: when the connection ends
  *
  * Returns 0; else FAULT_AUTH with the reason, never a claim's text.  Threads: any.
  */
 int rules_check_claims(const json_t *claims, const char *project, time_t now, long skew_s,
-	time_t *ret_until, struct fault *f);
+	bool strict, time_t *ret_until, struct fault *f);
 
 /* Whether the characters are those of ids; len bytes of text. */
 bool rules_is_id_char(char c);

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/auto.h"
 #include "jwt/jwt.h"
@@ -30,6 +31,28 @@ try_x5c(const json_t *header)
 	json_decref(again);
 }
 
+/* What is accepted strictly has the same meaning without that. */
+static void
+try_strict(const struct jwt *jwt, const char *data, size_t size)
+{
+	struct fault f = FAULT_INIT;
+	struct jwt strict = {0};
+	time_t until, again;
+
+	if (jwt_parse(data, size, true, &strict, &f))
+		return;
+	if (!json_equal(jwt->claims, strict.claims) || jwt->signature_len != strict.signature_len ||
+		memcmp(jwt->signature, strict.signature, strict.signature_len) != 0)
+		abort();
+	if (rules_check_claims(
+		    strict.claims, "project", 1300819370, RULES_SKEW_S, true, &until, &f) == 0 &&
+		(rules_check_claims(
+			 jwt->claims, "project", 1300819370, RULES_SKEW_S, false, &again, &f) ||
+			again != until))
+		abort();
+	jwt_clear(&strict);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -42,12 +65,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		p256 = EVP_EC_gen("P-256");
 	if (!rsa)
 		rsa = EVP_RSA_gen(2048);
-	if (jwt_parse((const char *)data, size, &jwt, &f) == 0) {
+	if (jwt_parse((const char *)data, size, false, &jwt, &f) == 0) {
 		/* A fresh key signed none of this. */
 		if (jwt_verify(&jwt, p256, &f) == 0 || jwt_verify(&jwt, rsa, &f) == 0)
 			abort();
 		try_x5c(jwt.header);
-		rules_check_claims(jwt.claims, "project", 1300819370, RULES_SKEW_S, &until, &f);
+		try_strict(&jwt, (const char *)data, size);
+		rules_check_claims(
+			jwt.claims, "project", 1300819370, RULES_SKEW_S, false, &until, &f);
 		jwt_clear(&jwt);
 	}
 	return 0;

@@ -61,6 +61,11 @@ main()
 	check "no piece of a token is in the log" nothing_leaked
 	check "a client id forges no line" wait_for 20 no_line_is_forged
 	end_broker
+	start_plain_broker "plugin_opt_db_file $P11_REGISTRY_DB" 'plugin_opt_strict true'
+	check "with plugin_opt_strict only tokens as in the RFCs are accepted" \
+		"$helpers/attack" -s "$port" "$work"
+	cat "$work/check.out"
+	end_broker
 	end
 }
 

@@ -152,7 +152,8 @@ claims_are_judged(void **state)
 		}
 		claims = json_loads(text, JSON_ALLOW_NUL, NULL);
 		assert_non_null(claims);
-		if (rules_check_claims(claims, "p", NOW, RULES_SKEW_S, &until, &f) != rows[i].rc)
+		if (rules_check_claims(claims, "p", NOW, RULES_SKEW_S, false, &until, &f) !=
+			rows[i].rc)
 			fail_msg("%s: %s", rows[i].claims, f.text);
 		if (rows[i].rc) {
 			assert_int_equal(f.code, FAULT_AUTH);
@@ -209,7 +210,7 @@ a_time_is_a_number_or_a_text_of_digits(void **state)
 		}
 		claims = json_loads(text, JSON_ALLOW_NUL, NULL);
 		assert_non_null(claims);
-		if (rules_check_claims(claims, "p", NOW, RULES_SKEW_S, &until, &f) !=
+		if (rules_check_claims(claims, "p", NOW, RULES_SKEW_S, false, &until, &f) !=
 			(rows[i].ok ? 0 : -1))
 			fail_msg("%s: %s", text, f.text);
 		assert_int_equal(until, rows[i].ok ? rows[i].ok + RULES_SKEW_S : 7);
@@ -234,7 +235,7 @@ both_times_are_read_alike(void **state)
 		time_t until = 7;
 
 		assert_non_null(claims);
-		assert_ok(rules_check_claims(claims, "p", NOW, 0, &until, &f), &f);
+		assert_ok(rules_check_claims(claims, "p", NOW, 0, false, &until, &f), &f);
 		assert_int_equal(until, NOW + 3600);
 		json_decref(claims);
 	}
@@ -274,9 +275,39 @@ clocks_may_differ_by_the_skew_and_no_more(void **state)
 		time_t until = 7;
 
 		assert_non_null(claims);
-		if (rules_check_claims(claims, "p", NOW, rows[i].skew_s, &until, &f) != rows[i].rc)
+		if (rules_check_claims(claims, "p", NOW, rows[i].skew_s, false, &until, &f) !=
+			rows[i].rc)
 			fail_msg("row %zu: %s", i, f.text);
 		assert_int_equal(until, rows[i].rc ? 7 : rows[i].exp + rows[i].skew_s);
+		json_decref(claims);
+	}
+}
+
+static void
+strict_is_rfc_7519_to_the_letter(void **state)
+{
+	static const struct {
+		const char *claims;
+		int rc;
+	} rows[] = {
+		{"{\"aud\":\"p\",\"iat\":1800000000,\"exp\":1800003600}", 0},
+		{"{\"aud\":\"p\",\"iat\":1800000000.25,\"exp\":1800003600.75}", 0},
+		{"{\"aud\":\"p\",\"iat\":1800000000,\"exp\":1800000001}", 0},
+		{"{\"aud\":\"p\",\"iat\":1800000000,\"exp\":1800000000}", -1},
+		{"{\"aud\":\"p\",\"iat\":\"1800000000\",\"exp\":1800003600}", -1},
+		{"{\"aud\":\"p\",\"iat\":1800000000,\"exp\":\"1800003600\"}", -1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		json_t *claims = json_loads(rows[i].claims, 0, NULL);
+		struct fault f = FAULT_INIT;
+		time_t until = 7;
+
+		assert_non_null(claims);
+		if (rules_check_claims(claims, "p", NOW, RULES_SKEW_S, true, &until, &f) !=
+			rows[i].rc)
+			fail_msg("%s: %s", rows[i].claims, f.text);
 		json_decref(claims);
 	}
 }
@@ -292,6 +323,7 @@ main(void)
 		cmocka_unit_test(a_time_is_a_number_or_a_text_of_digits),
 		cmocka_unit_test(both_times_are_read_alike),
 		cmocka_unit_test(clocks_may_differ_by_the_skew_and_no_more),
+		cmocka_unit_test(strict_is_rfc_7519_to_the_letter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
