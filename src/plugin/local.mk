@@ -13,6 +13,7 @@ src_plugin_libsessions_la_SOURCES = \
 
 src_plugin_p11_registry_la_SOURCES = \
 	src/plugin/broker.c src/plugin/broker.h \
+	src/plugin/broker_config.c src/plugin/broker_config.h \
 	src/plugin/downlink.c \
 	src/plugin/gateway.c \
 	src/plugin/journal.c src/plugin/journal.h \
@@ -32,7 +33,7 @@ src_plugin_p11_registry_la_LIBADD = src/plugin/libsessions.la src/registry/libre
 plugin_LTLIBRARIES += src/plugin/p11_site.la
 noinst_LTLIBRARIES += src/plugin/libspeakers.la
 src_plugin_libspeakers_la_SOURCES = \
-	src/plugin/anonymous.c src/plugin/anonymous.h \
+	src/plugin/broker_config.c src/plugin/broker_config.h \
 	src/plugin/door.c src/plugin/door.h \
 	src/plugin/name_file.c src/plugin/name_file.h \
 	src/plugin/name_limit.c src/plugin/name_limit.h \

@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "plugin/broker_config.h"
 #include "plugin/plugin.h"
 #include "registry/rules.h"
 
@@ -378,6 +379,25 @@ set_retention(struct plugin *plugin)
 	registry_set_retention(plugin->registry, &retention);
 }
 
+/* Devices need no acl_file, so that its absence is noticed only when a service gets nothing. */
+static void
+log_denied_services(void)
+{
+	struct fault why = FAULT_INIT;
+	struct broker_config config;
+
+	if (broker_config_read_own(NAME ".so", &config, &why))
+		mosquitto_log_printf(MOSQ_LOG_NOTICE,
+			NAME ": cannot check that mosquitto.conf has an acl_file, without which "
+			     "service clients are denied every topic: %s",
+			why.text);
+	else if (config.denies_topics)
+		mosquitto_log_printf(MOSQ_LOG_NOTICE,
+			NAME ": mosquitto.conf has no acl_file: service clients are denied every "
+			     "topic; add an acl_file with the topics of each, see "
+			     "p11_registry.so(8)");
+}
+
 static int
 start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct fault *f)
 {
@@ -408,6 +428,7 @@ start(struct plugin *plugin, const struct mosquitto_opt *options, int n, struct 
 				"the broker takes no callback for event %d", callbacks[i].event);
 		}
 	}
+	log_denied_services();
 	mosquitto_log_printf(
 		MOSQ_LOG_INFO, NAME ": serving the registries of %s", plugin->options.db_file);
 	return 0;

@@ -11,7 +11,7 @@
 #include <mosquitto_plugin.h>
 
 #include "base/text.h"
-#include "plugin/anonymous.h"
+#include "plugin/broker_config.h"
 #include "plugin/broker.h"
 #include "plugin/door.h"
 #include "plugin/name_file.h"
@@ -607,18 +607,19 @@ static int
 check_identity(const struct site *site, struct fault *f)
 {
 	struct fault why = FAULT_INIT;
-	bool allowed;
+	struct broker_config config;
 
 	if (strcmp(site->options.identity, "username") != 0)
 		return 0;
-	if (anonymous_read_own(NAME ".so", &allowed, &why)) {
+	if (broker_config_read_own(NAME ".so", &config, &why)) {
 		mosquitto_log_printf(MOSQ_LOG_WARNING,
 			NAME ": cannot check that allow_anonymous is false, which "
 			     "plugin_opt_identity username needs: %s",
 			why.text);
 		return 0;
 	}
-	return allowed ? fault_set(f, FAULT_CONFIG,
+	return config.allow_anonymous
+		       ? fault_set(f, FAULT_CONFIG,
 				 "plugin_opt_identity username needs 'allow_anonymous false' in "
 				 "mosquitto.conf: with 'true' a client may give any user name and "
 				 "is that device; set it to false, with a password_file, or use "

@@ -24,6 +24,17 @@ does_not_start()
 	log_says "p11_registry: .*$pattern"
 }
 
+# Devices do without an acl_file, services do not.
+denies_services()
+{
+	write_settings "plugin_opt_db_file $P11_REGISTRY_DB"
+	sed -i '/^acl_file/d' "$work/mosquitto.conf"
+	run_broker || return 1
+	log_says 'p11_registry: mosquitto.conf has no acl_file' || return 1
+	backend mosquitto_sub -t projects/x -W 20 >denied 2>&1 || true
+	says 'denied' denied
+}
+
 # What every mosquitto 2.0 gives a plugin: later ones keep the rest of theirs to themselves.
 given="broker_publish broker_publish_copy callback_register callback_unregister calloc client_address
 	client_certificate client_clean_session client_id client_keepalive client_protocol
@@ -45,7 +56,7 @@ asks_too_much()
 
 main()
 {
-	need mosquitto mosquitto_passwd sqlite3 nm
+	need mosquitto mosquitto_passwd mosquitto_sub sqlite3 nm
 	begin
 	mosquitto_passwd -b -c "$work/passwd" backend backend
 	: >"$work/acl"
@@ -75,6 +86,9 @@ main()
 		"plugin_opt_db_file $work/newer.db"
 	start_plain_broker "plugin_opt_db_file $P11_REGISTRY_DB"
 	check "with its registry it starts" log_says 'p11_registry: serving the registries of'
+	check "it finds the acl_file" not log_says 'acl_file'
+	end_broker
+	check "without an acl_file it logs that services are denied every topic" denies_services
 	end_broker
 	end
 }

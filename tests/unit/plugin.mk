@@ -31,6 +31,6 @@ UNIT_TESTS += tests/unit/test-retained
 tests_unit_test_retained_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_retained_LDADD = src/plugin/libspeakers.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
 
-UNIT_TESTS += tests/unit/test-anonymous
-tests_unit_test_anonymous_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_anonymous_LDADD = src/plugin/libspeakers.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)
+UNIT_TESTS += tests/unit/test-broker-config
+tests_unit_test_broker_config_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_broker_config_LDADD = src/plugin/libspeakers.la src/base/libbase.la $(CMOCKA_LIBS) $(CRYPTO_LIBS)

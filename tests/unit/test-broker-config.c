@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "plugin/anonymous.h"
+#include "plugin/broker_config.h"
 
 #define OURS "plugin /usr/lib/p11_site.so\n"
 #define EACH "per_listener_settings true\n"
@@ -19,7 +19,7 @@ static int
 make_folder(void **state)
 {
 	(void)state;
-	strcpy(folder, "test-anonymous.XXXXXX");
+	strcpy(folder, "test-broker-config.XXXXXX");
 	if (!mkdtemp(folder))
 		return -1;
 	snprintf(included, sizeof(included), "%s/conf.d", folder);
@@ -46,17 +46,17 @@ remove_folder(void **state)
 	return system(command);
 }
 
-static bool
-allowed_in(const char *text)
+static struct broker_config
+config_in(const char *text)
 {
 	struct fault f = FAULT_INIT;
-	bool allowed = false;
+	struct broker_config config = {0};
 	char path[160];
 
 	write_text(folder, "mosquitto.conf", text);
 	snprintf(path, sizeof(path), "%s/mosquitto.conf", folder);
-	assert_ok(anonymous_read(path, "p11_site.so", &allowed, &f), &f);
-	return allowed;
+	assert_ok(broker_config_read(path, "p11_site.so", &config, &f), &f);
+	return config;
 }
 
 static void
@@ -93,7 +93,35 @@ it_is_what_mosquitto_reads(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		if (allowed_in(rows[i].text) != rows[i].allowed)
+		if (config_in(rows[i].text).allow_anonymous != rows[i].allowed)
+			fail_msg("wrong for:\n%s", rows[i].text);
+	}
+}
+
+static void
+topics_are_denied_without_an_acl_file(void **state)
+{
+	static const struct {
+		const char *text;
+		bool denied;
+	} rows[] = {
+		{"listener 1\n" OURS, true},
+		{"listener 1\n" OURS "acl_file /x\n", false},
+		{"acl_file /x\nlistener 1\n" OURS, false},
+		{"listener 1\n" OURS "#acl_file /x\n", true},
+		{"listener 1\n" OURS "acl_file\n", true},
+		{"listener 1\n" OURS "plugin /x/mosquitto_dynamic_security.so\n", false},
+		{"listener 1\n", false},
+		{EACH "listener 1\n" OURS, true},
+		{EACH "listener 1\nacl_file /x\n" OURS, false},
+		{EACH "listener 1\nacl_file /x\nlistener 2\n" OURS, true},
+		{EACH "listener 1\n" OURS "listener 2\nacl_file /x\n", true},
+		{EACH "listener 1\n" OURS "acl_file /x\nlistener 2\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		if (config_in(rows[i].text).denies_topics != rows[i].denied)
 			fail_msg("wrong for:\n%s", rows[i].text);
 	}
 }
@@ -105,24 +133,24 @@ included_files_count_in_their_order(void **state)
 
 	(void)state;
 	snprintf(text, sizeof(text), "listener 1\ninclude_dir %s\n", included);
-	assert_false(allowed_in(text));
+	assert_false(config_in(text).allow_anonymous);
 	write_text(included, "a.conf", "allow_anonymous true\n" OURS);
 	write_text(included, "z.txt", "allow_anonymous false\n");
-	assert_true(allowed_in(text));
+	assert_true(config_in(text).allow_anonymous);
 	write_text(included, "b.conf", "allow_anonymous false\n");
-	assert_false(allowed_in(text));
+	assert_false(config_in(text).allow_anonymous);
 }
 
 static void
 a_file_that_cannot_be_read_is_a_fault(void **state)
 {
 	struct fault f = FAULT_INIT;
-	bool allowed = true;
+	struct broker_config config = {.allow_anonymous = true};
 
 	(void)state;
 	assert_fault(
-		anonymous_read("no/such.conf", "p11_site.so", &allowed, &f), &f, FAULT_NOTFOUND);
-	assert_true(allowed);
+		broker_config_read("no/such.conf", "p11_site.so", &config, &f), &f, FAULT_NOTFOUND);
+	assert_true(config.allow_anonymous);
 }
 
 static void
@@ -134,11 +162,11 @@ the_file_is_named_on_the_command_line(void **state)
 	static const char cut[] = "mosquitto\0-c";
 
 	(void)state;
-	assert_string_equal(anonymous_file(with, sizeof(with)), "/etc/m.conf");
-	assert_string_equal(anonymous_file(last, sizeof(last)), "b");
-	assert_null(anonymous_file(without, sizeof(without)));
-	assert_null(anonymous_file(cut, sizeof(cut)));
-	assert_null(anonymous_file("", 0));
+	assert_string_equal(broker_config_file(with, sizeof(with)), "/etc/m.conf");
+	assert_string_equal(broker_config_file(last, sizeof(last)), "b");
+	assert_null(broker_config_file(without, sizeof(without)));
+	assert_null(broker_config_file(cut, sizeof(cut)));
+	assert_null(broker_config_file("", 0));
 }
 
 int
@@ -147,6 +175,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 	const struct CMUnitTest tests[] = {
 		TEST(it_is_what_mosquitto_reads),
+		TEST(topics_are_denied_without_an_acl_file),
 		TEST(included_files_count_in_their_order),
 		TEST(a_file_that_cannot_be_read_is_a_fault),
 		cmocka_unit_test(the_file_is_named_on_the_command_line),

@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "plugin/anonymous.h"
+#include "plugin/broker_config.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -20,15 +20,18 @@
  * listens       there is a listener
  * set, allowed  whether allow_anonymous is there, and what it says; of the listener, or of all
  * ours          the listener loads the plugin
- * any           a listener that was read before loads the plugin and allows it
+ * others        the listener loads another plugin
+ * acl           the listener has an acl_file
+ * found         of the listeners that were read before and load the plugin
  */
 struct reading {
 	const char *plugin;
-	bool per_listener, listens, set, allowed, ours, any;
+	bool per_listener, listens, set, allowed, ours, others, acl;
+	struct broker_config found;
 };
 
 const char *
-anonymous_file(const char *args, size_t len)
+broker_config_file(const char *args, size_t len)
 {
 	const char *end = args + len, *ret = NULL;
 
@@ -46,8 +49,9 @@ anonymous_file(const char *args, size_t len)
 static void
 end_listener(struct reading *r)
 {
-	r->any |= r->ours && r->set && r->allowed;
-	r->set = r->allowed = r->ours = false;
+	r->found.allow_anonymous |= r->ours && r->set && r->allowed;
+	r->found.denies_topics |= r->ours && !r->acl && !r->others;
+	r->set = r->allowed = r->ours = r->others = r->acl = false;
 }
 
 static bool
@@ -82,7 +86,9 @@ take_line(struct reading *r, char *line, const char **ret_include)
 		r->set = true;
 		r->allowed = is_true(value);
 	} else if (!strcmp(key, "plugin") || !strcmp(key, "auth_plugin")) {
-		r->ours |= is_plugin(value, r->plugin);
+		*(is_plugin(value, r->plugin) ? &r->ours : &r->others) = true;
+	} else if (!strcmp(key, "acl_file")) {
+		r->acl = true;
 	} else if (!strcmp(key, "include_dir")) {
 		*ret_include = value;
 	}
@@ -150,7 +156,7 @@ read_directory(struct reading *r, const char *path, struct fault *f)
 }
 
 int
-anonymous_read(const char *path, const char *plugin, bool *ret_allowed, struct fault *f)
+broker_config_read(const char *path, const char *plugin, struct broker_config *ret, struct fault *f)
 {
 	struct reading r = {.plugin = plugin};
 
@@ -159,13 +165,16 @@ anonymous_read(const char *path, const char *plugin, bool *ret_allowed, struct f
 	if (r.per_listener)
 		end_listener(&r);
 	else
-		r.any = r.set ? r.allowed : !r.listens;
-	*ret_allowed = r.any;
+		r.found = (struct broker_config){
+			.allow_anonymous = r.set ? r.allowed : !r.listens,
+			.denies_topics = r.ours && !r.acl && !r.others,
+		};
+	*ret = r.found;
 	return 0;
 }
 
 int
-anonymous_read_own(const char *plugin, bool *ret_allowed, struct fault *f)
+broker_config_read_own(const char *plugin, struct broker_config *ret, struct fault *f)
 {
 	AUTO(auto_free) char *args = NULL;
 	const char *path;
@@ -173,7 +182,7 @@ anonymous_read_own(const char *plugin, bool *ret_allowed, struct fault *f)
 
 	if (file_read_regular("/proc/self/cmdline", ARGS_MAX, &args, &len, f))
 		return -1;
-	path = anonymous_file(args, len);
-	return path ? anonymous_read(path, plugin, ret_allowed, f)
+	path = broker_config_file(args, len);
+	return path ? broker_config_read(path, plugin, ret, f)
 		    : fault_set(f, FAULT_NOTFOUND, "mosquitto was started without -c");
 }
