@@ -162,9 +162,10 @@ leave_spool(struct gateway *g)
 }
 
 /*
- * Leaves a spool whose directory is not in its place any more. What was moved has its messages
- * where it is now. What was removed has those of one file, as long as that is open: they are sent
- * first.
+ * Leaves a spool whose directory is not in its place any more. A directory that was moved keeps its
+ * messages. A directory that was removed has those of one file, as long as that is open: the gateway
+ * sends them first, up to one that it cannot send now, because no pass comes back to it. It does
+ * not leave a directory that is moved back in time.
  */
 static void
 follow_spool(struct gateway *g)
@@ -178,9 +179,12 @@ follow_spool(struct gateway *g)
 		log_error("%s: the gateway reads the one that is there now when all that it has "
 			  "sent is acknowledged",
 			p->absent.text);
+	} else if (place == SPOOL_KEPT && p->gone) {
+		log_info("the spool is in its place again");
+		p->absent = (struct fault)FAULT_INIT;
 	}
 	p->gone = place != SPOOL_KEPT;
-	p->leaving = place == SPOOL_REPLACED || (p->gone && p->at_end);
+	p->leaving = place == SPOOL_REPLACED || (p->gone && (p->at_end || p->stuck));
 	if (p->leaving && !has_messages_in_flight(p))
 		leave_spool(g);
 }

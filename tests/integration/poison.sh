@@ -229,6 +229,28 @@ without_qos()
 	stop_cloud
 }
 
+# Nothing comes back to the messages of a spool that is removed: what waits in it holds nothing up.
+leaves_a_spool()
+{
+	note "a spool that is removed while a quota is exceeded"
+	: >received
+	start_cloud puback:0x97
+	start_here
+	check "messages are taken" numbered thermo x 1 5
+	check "they wait" wait_for 20 says 'messages wait: ' gateway.log
+	# The gateway has seen the end of the spool, and looks there again each second.
+	sleep 2
+	rm -rf spool
+	check "the gateway notices" wait_for 20 says 'the spool .* was removed' gateway.log
+	check "it reads the one that the site's broker has made" wait_for 30 says \
+		'the spool is there' gateway.log
+	behaves good
+	check "more are taken" wait_for 20 numbered thermo x 6 10
+	check "and arrive" wait_for 30 arrived thermo-10
+	stop_gateway TERM
+	stop_cloud
+}
+
 status_text()
 {
 	p11-gateway status --socket "$work/gw.status" >status.text
@@ -259,6 +281,7 @@ main()
 		refuses puback=0x87 'not authorised'
 		refuses puback=0x83 'its own reason'
 		gives_up puback=0x80
+		leaves_a_spool
 	}
 	gives_up close
 	without_qos

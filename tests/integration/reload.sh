@@ -193,6 +193,26 @@ outlives_the_spool()
 	check "nothing waits" wait_for 30 status '.spool.waiting == 0 and .spool.last_error == ""'
 }
 
+# The gateway does not leave a spool before all that it has sent is acknowledged.
+outlives_a_spool_that_moves()
+{
+	note "a spool that is moved away, and back before the gateway has left it"
+	: >gateway.log
+	kill -STOP "$broker_pid"
+	check "a message is sent" sends thermo -t /devices/thermo/events -m moved
+	check "and is not acknowledged" wait_for 20 status '.uplink.in_flight == 1'
+	# The site's broker would make another one.
+	kill -STOP "$site_pid"
+	mv spool spool.away
+	check "the gateway notices" wait_for 20 says 'the spool .* was replaced' gateway.log
+	mv spool.away spool
+	check "the log says that it is back" wait_for 20 says 'the spool is in its place again' gateway.log
+	check "the status has no error any more" wait_for 20 status '.spool.last_error == ""'
+	kill -CONT "$broker_pid" "$site_pid"
+	check "the message arrives" wait_for 30 has thermo moved
+	check "more do" passes
+}
+
 is_who_it_was()
 {
 	alive "$gateway_pid" && same "$gateway_pid" "$first_pid"
@@ -227,6 +247,7 @@ main()
 	outlives_the_ca_file
 	outlives_the_pin_file
 	outlives_the_spool
+	outlives_a_spool_that_moves
 	check "it is the process that was started" is_who_it_was
 	stop_gateway TERM
 	check "SIGTERM ends it with status 0" same "$ended" 0
