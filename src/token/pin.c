@@ -77,8 +77,9 @@ from_file(const char *path, char **ret_pin, struct fault *f)
 {
 	if (file_read_secret(path, PIN_MAX, ret_pin, f) == 0)
 		return 0;
-	/* What may pass, such as too many open files, is nothing that people have to mend. */
-	if (f && f->code != FAULT_NOMEM && (f->code != FAULT_IO || f->native == EACCES))
+	/* Nobody has to fix what may pass, such as too many open files. */
+	if (f && f->code != FAULT_NOMEM &&
+		(f->code != FAULT_IO || f->native == EACCES || f->native == EISDIR))
 		f->code = FAULT_CONFIG;
 	return fault_prefix(f, "no PIN");
 }
@@ -117,7 +118,7 @@ pin_source_look(const char *source, struct fault *f)
 		path = path_of(source);
 	}
 	/* What is read from a pipe is gone after that. */
-	if (!path || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+	if (!path || (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
 		return 0;
 	return from_file(path, &pin, f);
 }

@@ -138,6 +138,10 @@ looks_at_files()
 	is_wrong "gw.conf:3: token.pin-source: no PIN: cannot open '$work/pin'"
 	: >pin
 	is_wrong "gw.conf:3: token.pin-source: no PIN: the first line of '$work/pin' is empty"
+	rm pin
+	mkdir pin
+	is_wrong "gw.conf:3: token.pin-source: no PIN: cannot read '$work/pin': Is a directory"
+	rmdir pin
 	mv pin.away pin
 	mv ca.crt ca.away
 	is_wrong "gw.conf:6: uplink.ca-file: cannot read the CA file '$work/ca.crt'"
