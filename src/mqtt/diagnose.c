@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -116,6 +117,7 @@ int
 mqtt_check_ca_file(const char *path, struct fault *f)
 {
 	AUTO(auto_ssl_ctx) SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	struct stat about;
 
 	if (!ctx)
 		return fault_openssl(f, FAULT_CRYPTO, "cannot set up TLS");
@@ -125,6 +127,9 @@ mqtt_check_ca_file(const char *path, struct fault *f)
 			f->code = FAULT_CONFIG;
 		return -1;
 	}
+	/* A pipe would be waited for, and is empty when the connection reads it again. */
+	if (stat(path, &about) < 0 || !S_ISREG(about.st_mode))
+		return fault_set(f, FAULT_CONFIG, "the CA file '%s' is not a regular file", path);
 	if (SSL_CTX_load_verify_file(ctx, path) != 1)
 		return fault_openssl(f, FAULT_CONFIG, "the CA file '%s' has no CA in it", path);
 	return 0;

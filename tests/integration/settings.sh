@@ -41,7 +41,7 @@ is_right()
 # is_wrong PATTERN: --check and run end with status 2, and say the same in one line
 is_wrong()
 {
-	refused 2 "$1" p11-gateway run --check -c gw.conf
+	refused 2 "$1" timeout 60 p11-gateway run --check -c gw.conf
 	cp err err.check
 	refused 2 "$1" timeout 60 p11-gateway run -c gw.conf
 	check "run says the same" cmp err.check err
@@ -149,6 +149,10 @@ looks_at_files()
 	is_wrong "gw.conf:6: uplink.ca-file: the CA file '$work/ca.crt' has no CA"
 	: >ca.crt
 	is_wrong "gw.conf:6: uplink.ca-file: the CA file '$work/ca.crt' has no CA"
+	rm ca.crt
+	mkfifo ca.crt
+	is_wrong "gw.conf:6: uplink.ca-file: the CA file '$work/ca.crt' is not a regular file"
+	rm ca.crt
 	mv ca.away ca.crt
 	is_right "all files are back"
 	refused 2 '^p11-gateway: --uplink.ca-file: cannot read' p11-gateway run --check -c gw.conf \
