@@ -363,7 +363,7 @@ what_a_thread_took_is_there(void **state)
 			for (int i = 0; i < 20; i++) {
 				snprintf(payload, sizeof(payload), "%d", i);
 				if (!try_timely(timely, payload))
-					snprintf(expected + strlen(expected), 8, "%s ", payload);
+					strcat(strcat(expected, payload), " ");
 				timely_tick(timely, tick_ms += 1100, NULL);
 				wait_for_a_tick();
 			}
