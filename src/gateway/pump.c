@@ -162,10 +162,10 @@ leave_spool(struct gateway *g)
 }
 
 /*
- * Leaves a spool whose directory is not in its place any more. A directory that was moved keeps its
- * messages. A directory that was removed has those of one file, as long as that is open: the gateway
- * sends them first, up to one that it cannot send now, because no pass comes back to it. It does
- * not leave a directory that is moved back in time.
+ * Leaves a spool whose directory is not in its place any more, unless it is moved back in time. A
+ * directory that was moved keeps its messages. One that was removed has those of one file, as long
+ * as that is open: the gateway sends them first, up to one that it cannot send now, because no pass
+ * comes back to it.
  */
 static void
 follow_spool(struct gateway *g)
