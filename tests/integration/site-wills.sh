@@ -17,11 +17,13 @@ will_bytes=65000
 grows_bytes_max=$((64 * 1024 * 1024))
 
 # device NAME TOOL OPTION...: mosquitto's tool as a local device
+in_place=
+
 device()
 {
 	name=$1 tool=$2
 	shift 2
-	"$tool" -h 127.0.0.1 -p "$port" -i "$name" -u "$name" -P secret "$@"
+	${in_place:-} "$tool" -h 127.0.0.1 -p "$port" -i "$name" -u "$name" -P secret "$@"
 }
 
 rss_bytes()
@@ -53,7 +55,8 @@ survives_wills()
 		>innocent.out 2>&1 &
 	innocent=$!
 	pids="$pids $innocent"
-	device listener mosquitto_sub -q 1 -t '/devices/#' -F '%t %r' >listener.sub 2>&1 &
+	(in_place='exec' && device listener mosquitto_sub -q 1 -t '/devices/#' -F '%t %r') \
+		>listener.sub 2>&1 &
 	pids="$pids $!"
 	wait_for 20 has_published || die "the innocent client does not begin"
 	before=$(rss_bytes)
