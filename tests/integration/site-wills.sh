@@ -16,9 +16,9 @@ clients=4000
 will_bytes=65000
 grows_bytes_max=$((64 * 1024 * 1024))
 
-# device NAME TOOL OPTION...: mosquitto's tool as a local device
 in_place=
 
+# device NAME TOOL OPTION...: mosquitto's tool as a local device
 device()
 {
 	name=$1 tool=$2
