@@ -34,6 +34,7 @@ BROKER_TESTS = tests/integration/broker-acl.sh tests/integration/broker-attack.s
 	tests/integration/broker-audit.sh tests/integration/broker-bounds.sh \
 	tests/integration/broker-crowd.sh tests/integration/broker-damage.sh tests/integration/broker-limits.sh \
 	tests/integration/broker-offline.sh tests/integration/broker-per-listener.sh \
+	tests/integration/broker-restore.sh \
 	tests/integration/broker-site.sh \
 	tests/integration/broker-start.sh \
 	tests/integration/iot-core.sh \
