@@ -402,7 +402,7 @@ names_what_is_there()
 {
 	note "dashboard and alerts"
 	check "the dashboard is JSON" jq -e '.panels | length > 5' "$top/examples/grafana/p11-gateway.json"
-	scrape
+	wait_for 30 scrape
 	sed -n 's/^# TYPE \([^ ]*\) histogram$/\1_bucket\n\1_sum\n\1_count/p; s/^# TYPE \([^ ]*\) .*/\1/p' \
 		metrics | sort -u >there
 	{
@@ -430,7 +430,7 @@ tells_of_the_token()
 	p11-gateway keygen --module "$mock" --key "$key" --type ec:p256 >uri
 	start_seen --token.module="$mock" --token.key="$key"
 	check "a key without a certificate" wait_for 30 a_person_reads 'no certificate seen beside the key'
-	scrape
+	wait_for 30 scrape
 	check "has no end of it" not value p11_gateway_certificate_expiry_timestamp_seconds
 	stop_gateway TERM
 	p11-gateway selfsign --module "$mock" --key "$key" --subject /CN=gw1 --days 5 -o short.crt
