@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += src/base/libbase.la
 src_base_libbase_la_SOURCES = \
 	src/base/auto.h \
 	src/base/base64url.c src/base/base64url.h \
+	src/base/clock.c src/base/clock.h \
 	src/base/command.c src/base/command.h \
 	src/base/fault.c src/base/fault.h \
 	src/base/file.c src/base/file.h \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "jwt/claims.h"
@@ -25,15 +26,6 @@ work_clear(struct work *w)
 	json_decref(w->header);
 	json_decref(w->claims);
 	secret_free(w->jwt);
-}
-
-static int64_t
-now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
 }
 
 static time_t
@@ -59,7 +51,7 @@ sign(EVP_PKEY *key, void *with, struct fault *f)
 
 	if (jwt_sign(w->header, w->claims, key, &w->jwt, f))
 		return -1;
-	w->signed_us = now_us();
+	w->signed_us = clock_us(CLOCK_MONOTONIC);
 	w->certificate_ends = certificate_ends(key);
 	return 0;
 }
@@ -157,7 +149,7 @@ credential_sign(const struct gateway_settings *settings, const char *key, struct
 	};
 	AUTO(work_clear) struct work w = {0};
 	time_t now = time(NULL);
-	int64_t began_us = now_us();
+	int64_t began_us = clock_us(CLOCK_MONOTONIC);
 
 	if (credential_compose(settings, now, &w.header, &w.claims, f))
 		return -1;

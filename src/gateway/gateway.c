@@ -2,6 +2,7 @@
 
 #include "gateway/gateway.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "gateway/inside.h"
@@ -211,7 +213,6 @@ reload(struct gateway *g)
 {
 	struct gateway_settings newer = {0};
 	struct fault f = FAULT_INIT;
-	struct timespec now;
 
 	/* A worker reads the settings: they stay until it has done. */
 	if (g->signer.busy || g->cloud.clearing) {
@@ -219,9 +220,7 @@ reload(struct gateway *g)
 		return;
 	}
 	g->reload_due = false;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	notify("RELOADING=1\nMONOTONIC_USEC=%lld",
-		(long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	notify("RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_us(CLOCK_MONOTONIC));
 	g->reload_error = (struct mishap){0};
 	if (read_newer(g, &newer, &f)) {
 		log_error("the old settings stay: %s", f.text);

@@ -10,6 +10,7 @@
 #include <mosquitto.h>
 #include <mosquitto_broker.h>
 
+#include "base/clock.h"
 #include "plugin/journal_queue.h"
 #include "plugin/log_limits.h"
 #include "registry/limits.h"
@@ -71,15 +72,6 @@ journal_new(struct registry *registry, struct roster *roster, struct journal **r
 	return 0;
 }
 
-static int64_t
-clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* What comes from outside is shown in plain characters only. */
 static const char *
 plain(const char *text, char *shown)
@@ -105,7 +97,7 @@ tell_left_out(unsigned long left_out, char *text, size_t size)
 static bool
 take(struct limited *lines, int64_t size, int64_t per_s, unsigned long *ret_left_out)
 {
-	if (!limits_take_of(&lines->bucket, size, per_s, 1, clock_ms())) {
+	if (!limits_take_of(&lines->bucket, size, per_s, 1, clock_ms(CLOCK_MONOTONIC_COARSE))) {
 		lines->left_out++;
 		return false;
 	}
@@ -171,8 +163,9 @@ journal_event(struct journal *journal, const struct device *device, enum rules_l
 	size_t len;
 	va_list ap;
 
-	if (level > of->log_level || !log_limits_take(journal->limits, &self->admission, level,
-					     device != self, clock_ms(), &left_out))
+	if (level > of->log_level ||
+		!log_limits_take(journal->limits, &self->admission, level, device != self,
+			clock_ms(CLOCK_MONOTONIC_COARSE), &left_out))
 		return;
 	len = strlen(tell_left_out(left_out, text, sizeof(text)));
 	va_start(ap, detail);
@@ -218,7 +211,7 @@ journal_refused(struct journal *journal, const char *client_id, const char *reas
 	bool named = !rules_parse_client_id(client_id, &of, NULL);
 
 	if (!take(&journal->refused, REFUSED_LINES, REFUSED_LINES_PER_S, &left_out)) {
-		journal->refused_ms = clock_ms();
+		journal->refused_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
 		if (named) {
 			journal->refused_of = of;
 			journal->refused_of.device[0] = '\0';

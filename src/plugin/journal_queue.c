@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 /* How many lines, and how many activities of devices that are gone, wait at most. */
 #define EVENTS_MAX 2000
@@ -79,15 +80,6 @@ struct written {
 	struct device *devices[WRITE_MAX];
 };
 
-static int64_t
-now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
-}
-
 static bool
 is_left(const struct journal_queue *queue, const struct written *w)
 {
@@ -128,11 +120,12 @@ transact(struct journal_queue *queue, int64_t most_us, struct written *w, struct
 
 	if (registry_begin(queue->registry, f))
 		return -1;
-	began_us = now_us();
+	began_us = clock_us(CLOCK_MONOTONIC);
 	do {
 		if (write_next(queue, w, f))
 			return -1;
-	} while (is_left(queue, w) && w->n_devices < WRITE_MAX && now_us() - began_us < most_us);
+	} while (is_left(queue, w) && w->n_devices < WRITE_MAX &&
+		 clock_us(CLOCK_MONOTONIC) - began_us < most_us);
 	return registry_commit(queue->registry, f);
 }
 

@@ -9,6 +9,7 @@
 #include <openssl/rand.h>
 
 #include "plugin/broker_config.h"
+#include "base/clock.h"
 #include "plugin/plugin.h"
 #include "registry/rules.h"
 
@@ -35,10 +36,7 @@ AUTO_DEFINE(plugin, struct plugin, plugin_free);
 int64_t
 plugin_now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_ms(CLOCK_MONOTONIC_COARSE);
 }
 
 /* What is noted of a session's devices is kept before they go. */

@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include "base/clock.h"
 #include "registry/db.h"
 
 /* How long a transaction holds the write lock, as far as one step does not take longer. */
@@ -44,8 +45,9 @@ transact(struct registry *r, enum batch_end end, batch_step_fn *step, void *with
 	(void)open;
 	if (db_begin(r, f))
 		return -1;
-	began_us = db_now_us();
-	for (int i = 0; i < steps_max && more && db_now_us() - began_us < HOLD_US; i++) {
+	began_us = clock_us(CLOCK_MONOTONIC);
+	for (int i = 0; i < steps_max && more && clock_us(CLOCK_MONOTONIC) - began_us < HOLD_US;
+		i++) {
 		if (step(r, with, &more, f))
 			return -1;
 	}
@@ -53,7 +55,7 @@ transact(struct registry *r, enum batch_end end, batch_step_fn *step, void *with
 		db_rollback(r);
 	else if (db_commit(r, f))
 		return -1;
-	*ret_held_us = db_now_us() - began_us;
+	*ret_held_us = clock_us(CLOCK_MONOTONIC) - began_us;
 	*ret_more = more;
 	return 0;
 }

@@ -2,6 +2,8 @@
 
 #include "registry/db.h"
 
+#include "base/clock.h"
+
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -151,15 +153,6 @@ db_run(struct registry *r, const char *sql, struct fault *f, const char *kinds, 
 	return rc;
 }
 
-int64_t
-db_now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
-}
-
 /*
  * SQLite's own handler sleeps for longer and longer: it would sleep through the pauses that a batch
  * of another process leaves.
@@ -171,8 +164,8 @@ wait_for_lock(void *with, int tries)
 	struct registry *r = with;
 
 	if (tries == 0)
-		r->lock_wait_us = db_now_us();
-	if (db_now_us() - r->lock_wait_us >= r->patience_ms * INT64_C(1000))
+		r->lock_wait_us = clock_us(CLOCK_MONOTONIC);
+	if (clock_us(CLOCK_MONOTONIC) - r->lock_wait_us >= r->patience_ms * INT64_C(1000))
 		return 0;
 	nanosleep(&pause, NULL);
 	return 1;
@@ -191,7 +184,7 @@ db_wait_for_locks(struct registry *r)
 int
 db_begin(struct registry *r, struct fault *f)
 {
-	bool again = r->locked_us && db_now_us() - r->locked_us < LOCKED_FOR_US;
+	bool again = r->locked_us && clock_us(CLOCK_MONOTONIC) - r->locked_us < LOCKED_FOR_US;
 	int patience_ms = r->patience_ms, rc;
 
 	if (again)
@@ -201,7 +194,7 @@ db_begin(struct registry *r, struct fault *f)
 	if (!rc)
 		r->locked_us = 0;
 	else if (!again && (sqlite3_errcode(r->db) & 0xff) == SQLITE_BUSY)
-		r->locked_us = db_now_us();
+		r->locked_us = clock_us(CLOCK_MONOTONIC);
 	return rc;
 }
 

@@ -81,9 +81,6 @@ int db_step(struct registry *r, sqlite3_stmt *statement, bool *ret_row, struct f
 /* Prepares, steps to the end and resets. */
 int db_run(struct registry *r, const char *sql, struct fault *f, const char *kinds, ...);
 
-/* The monotonic clock, in microseconds. */
-int64_t db_now_us(void);
-
 /* Has SQLite wait for locks of other processes, for patience_ms. */
 void db_wait_for_locks(struct registry *r);
 

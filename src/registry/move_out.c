@@ -2,6 +2,7 @@
 
 #include "registry/move.h"
 
+#include "base/clock.h"
 #include "jwt/jwt.h"
 #include "registry/devices.h"
 #include "registry/look.h"
@@ -166,7 +167,7 @@ move_out_devices(struct registry *r, const struct rules_client *at, const char *
 {
 	AUTO(auto_reset) sqlite3_stmt *q = NULL;
 	AUTO(auto_json) json_t *list = json_array();
-	int64_t registry, began_us = db_now_us();
+	int64_t registry, began_us = clock_us(CLOCK_MONOTONIC);
 	bool row;
 
 	if (!list)
@@ -178,7 +179,7 @@ move_out_devices(struct registry *r, const struct rules_client *at, const char *
 			&q, f, "iti", registry, after, (int64_t)MOVE_BATCH))
 		return -1;
 	/* While it is read the write-ahead log is not written back, and grows. */
-	while (json_array_size(list) == 0 || db_now_us() - began_us < READING_US) {
+	while (json_array_size(list) == 0 || clock_us(CLOCK_MONOTONIC) - began_us < READING_US) {
 		if (db_step(r, q, &row, f))
 			return -1;
 		if (!row)

@@ -2,6 +2,8 @@
 
 #include "registry/retention.h"
 
+#include "base/clock.h"
+
 /* How many messages are dropped for one that comes, and how long that may take. */
 #define DROPS_MAX   64
 #define DROPPING_US 1000
@@ -119,7 +121,7 @@ retention_make_room(struct registry *r, int64_t subscription, const struct reten
 	bool *ret_room, struct retention_place *ret_place, struct fault *f)
 {
 	const struct registry_retention *max = &r->retention;
-	int64_t dropped = 0, began_us = db_now_us();
+	int64_t dropped = 0, began_us = clock_us(CLOCK_MONOTONIC);
 	struct holding h = {0};
 
 	for (;;) {
@@ -130,7 +132,7 @@ retention_make_room(struct registry *r, int64_t subscription, const struct reten
 			return -1;
 		old = h.there ? victim(r, &h, m) : 0;
 		if (!old || dropped == DROPS_MAX ||
-			(dropped && db_now_us() - began_us >= DROPPING_US))
+			(dropped && clock_us(CLOCK_MONOTONIC) - began_us >= DROPPING_US))
 			break;
 		if (db_run(r, "DELETE FROM deliveries WHERE subscription = ? AND number = ?", f,
 			    "ii", subscription, old))

@@ -5,20 +5,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "spool/aside.h"
 #include "spool/reader.h"
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Whether a segment, or the cursor with number 0, could not be read for long enough to skip it. */
 static bool
@@ -27,10 +18,10 @@ is_given_up(struct spool_reader *r, uint64_t first, off_t at)
 	if (!r->failing.is || r->failing.first != first) {
 		r->failing.is = true;
 		r->failing.first = first;
-		r->failing.since_ms = now_ms();
+		r->failing.since_ms = clock_ms(CLOCK_BOOTTIME);
 	}
 	r->failing.at = at;
-	return now_ms() - r->failing.since_ms >= READER_PATIENCE_MS;
+	return clock_ms(CLOCK_BOOTTIME) - r->failing.since_ms >= READER_PATIENCE_MS;
 }
 
 /* A disk that came back starts the wait again when it fails the next time. */

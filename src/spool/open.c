@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "spool/cursor.h"
 #include "spool/writer.h"
@@ -21,15 +21,6 @@
 
 /* A spool's bound is given back in such parts, and no segment is larger. */
 #define SEGMENTS_A_SPOOL 16
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Empties the front; as far as the disk takes it. */
 static void
@@ -47,7 +38,7 @@ settle_all(struct spool_writer *w)
 static void
 save_ages(struct spool_writer *w)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms(CLOCK_BOOTTIME);
 	struct ages ages;
 
 	w->aged_ms = WRITER_NEVER_MS;
@@ -103,7 +94,7 @@ add_found(struct spool_writer *w, uint64_t first, const struct ages *ages, struc
 	segment.in_front = w->front >= 0 && faccessat(w->front, name, F_OK, 0) == 0;
 	/* More than there is was never taken, and is written over. */
 	segment.settled = settled.st_size <= about.st_size ? settled.st_size : 0;
-	segment.newest_ms = ages_find(ages, first, now_ms());
+	segment.newest_ms = ages_find(ages, first, clock_ms(CLOCK_BOOTTIME));
 	return writer_add(w, &segment, f);
 }
 

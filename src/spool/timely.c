@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "spool/chores.h"
 
@@ -46,15 +47,6 @@ struct timely {
 	int64_t bound_ms, credit_ms, since_ms, asked_ms;
 	int64_t tick_ms;
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
@@ -233,7 +225,7 @@ static void
 ask(struct timely *t, enum task task)
 {
 	t->task = task;
-	t->asked_ms = now_ms();
+	t->asked_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
 	pthread_cond_signal(&t->asked);
 }
 
@@ -250,7 +242,7 @@ earn(struct timely *t, int64_t now)
 static void
 spend(struct timely *t, int64_t began)
 {
-	int64_t now = now_ms(), took = now - began;
+	int64_t now = clock_ms(CLOCK_MONOTONIC_COARSE), took = now - began;
 
 	t->since_ms = now;
 	if (took > TIMELY_QUICK_MS)
@@ -261,7 +253,7 @@ static int
 fault_late(const struct timely *t, struct fault *f)
 {
 	return fault_set(f, FAULT_IO, "the disk has not answered for %lld ms",
-		(long long)(now_ms() - t->asked_ms));
+		(long long)(clock_ms(CLOCK_MONOTONIC_COARSE) - t->asked_ms));
 }
 
 /* Waits until the thread has nothing to do. */
@@ -338,7 +330,7 @@ append_in_front(struct timely *t, const struct spool_message *message, struct fa
 static int
 append(struct timely *t, const struct spool_message *message, struct fault *f)
 {
-	int64_t began = now_ms();
+	int64_t began = clock_ms(CLOCK_MONOTONIC_COARSE);
 	int rc;
 
 	earn(t, began);
@@ -392,7 +384,7 @@ make(int bound_ms)
 	if (!t)
 		return NULL;
 	t->bound_ms = t->credit_ms = bound_ms;
-	t->since_ms = now_ms();
+	t->since_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

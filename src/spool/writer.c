@@ -6,22 +6,13 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "spool/aside.h"
 #include "spool/record.h"
 #include "spool/writer.h"
-
-static int64_t
-now_ms(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void
 writer_seal(struct spool_writer *w)
@@ -220,7 +211,7 @@ begin(struct spool_writer *w, struct fault *f)
 		writer_seal(w);
 		return -1;
 	}
-	w->opened_ms = now_ms(CLOCK_BOOTTIME);
+	w->opened_ms = clock_ms(CLOCK_BOOTTIME);
 	return 0;
 }
 
@@ -263,7 +254,7 @@ fault_displaced(const struct spool_writer *w, struct fault *f)
 static int
 check_file(struct spool_writer *w, struct fault *f)
 {
-	int64_t now = now_ms(CLOCK_MONOTONIC_COARSE);
+	int64_t now = clock_ms(CLOCK_MONOTONIC_COARSE);
 	char name[SEGMENT_NAME_LEN + 1];
 	struct stat about;
 
@@ -309,7 +300,7 @@ write_record(struct spool_writer *w, size_t len, struct fault *f)
 		return -1;
 	}
 	w->next++;
-	now.newest_ms = now_ms(CLOCK_BOOTTIME);
+	now.newest_ms = clock_ms(CLOCK_BOOTTIME);
 	now.bytes += (int64_t)len;
 	writer_change(w, last, &now);
 	if (w->options.power && fdatasync(w->fd) < 0) {
@@ -343,7 +334,7 @@ spool_append(struct spool_writer *w, const struct spool_message *message, struct
 	if (record_check(&m, f) || (w->displaced && spool_return(w, f)))
 		return -1;
 	m.seq = w->next;
-	m.time_ms = now_ms(CLOCK_REALTIME);
+	m.time_ms = clock_ms(CLOCK_REALTIME);
 	len = record_len(&m);
 	if (writer_make_room(w, (int64_t)len + SEGMENT_HEAD_LEN, &room, f))
 		return -1;

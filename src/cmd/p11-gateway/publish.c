@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -256,15 +257,6 @@ on_done(void *with, uint64_t tag, const struct fault *failed)
 		log_error("not delivered: %s", failed->text);
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 /* Keeps the connection up until the rate allows a message of this length, and counts it. */
 static int
 wait_for_rate(const struct publish *v, struct mqtt *mqtt, struct tally *tally, size_t len,
@@ -273,7 +265,7 @@ wait_for_rate(const struct publish *v, struct mqtt *mqtt, struct tally *tally, s
 	const struct pace_rates rates = {.messages = v->rate, .bytes = v->byte_rate};
 	int64_t wait_ms;
 
-	while ((wait_ms = pace_wait_ms(&tally->pace, now_ms()))) {
+	while ((wait_ms = pace_wait_ms(&tally->pace, clock_ms(CLOCK_MONOTONIC)))) {
 		const struct itimerspec time = {
 			.it_value = {wait_ms / 1000, wait_ms % 1000 * 1000000}};
 
@@ -282,7 +274,7 @@ wait_for_rate(const struct publish *v, struct mqtt *mqtt, struct tally *tally, s
 		if (mqtt_await(mqtt, tally->timer, f))
 			return -1;
 	}
-	pace_spend(&tally->pace, &rates, 0, len, now_ms());
+	pace_spend(&tally->pace, &rates, 0, len, clock_ms(CLOCK_MONOTONIC));
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #define POLL_NS (20 * 1000 * 1000)
@@ -55,24 +56,15 @@ catch_signals(void)
 	sigaction(SIGHUP, &action, NULL);
 }
 
-static long
-now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 /* Until it is answered, the time is over, or the user stops it. */
 static int
 wait_for_answer(struct registry *registry, int64_t id, long timeout_s, struct fault *f)
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
-	long until = now_s() + timeout_s;
+	long until = clock_ms(CLOCK_MONOTONIC) / 1000 + timeout_s;
 	struct store_answer answer = {.done = 0};
 
-	while (!stopped && now_s() <= until) {
+	while (!stopped && clock_ms(CLOCK_MONOTONIC) / 1000 <= until) {
 		if (registry_changed(registry) && store_command_look(registry, id, &answer, f))
 			return -1;
 		if (answer.done)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "registry/batch.h"
 #include "registry/move.h"
@@ -94,20 +95,11 @@ work_clear(struct work *w)
 	json_decref(w->bindings);
 }
 
-static time_t
-now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 static void
 show_progress(struct work *w)
 {
 	bool terminal = isatty(STDERR_FILENO);
-	time_t now = now_s();
+	time_t now = clock_ms(CLOCK_MONOTONIC) / 1000;
 
 	if (now - w->shown < (terminal ? SHOW_EVERY_S : LOG_EVERY_S))
 		return;
@@ -334,7 +326,9 @@ run(void *values, int argc, char **argv, struct fault *f)
 	const struct sigaction action = {.sa_handler = stop};
 	const struct import *v = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
-	AUTO(work_clear) struct work w = {.v = v, .shown = now_s(), .bindings = json_array()};
+	AUTO(work_clear)
+	struct work w = {
+		.v = v, .shown = clock_ms(CLOCK_MONOTONIC) / 1000, .bindings = json_array()};
 	int rc;
 
 	(void)argc;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 struct pubsub {
@@ -124,21 +125,11 @@ describe_subscription(void *values, int argc, char **argv, struct fault *f)
 	return put_thing(place, about, f);
 }
 
-/* By the monotonic clock. */
-static time_t
-now_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 /* Once a second; with: when it was shown last. */
 static void
 show_deleted(void *with, int64_t done, int64_t total)
 {
-	time_t *shown = with, now = now_s();
+	time_t *shown = with, now = clock_ms(CLOCK_MONOTONIC) / 1000;
 
 	if (now == *shown)
 		return;
@@ -151,7 +142,7 @@ delete_subscription(void *values, int argc, char **argv, struct fault *f)
 {
 	struct place *place = values;
 	AUTO(auto_registry) struct registry *registry = NULL;
-	time_t shown = now_s();
+	time_t shown = clock_ms(CLOCK_MONOTONIC) / 1000;
 
 	(void)argc;
 	if (open_registry(place, &registry, f) ||
