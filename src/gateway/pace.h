@@ -8,7 +8,7 @@
 #include "registry/limits.h"
 
 /*
- * Averages in a second; 0 is no limit.
+ * Averages in a second; 0 means no limit.
  *
  * total               messages, of all devices together
  * messages, bytes     of a device: a gateway has as much for itself and for each attached device

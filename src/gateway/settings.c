@@ -74,7 +74,7 @@ const struct setting gateway_settings_table[] = {
 		.max = 86400, .value = "TIME", .help = "between two attempts to connect, at most"},
 	{"uplink.drain-rate", 0, SETTING_NUMBER, AT(uplink.drain_rate), .preset = "0", .min = 0,
 		.max = 1000000, .value = "N",
-		.help = "messages a second to the cloud at most; 0 is no limit"},
+		.help = "messages a second to the cloud at most; 0 means no limit"},
 	{"uplink.max-qos", 0, SETTING_NUMBER, AT(uplink.max_qos), .preset = "1", .min = 0, .max = 1,
 		.value = "QOS",
 		.help = "the highest QoS of messages to the cloud; with 0 nothing is acknowledged, "
@@ -82,10 +82,11 @@ const struct setting gateway_settings_table[] = {
 	{"uplink.device-rate", 0, SETTING_NUMBER, AT(uplink.device_rate), .preset = "-1", .min = -1,
 		.max = 1000000, .value = "N",
 		.help = "messages a second that the broker allows the gateway and each attached "
-			"device; 0 is no limit; -1: 100 for iot-core and clearblade, else 0"},
+			"device; 0 means no limit; -1: 100 for iot-core and clearblade, else 0"},
 	{"uplink.device-byte-rate", 0, SETTING_NUMBER, AT(uplink.device_byte_rate), .preset = "-1",
 		.min = -1, .max = INT_MAX, .value = "N",
-		.help = "bytes of payload a second that it allows each; 0 is no limit; -1: 524288 "
+		.help = "bytes of payload a second that it allows each; 0 means no limit; -1: "
+			"524288 "
 			"for iot-core and clearblade, else 0"},
 	{"site.socket", 0, SETTING_TEXT, AT(site.socket), .preset = "/run/p11-gateway/site.sock",
 		.value = "FILE", .help = "where p11_site.so listens; empty for no site"},
@@ -94,7 +95,8 @@ const struct setting gateway_settings_table[] = {
 		.help = "when a device is attached: at its first-message, its connect, or its own "
 			"attach"},
 	{"site.attach-max", 0, SETTING_NUMBER, AT(site.attach_max), .preset = "1000", .min = 1,
-		.max = DEVICES_ATTACHED_MAX, .value = "N", .help = "devices attached at once"},
+		.max = DEVICES_ATTACHED_MAX, .value = "N",
+		.help = "devices that are attached at the same time"},
 	{"site.attach-rate", 0, SETTING_NUMBER, AT(site.attach_rate), .preset = "50", .min = 1,
 		.max = 10000, .value = "N", .help = "devices attached in a second at most"},
 	{"site.idle", 0, SETTING_DURATION, AT(site.idle_s), .preset = "1h", .min = 1,

@@ -4,7 +4,7 @@
 
 #include "plugin/options.h"
 
-/* Rates are in a second, averaged over LIMITS_WINDOW_S; 0 is no limit. */
+/* Rates are in a second, averaged over LIMITS_WINDOW_S; 0 means no limit. */
 struct registry_options {
 	char *db_file;
 	struct setting_list crl_file;

@@ -36,7 +36,7 @@ bool limits_take_of(
 /*
  * Takes n out of a bucket that fills in LIMITS_WINDOW_S, for whom the rate is enforced.
  *
- * rate    what comes back in a second; 0 is no limit
+ * rate    what comes back in a second; 0 means no limit
  * now_ms  by a clock that never goes back
  *
  * Returns whether it was there; what is more than a full bucket is there when it is full.

@@ -92,10 +92,10 @@ static const struct setting settings[] = {
 		.help = "the protocol's version"},
 	{"rate", 0, SETTING_NUMBER, offsetof(struct publish, rate), .preset = "100", .min = 0,
 		.max = 1000000, .value = "N",
-		.help = "messages a second that the broker allows, on average; 0 is no limit"},
+		.help = "messages a second that the broker allows, on average; 0 means no limit"},
 	{"byte-rate", 0, SETTING_NUMBER, offsetof(struct publish, byte_rate), .preset = "524288",
 		.min = 0, .max = INT_MAX, .value = "N",
-		.help = "bytes of payload a second that the broker allows; 0 is no limit"},
+		.help = "bytes of payload a second that the broker allows; 0 means no limit"},
 	{NULL},
 };
 
