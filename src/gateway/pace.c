@@ -3,8 +3,8 @@
 #include "gateway/pace.h"
 
 /*
- * How much may go at once after a pause, as the time that it takes at its rate. The broker allows
- * LIMITS_WINDOW_S: the rest is for what the network delays and then delivers at once.
+ * The size of a burst after a pause, as the time that it takes at its rate. The broker allows
+ * LIMITS_WINDOW_S; the difference is for packets that the network delays and delivers together.
  */
 #define TOTAL_BURST_MS	 100
 #define DEVICE_BURST_MS	 1000

@@ -7,7 +7,7 @@
 /* Refusals of one message until it is dropped, where devices are attached. */
 #define STRIKES_MAX 3
 
-/* Nothing was heard of a topic for so long: it is forgotten. */
+/* How long a topic is remembered after its last message. */
 #define SUSPECT_IDLE_MS 600000
 #define BLOCKED_IDLE_MS (2 * POISON_RETRY_MOST_MS)
 

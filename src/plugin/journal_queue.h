@@ -5,7 +5,7 @@
 #include "plugin/roster.h"
 #include "registry/registry.h"
 
-/* How long a transaction may take: the broker serves nobody meanwhile. */
+/* How long a transaction may take: the broker serves no client meanwhile. */
 #define JOURNAL_QUEUE_WRITE_US 5000
 
 struct journal_queue;

@@ -9,7 +9,7 @@
 #include "base/table.h"
 #include "registry/limits.h"
 
-/* After so long the slowest bucket is full again: a device that is forgotten gains nothing. */
+/* By then the slowest bucket is full again, so a device gains nothing by being forgotten. */
 #define FORGET_AFTER_MS \
 	(LOG_LIMITS_ATTACHED_LINES / LOG_LIMITS_ATTACHED_LINES_PER_S * INT64_C(1000))
 

@@ -2,9 +2,9 @@
  * ages: how old a spool's segments are, by the time that passed while the system ran; kept in a
  * file.
  *
- * CLOCK_BOOTTIME is set by nobody, and counts a suspended system's time. What passed before a
- * reboot is known from the file. Time in which the system was off, or the writer's file was not
- * written, does not count: a segment is never taken for older than it is.
+ * CLOCK_BOOTTIME cannot be set, and counts the time in which the system is suspended. The file has
+ * what passed before a reboot. Time in which the system was off, or the file was not saved, does
+ * not count: a segment never counts as older than it is.
  */
 #ifndef SPOOL_AGES_H
 #define SPOOL_AGES_H

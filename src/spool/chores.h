@@ -36,8 +36,8 @@ int64_t spool_unsettled_bytes(const struct spool_writer *writer);
 int spool_settled(struct spool_writer *writer, const struct front_part *part, struct fault *f);
 
 /*
- * A segment is not in the front any more, or the front is gone: somebody removed it. What was not
- * on the disk of it is lost; another front is made when there is none.
+ * A segment, or the whole front, was removed from memory. The messages that were not on the disk
+ * yet are lost. The writer makes another front when there is none.
  *
  * Returns how many bytes were lost.  Has the writer to itself.
  */
@@ -119,8 +119,8 @@ bool spool_find_victim(
 	struct spool_writer *writer, uint64_t held, int64_t now_ms, struct spool_victim *ret);
 
 /*
- * Counts what is dropped with a segment, and deletes it. What cannot be read of it counts for
- * nobody; what is not a regular file is moved to the folder for damage.
+ * Counts the messages that are dropped with a segment, and deletes it. Messages that cannot be read
+ * count for the device DROPS_UNKNOWN. Anything but a regular file is moved to the quarantine.
  *
  * Returns 0; else FAULT_IO, FAULT_NOMEM.  Blocks: on the disk.
  */

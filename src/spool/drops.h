@@ -12,7 +12,7 @@
 #define DROPS_DEVICES_MAX 10000
 #define DROPS_OTHERS	  "(others)"
 
-/* Messages that cannot be read, so that nobody knows whose they were. */
+/* Stands for the devices of messages that cannot be read. */
 #define DROPS_UNKNOWN "(unknown)"
 
 struct drops;

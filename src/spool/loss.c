@@ -34,9 +34,8 @@ note_read(struct spool_reader *r, off_t at)
 }
 
 /*
- * A disk that is gone cannot read anything: nothing is skipped before it has taken a write. What
- * cannot be written for want of room or of permission is not the disk's failure, and nobody
- * deletes from one that is read-only.
+ * A disk that is gone cannot read anything, so the reader skips nothing until the disk has accepted
+ * a write. A write that fails because the disk is full or read-only is not a failure of the disk.
  */
 static int
 check_disk(struct spool_reader *r, struct fault *f)

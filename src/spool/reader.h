@@ -7,7 +7,7 @@
 #include "spool/spool.h"
 #include "spool/walk.h"
 
-/* What cannot be read is skipped when it could not be read for so long: a disk may come back. */
+/* How long the reader tries again before it skips something: a disk may come back. */
 #define READER_PATIENCE_MS 30000
 
 /*
@@ -15,8 +15,8 @@
  * want     the number of the message to come; 0 for whatever is the oldest
  * ahead    when the cursor is ahead of the log, which is to be said once: the log's end, and where
  *          the cursor stood
- * said     up to where damage was said: whoever reads again is not told again; missed: up to which
- *          message those that are missing
+ * said     up to where damage was reported, so that it is reported once; missed: up to which
+ *          message missing messages were reported
  * failing  the segment that could not be read from `at` on (0: the cursor), since when by
  *          CLOCK_BOOTTIME; `is` tells whether there is one
  * salvaged segments that are read around what cannot be read

@@ -1,4 +1,4 @@
-/* A writer whose directory was removed or replaced: it goes on in the one that is there now. */
+/* A writer whose directory was removed or replaced continues in the directory that is there now. */
 #include "config.h"
 
 #include <errno.h>

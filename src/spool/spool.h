@@ -93,8 +93,8 @@ AUTO_DEFINE(spool_writer, struct spool_writer, spool_writer_close);
 
 /*
  * Takes a message. When it returns 0 the message survives, or was dropped because that is what
- * `when_full` says, and counted. When its directory was removed or replaced, the writer goes on in
- * the one that is there now, or makes it again with its owner and mode.
+ * `when_full` says, and counted. When its directory was removed or replaced, the writer continues
+ * in the directory that is there now, or makes it again with its owner and mode.
  *
  * Returns 0; else, with nothing taken, FAULT_INVALID when it is larger than a message may be,
  * FAULT_PRECONDITION when the spool is full, FAULT_IO when the disk fails or is full, or the file
@@ -108,7 +108,7 @@ int spool_append(struct spool_writer *writer, const struct spool_message *messag
  * Deletes what every reader that counts has done with, drops what is too old, and writes down what
  * was dropped. To be called now and then; a call within a second of the last one does nothing.
  *
- * now_ms  CLOCK_BOOTTIME: it counts a suspended system's time, and nobody sets it
+ * now_ms  CLOCK_BOOTTIME: it cannot be set, and counts the time in which the system is suspended
  *
  * Returns 0; else FAULT_IO, with everything kept that could not be deleted, or why there is no
  * front.
@@ -143,14 +143,14 @@ AUTO_DEFINE(spool_reader, struct spool_reader, spool_reader_close);
  * ret_any      false when there was none when the last of them were read: spool_reader_fd() tells
  *              when to ask again
  *
- * What the disk cannot read is tried again for 30 s. Then a reader with a name skips it, as soon as
- * the disk takes a write: one that takes none may be gone as a whole, and come back. A segment with
- * blocks that cannot be read is read around them; one that cannot be opened, or is not a regular
- * file, is skipped when there is a newer one; in the place of a cursor that cannot be read there is
- * a new one, and everything is read again. A reader without a name skips at once.
+ * The reader tries for 30 s to read what the disk cannot read. Then a reader with a name skips it
+ * when the disk accepts a write. A disk that accepts none may be gone as a whole and come back. The
+ * reader reads around unreadable blocks of a segment. It skips a segment that cannot be opened, or
+ * is not a regular file, when there is a newer one. It replaces an unreadable cursor and reads
+ * everything again. A reader without a name skips immediately.
  *
- * Returns 0; else FAULT_INVALID when messages were lost, with what happened to them: that is said
- * once, and the next call goes on behind them. FAULT_CONFIG when a newer version of this software
+ * Returns 0; else FAULT_INVALID when messages were lost, with the reason, once; the next call
+ * continues after them. FAULT_CONFIG when a newer version of this software
  * wrote what comes next, FAULT_IO, FAULT_NOMEM: the next call tries again.
  */
 int spool_next(struct spool_reader *reader, struct spool_message *ret_message, bool *ret_any,
