@@ -4,6 +4,8 @@ src_gateway_libdecide_la_SOURCES = \
 	src/gateway/attach_queue.c src/gateway/attach_queue.h \
 	src/gateway/backoff.c src/gateway/backoff.h \
 	src/gateway/devices.c src/gateway/devices.h \
+	src/gateway/devices_attach.c src/gateway/devices_due.c src/gateway/devices_inside.h \
+	src/gateway/devices_messages.c src/gateway/devices_state.c src/gateway/devices_wanted.c \
 	src/gateway/ledger.c src/gateway/ledger.h \
 	src/gateway/listen.c src/gateway/listen.h \
 	src/gateway/metrics.c src/gateway/metrics.h \
