@@ -69,7 +69,7 @@ enum device_state {
  * used_ms       when something of it, or for it, passed last
  * sent, received, dropped  messages to the cloud, from it, and given up because it was refused
  * strikes       of its messages that the cloud refused
- * the rest is private to devices.c
+ * the rest is private to devices*.c
  */
 struct device {
 	uint32_t id;
@@ -83,7 +83,7 @@ struct device {
 	struct poison_strikes strikes;
 
 	struct backoff backoff;
-	int64_t retry_ms, asked_ms, state_ms, resume_ms, waits_ms;
+	int64_t retry_ms, asked_ms, state_ms, waits_ms;
 	uint64_t held_in, held_state;
 	bool orphaned;
 	unsigned answers;

@@ -54,7 +54,6 @@ devices_judge(struct devices *devices, struct device *device, bool is_state, int
 		return hold(devices, device, now_ms);
 	}
 	if (is_state && now_ms < next_ms) {
-		device->resume_ms = next_ms;
 		if (next_ms < devices->resume_ms)
 			devices->resume_ms = next_ms;
 		return hold(devices, device, now_ms);
