@@ -44,7 +44,12 @@ src_plugin_p11_site_la_SOURCES = \
 	src/plugin/broker.c src/plugin/broker.h \
 	src/plugin/options.c src/plugin/options.h \
 	src/plugin/site.c \
+	src/plugin/site_accept.c \
+	src/plugin/site_deliver.c \
+	src/plugin/site_identity.c \
+	src/plugin/site_log.c \
 	src/plugin/site_options.c src/plugin/site_options.h \
+	src/plugin/site_plugin.h \
 	src/plugin/version.c src/plugin/version.h
 src_plugin_p11_site_la_LDFLAGS = $(src_plugin_p11_registry_la_LDFLAGS)
 src_plugin_p11_site_la_LIBADD = src/plugin/libspeakers.la src/site/libsite.la src/spool/libspool.la \
