@@ -92,7 +92,8 @@ down_take(void *with, const struct mqtt_message *m)
 
 	/* Whatever the cloud sends: the site's clients are not to be disconnected for it. */
 	if (!filter_is_topic(m->topic)) {
-		log_debug("the cloud sends a message for '%.100s', which is no topic", m->topic);
+		log_debug("the cloud sends a message for '%.100s', which is not a valid topic",
+			m->topic);
 		return;
 	}
 	topic_parse(m->topic, &topic);

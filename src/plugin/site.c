@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "registry/rules.h"
 
 /* The shortest time between two polls of the gateways' socket. */
@@ -29,15 +30,6 @@ site_free(struct site *site)
 
 AUTO_DEFINE(site, struct site, site_free);
 
-int64_t
-site_clock_ms(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void
 log_gateway(void *with, bool good, const char *text)
 {
@@ -49,12 +41,12 @@ static void
 tick_files(struct site *site)
 {
 	struct fault f = FAULT_INIT;
-	bool failed = timely_tick(site->spool, site_clock_ms(CLOCK_BOOTTIME), &f) != 0;
+	bool failed = timely_tick(site->spool, clock_ms(CLOCK_BOOTTIME), &f) != 0;
 
 	if (failed && !site->tick_failed)
 		mosquitto_log_printf(MOSQ_LOG_ERR, SITE_PLUGIN ": %s", f.text);
 	site->tick_failed = failed;
-	if (name_file_tick(site->name_file, site_clock_ms(CLOCK_MONOTONIC_COARSE), &f))
+	if (name_file_tick(site->name_file, clock_ms(CLOCK_MONOTONIC_COARSE), &f))
 		mosquitto_log_printf(MOSQ_LOG_ERR, SITE_PLUGIN ": %s", f.text);
 }
 
@@ -62,7 +54,7 @@ tick_files(struct site *site)
 static void
 poll_gateways(struct site *site)
 {
-	int64_t now_ms = site_clock_ms(CLOCK_MONOTONIC_COARSE);
+	int64_t now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
 
 	if (now_ms - site->polled_ms < POLL_MS)
 		return;

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "plugin/broker.h"
 #include "registry/rules.h"
 #include "registry/topic.h"
@@ -190,7 +191,7 @@ accept_attach(struct site *site, struct mosquitto_evt_message *message, struct s
 	bool own = speaker->device && !strcmp(speaker->device->name, device);
 	struct fault f = FAULT_INIT;
 
-	if (name_limit_attach(site->name_limit, device, site_clock_ms(CLOCK_MONOTONIC_COARSE), &f))
+	if (name_limit_attach(site->name_limit, device, clock_ms(CLOCK_MONOTONIC_COARSE), &f))
 		return refuse_because(site, message->client, message->qos, message->topic, f.text);
 	if (own && attach &&
 		speakers_note_attach(

@@ -19,7 +19,8 @@ site_deliver(void *with, const struct frame *frame)
 	if (!filter_is_topic(frame->topic)) {
 		text_show(frame->topic, shown, sizeof(shown));
 		mosquitto_log_printf(MOSQ_LOG_ERR,
-			SITE_PLUGIN ": a gateway brought a message for '%s', which is no topic",
+			SITE_PLUGIN
+			": a gateway brought a message for '%s', which is not a valid topic",
 			shown);
 		return;
 	}

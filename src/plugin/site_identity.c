@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "plugin/broker_config.h"
 #include "registry/rules.h"
 
@@ -86,8 +87,8 @@ site_identity_accept_name(struct site *site, const char *name, const char *addre
 	struct fault f = FAULT_INIT;
 
 	if (!rules_is_device(name, strlen(name)) ||
-		name_limit_accept(site->name_limit, name, address,
-			site_clock_ms(CLOCK_MONOTONIC_COARSE), &f) == 0)
+		name_limit_accept(
+			site->name_limit, name, address, clock_ms(CLOCK_MONOTONIC_COARSE), &f) == 0)
 		return true;
 	site_log_complaint(&site->names_limited, "new devices are refused", f.text);
 	return false;

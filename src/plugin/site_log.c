@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 /* The shortest time between two lines about the same complaint. */
@@ -16,7 +17,7 @@
 bool
 site_log_complaint(struct complaint *complaint, const char *what, const char *why)
 {
-	int64_t now_ms = site_clock_ms(CLOCK_MONOTONIC_COARSE);
+	int64_t now_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
 
 	complaint->refused++;
 	if (complaint->logged_ms && now_ms - complaint->logged_ms < COMPLAIN_MS)
@@ -41,8 +42,7 @@ site_log_refusal(struct site *site, const char *id, const char *topic, const cha
 {
 	char left_out[48] = "", shown_id[SITE_SHOWN_SIZE], shown_topic[SITE_SHOWN_SIZE];
 
-	if (!limits_take(
-		    &site->refusal_lines, LINES_PER_S, 1, site_clock_ms(CLOCK_MONOTONIC_COARSE))) {
+	if (!limits_take(&site->refusal_lines, LINES_PER_S, 1, clock_ms(CLOCK_MONOTONIC_COARSE))) {
 		site->unrecorded++;
 		return;
 	}

@@ -72,9 +72,6 @@ struct site {
 	bool ticks, missing_tick_logged;
 };
 
-/* Returns a clock's time in milliseconds. */
-int64_t site_clock_ms(clockid_t clock);
-
 /* site_log: logs complaints and refusals at a bounded rate. */
 
 /* Counts a refusal; logs what fails and why, at most once a minute. Returns whether it logged. */
