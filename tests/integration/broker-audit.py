@@ -32,19 +32,28 @@ def count(stream, kind, wanted):
     return seen
 
 
+def answered_batches(connection, stream, batches, answer, wanted):
+    """Sends each batch once the one before has as many answers as wanted. Returns how many had."""
+    answered = 0
+    for batch in batches:
+        connection.sendall(batch)
+        if count(stream, answer, wanted) < wanted:
+            break
+        answered += 1
+    connection.close()
+    return answered
+
+
 def filters(kind, answer, port, name, password, n, device):
     """Many filters in a packet: each is one for the broker. An answer comes for each packet."""
     connection, stream = wire.open_client(port, name, password, WAIT_S)
     topic = wire.text(f"/devices/{device}/config")
     body = (topic + b"\0" if kind == wire.SUBSCRIBE else topic) * FILTERS
-    answered = 0
-    for number in range(1, n // FILTERS + 1):
-        connection.sendall(wire.packet(kind, struct.pack(">H", number) + body, 2))
-        if not count(stream, answer, 1):
-            break
-        answered += FILTERS
-    connection.close()
-    return answered
+    packets = (
+        wire.packet(kind, struct.pack(">H", number) + body, 2)
+        for number in range(1, n // FILTERS + 1)
+    )
+    return FILTERS * answered_batches(connection, stream, packets, answer, 1)
 
 
 def reconnect(port, name, password, n):
@@ -64,14 +73,8 @@ def attach(port, name, password, n, device):
             [(device, "attach"), (device, "detach"), ("nobody", "attach")]
         )
     ]
-    answered = 0
-    for _ in range(n // AT_ONCE):
-        connection.sendall(b"".join(batch))
-        if count(stream, wire.PUBACK, len(batch)) < len(batch):
-            break
-        answered += AT_ONCE
-    connection.close()
-    return answered
+    batches = [b"".join(batch)] * (n // AT_ONCE)
+    return AT_ONCE * answered_batches(connection, stream, batches, wire.PUBACK, len(batch))
 
 
 def refused(port, name, password, n):
