@@ -27,21 +27,7 @@ behaves()
 start_here()
 {
 	cat >gw.conf <<-CONF
-		[token]
-		key = pkcs11:token=gw;object=device
-		[site]
-		socket = $work/site.sock
-		[spool]
-		path = $work/spool
-		[status]
-		socket = $work/gw.status
-		[uplink]
-		url = $1://127.0.0.1:$cloud_port
-		ca-file = $work/some.crt
-		project = $project
-		region = $region
-		registry = $registry
-		device = gw1
+		$(gateway_settings "$1://127.0.0.1:$cloud_port" "$work/some.crt")
 		mqtt-version = $2
 		retry-max = 1s
 		timeout = 1s

@@ -102,6 +102,19 @@ write_gateway_settings()
 base_settings()
 {
 	cat <<-CONF
+		[log]
+		level = debug
+		$(gateway_settings "mqtts://$host:$port" "$CA_DIR/root-ca.crt")
+		retry-max = 2s
+		timeout = 10s
+		$gateway_rates
+	CONF
+}
+
+# gateway_settings URL CA-FILE: what every gateway of a site has; ends in its [uplink]
+gateway_settings()
+{
+	cat <<-CONF
 		[token]
 		key = pkcs11:token=gw;object=device
 		[site]
@@ -110,18 +123,13 @@ base_settings()
 		path = $work/spool
 		[status]
 		socket = $work/gw.status
-		[log]
-		level = debug
 		[uplink]
-		url = mqtts://$host:$port
-		ca-file = $CA_DIR/root-ca.crt
+		url = $1
+		ca-file = $2
 		project = $project
 		region = $region
 		registry = $registry
 		device = gw1
-		retry-max = 2s
-		timeout = 10s
-		$gateway_rates
 	CONF
 }
 
