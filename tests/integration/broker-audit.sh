@@ -171,15 +171,12 @@ main()
 {
 	need mosquitto mosquitto_passwd openssl sqlite3 jq "$python"
 	begin_broker_test
-	p11-registry pubsub topics create events >registry.out
+	make_registry
 	p11-registry pubsub subscriptions create pull --topic=events >>registry.out
-	p11-registry registries create reg --event-notification-config=topic=events >>registry.out
 	for name in quiet loud innocent child; do
 		register "$name"
 	done
-	make_key loud-gw ec
-	p11-registry devices create loud-gw --registry=reg --device-type=gateway \
-		--auth-method=association-only --public-key=path=loud-gw.pub,type=es256-pem >>registry.out
+	register_gateway loud-gw association-only
 	p11-registry devices gateways bind --gateway=loud-gw --device=child --gateway-registry=reg \
 		--device-registry=reg >>registry.out
 	log_types="error warning notice information" start_plain_broker \

@@ -15,8 +15,7 @@ attached=1000
 make_crowd()
 {
 	make_key crowd ec
-	p11-registry pubsub topics create events >registry.out
-	p11-registry registries create reg --event-notification-config=topic=events >>registry.out
+	make_registry
 	p11-registry devices create crowd-gw --registry=reg --device-type=gateway \
 		--auth-method=association-only --public-key=path=crowd.pub,type=es256-pem >>registry.out
 	sqlite3 "$P11_REGISTRY_DB" <<-SQL

@@ -95,9 +95,8 @@ main()
 	begin_broker_test
 	make_disk
 	trap 'status=$?; stop_others; [ -z "$disk" ] || umount -l "$disk"; finish "$status"' EXIT
-	p11-registry pubsub topics create events >registry.out
+	make_registry
 	p11-registry pubsub subscriptions create pull --topic=events >>registry.out
-	p11-registry registries create reg --event-notification-config=topic=events >>registry.out
 	register good
 	start_plain_broker "plugin_opt_db_file $P11_REGISTRY_DB"
 	check "an event is kept" event before

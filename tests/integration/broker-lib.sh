@@ -123,6 +123,13 @@ stop_others()
 	done
 }
 
+# Creates the registry "reg", whose events go to the topic "events"; begins registry.out.
+make_registry()
+{
+	p11-registry pubsub topics create events >registry.out
+	p11-registry registries create reg --event-notification-config=topic=events >>registry.out
+}
+
 # register NAME [ec|rsa]: a device with a key of its own
 register()
 {
@@ -133,6 +140,14 @@ register()
 	esac
 	p11-registry devices create "$1" --registry=reg --public-key="path=$1.pub,type=$type" \
 		>>registry.out
+}
+
+# register_gateway NAME METHOD: a gateway with its own P-256 key and this authentication method
+register_gateway()
+{
+	make_key "$1" ec
+	p11-registry devices create "$1" --registry=reg --device-type=gateway --auth-method="$2" \
+		--public-key="path=$1.pub,type=es256-pem" >>registry.out
 }
 
 in_place=

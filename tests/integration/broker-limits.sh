@@ -165,12 +165,9 @@ main()
 {
 	need mosquitto mosquitto_passwd openssl sqlite3
 	begin_broker_test
-	p11-registry pubsub topics create events >registry.out
-	p11-registry registries create reg --event-notification-config=topic=events >>registry.out
+	make_registry
 	register good
-	make_key gateway ec
-	p11-registry devices create gateway --registry=reg --device-type=gateway \
-		--auth-method=association-only --public-key=path=gateway.pub,type=es256-pem >>registry.out
+	register_gateway gateway association-only
 	for name in one two three; do
 		p11-registry devices create "$name" --registry=reg
 		p11-registry devices gateways bind --gateway=gateway --device="$name" \

@@ -82,13 +82,10 @@ main()
 {
 	need mosquitto mosquitto_pub mosquitto_passwd openssl sqlite3
 	begin_broker_test
-	p11-registry pubsub topics create events >registry.out
-	p11-registry registries create reg --event-notification-config=topic=events >>registry.out
+	make_registry
 	register blocked
 	register child
-	make_key gateway ec
-	p11-registry devices create gateway --registry=reg --device-type=gateway \
-		--auth-method=association-only --public-key=path=gateway.pub,type=es256-pem >>registry.out
+	register_gateway gateway association-only
 	p11-registry devices gateways bind --gateway=gateway --device=child \
 		--gateway-registry=reg --device-registry=reg >>registry.out 2>&1
 	# With the second the broker gives plugins no clock.

@@ -125,13 +125,10 @@ main()
 {
 	need mosquitto mosquitto_pub mosquitto_sub mosquitto_passwd openssl sqlite3 jq /usr/bin/python3
 	begin_broker_test
-	p11-registry pubsub topics create events >registry.out
+	make_registry
 	p11-registry pubsub subscriptions create pull --topic=events >>registry.out
-	p11-registry registries create reg --event-notification-config=topic=events >>registry.out
 	register first
-	make_key hub ec
-	p11-registry devices create hub --registry=reg --device-type=gateway \
-		--auth-method=device-auth-token-only --public-key=path=hub.pub,type=es256-pem >>registry.out
+	register_gateway hub device-auth-token-only
 	start_plain_broker "plugin_opt_db_file $P11_REGISTRY_DB"
 	a_restore_opens_no_door
 	a_deleted_credential_ends_the_connection
