@@ -55,6 +55,9 @@ static char last_warning[512];
 		} \
 	} while (0)
 
+/* The call must fail with this code. */
+#define expect_fault_code(call, f, wanted) expect_fault(call, f, wanted, "")
+
 static inline void
 warn(const char *text)
 {

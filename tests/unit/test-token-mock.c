@@ -5,66 +5,28 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <openssl/ec.h>
 
 #include "base/auto.h"
 #include "base/file.h"
+#include "mock-token.h"
+#include "one-cert.h"
 #include "token/token.h"
 
-static struct token_source source = {.pin_source = "env:TEST_PIN"};
 static char log_path[] = "/tmp/test-token-mock.XXXXXX";
 
 /* Each case in its own process: a refused PIN is remembered for the life of one. */
 static void
-in_a_process(void (*body)(void), const char *faults, const char *flags)
+with_faults(void (*body)(void), const char *faults, const char *flags)
 {
-	pid_t child;
-	int status;
+	const char *const environment[][2] = {
+		{"MOCK_PKCS11_FAULTS", faults}, {"MOCK_PKCS11_FLAGS", flags}};
 
 	assert_int_equal(truncate(log_path, 0), 0);
-	fflush(NULL);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		setenv("MOCK_PKCS11_FAULTS", faults, 1);
-		setenv("MOCK_PKCS11_FLAGS", flags, 1);
-		setenv("TEST_PIN", "1234", 1);
-		body();
-		fflush(NULL);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	in_a_process(body, environment, N_ELEMENTS(environment));
 }
-
-/* In the child cmocka cannot report: it says what is wrong and ends. */
-#define expect(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			_exit(1); \
-		} \
-	} while (0)
-
-#define expect_ok(call, f) \
-	do { \
-		if ((call) != 0) { \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #call, (f)->text); \
-			_exit(1); \
-		} \
-	} while (0)
-
-#define expect_fault(call, f, wanted) \
-	do { \
-		if ((call) == 0 || (f)->code != (wanted)) { \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #call, (f)->text); \
-			_exit(1); \
-		} \
-	} while (0)
 
 /* Lines of the mock's log that begin so. */
 static int
@@ -79,16 +41,6 @@ logged(const char *start)
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
 		n += strncmp(line, start, strlen(start)) == 0;
 	return n;
-}
-
-static struct token *
-opened(const char *uri)
-{
-	struct fault f = FAULT_INIT;
-	struct token *token;
-
-	expect_ok(token_open(uri, &source, &token, &f), &f);
-	return token;
 }
 
 /* The same with a module that passes for this maker's. */
@@ -139,14 +91,14 @@ wrong_pin(void)
 	char *uri = NULL;
 
 	setenv("TEST_PIN", "9999", 1);
-	expect_fault(token_login(a, &f), &f, FAULT_PIN);
+	expect_fault_code(token_login(a, &f), &f, FAULT_PIN);
 	expect(f.native == 0xa0 && !strstr(f.text, "9999"));
 	setenv("TEST_PIN", "1234", 1);
-	expect_fault(token_login(a, &f), &f, FAULT_PIN);
-	expect_fault(token_relogin(a, &f), &f, FAULT_PIN);
-	expect_fault(token_private_key(a, &key, &f), &f, FAULT_PIN);
-	expect_fault(token_keygen(a, "ec:p256", &uri, &f), &f, FAULT_PIN);
-	expect_fault(token_login(b, &f), &f, FAULT_PIN);
+	expect_fault_code(token_login(a, &f), &f, FAULT_PIN);
+	expect_fault_code(token_relogin(a, &f), &f, FAULT_PIN);
+	expect_fault_code(token_private_key(a, &key, &f), &f, FAULT_PIN);
+	expect_fault_code(token_keygen(a, "ec:p256", &uri, &f), &f, FAULT_PIN);
+	expect_fault_code(token_login(b, &f), &f, FAULT_PIN);
 	expect(logged("C_Login") == 1);
 }
 
@@ -154,7 +106,7 @@ static void
 wrong_pin_is_one_login(void **state)
 {
 	(void)state;
-	in_a_process(wrong_pin, "", "");
+	with_faults(wrong_pin, "", "");
 }
 
 /* tpm2-pkcs11 says CKR_PIN_INCORRECT also when its TPM was reset in the middle of a login. */
@@ -166,12 +118,12 @@ doubted(void)
 	struct fault f = FAULT_INIT;
 
 	expect_ok(token_login(token, &f), &f);
-	expect_fault(token_relogin(token, &f), &f, FAULT_TOKEN);
+	expect_fault_code(token_relogin(token, &f), &f, FAULT_TOKEN);
 	expect_ok(token_relogin(token, &f), &f);
-	expect_fault(token_relogin(token, &f), &f, FAULT_TOKEN);
-	expect_fault(token_relogin(token, &f), &f, FAULT_PIN);
+	expect_fault_code(token_relogin(token, &f), &f, FAULT_TOKEN);
+	expect_fault_code(token_relogin(token, &f), &f, FAULT_PIN);
 	expect(strstr(f.text, "twice"));
-	expect_fault(token_relogin(token, &f), &f, FAULT_PIN);
+	expect_fault_code(token_relogin(token, &f), &f, FAULT_PIN);
 	expect(logged("C_Login") == 5);
 }
 
@@ -186,7 +138,7 @@ not_doubted(void)
 	token_close(token);
 	setenv("TEST_PIN", "9999", 1);
 	token = opened("pkcs11:token=mock");
-	expect_fault(token_login(token, &f), &f, FAULT_PIN);
+	expect_fault_code(token_login(token, &f), &f, FAULT_PIN);
 	expect(logged("C_Login") == 2);
 	token_close(token);
 }
@@ -205,8 +157,8 @@ refused_by_another(void)
 	struct fault f = FAULT_INIT;
 
 	expect_ok(token_login(token, &f), &f);
-	expect_fault(token_relogin(token, &f), &f, FAULT_PIN);
-	expect_fault(token_relogin(token, &f), &f, FAULT_PIN);
+	expect_fault_code(token_relogin(token, &f), &f, FAULT_PIN);
+	expect_fault_code(token_relogin(token, &f), &f, FAULT_PIN);
 	expect(logged("C_Login") == 2);
 }
 
@@ -214,10 +166,10 @@ static void
 a_tpm_may_refuse_once_what_it_took(void **state)
 {
 	(void)state;
-	in_a_process(doubted, "C_Login=PIN_INCORRECT@2,C_Login=PIN_INCORRECT@4-", "");
-	in_a_process(not_doubted_of_a_tpm, "", "");
-	in_a_process(not_doubted, "", "");
-	in_a_process(refused_by_another, "C_Login=PIN_INCORRECT@2-", "");
+	with_faults(doubted, "C_Login=PIN_INCORRECT@2,C_Login=PIN_INCORRECT@4-", "");
+	with_faults(not_doubted_of_a_tpm, "", "");
+	with_faults(not_doubted, "", "");
+	with_faults(refused_by_another, "C_Login=PIN_INCORRECT@2-", "");
 }
 
 /* SoftHSM may have read half of what another process was writing, and goes on with that. */
@@ -320,17 +272,17 @@ static void
 half_read_store_is_read_again(void **state)
 {
 	(void)state;
-	in_a_process(half_read, "C_Login=USER_PIN_NOT_INITIALIZED@1-2", "");
-	in_a_process(half_read, "C_Login=SESSION_HANDLE_INVALID@1", "");
-	in_a_process(half_read, "C_GetTokenInfo=GENERAL_ERROR@1-3", "");
-	in_a_process(half_read, "C_GetTokenInfo=GENERAL_ERROR@2-3", "");
-	in_a_process(half_read, "C_OpenSession=SLOT_ID_INVALID@2-3,C_Login=GENERAL_ERROR@1", "");
-	in_a_process(half_read_at_signing, "C_Sign=GENERAL_ERROR@1-2", "");
-	in_a_process(signs_twice_elsewhere, "C_Sign=GENERAL_ERROR@1-2", "");
-	in_a_process(never_read, "C_Login=USER_PIN_NOT_INITIALIZED", "");
-	in_a_process(not_waited_for, "C_Login=USER_PIN_NOT_INITIALIZED", "");
-	in_a_process(not_under_a_lent_key, "C_Login=GENERAL_ERROR@2", "");
-	in_a_process(not_beside_another, "C_Login=GENERAL_ERROR@1", "");
+	with_faults(half_read, "C_Login=USER_PIN_NOT_INITIALIZED@1-2", "");
+	with_faults(half_read, "C_Login=SESSION_HANDLE_INVALID@1", "");
+	with_faults(half_read, "C_GetTokenInfo=GENERAL_ERROR@1-3", "");
+	with_faults(half_read, "C_GetTokenInfo=GENERAL_ERROR@2-3", "");
+	with_faults(half_read, "C_OpenSession=SLOT_ID_INVALID@2-3,C_Login=GENERAL_ERROR@1", "");
+	with_faults(half_read_at_signing, "C_Sign=GENERAL_ERROR@1-2", "");
+	with_faults(signs_twice_elsewhere, "C_Sign=GENERAL_ERROR@1-2", "");
+	with_faults(never_read, "C_Login=USER_PIN_NOT_INITIALIZED", "");
+	with_faults(not_waited_for, "C_Login=USER_PIN_NOT_INITIALIZED", "");
+	with_faults(not_under_a_lent_key, "C_Login=GENERAL_ERROR@2", "");
+	with_faults(not_beside_another, "C_Login=GENERAL_ERROR@1", "");
 }
 
 static void
@@ -349,8 +301,8 @@ static void
 last_try_and_locked_are_no_login(void **state)
 {
 	(void)state;
-	in_a_process(no_login, "", "USER_PIN_FINAL_TRY");
-	in_a_process(no_login, "", "USER_PIN_LOCKED");
+	with_faults(no_login, "", "USER_PIN_FINAL_TRY");
+	with_faults(no_login, "", "USER_PIN_LOCKED");
 }
 
 static void
@@ -368,7 +320,7 @@ static void
 a_low_count_still_lets_the_right_pin_in(void **state)
 {
 	(void)state;
-	in_a_process(right_pin, "", "USER_PIN_COUNT_LOW");
+	with_faults(right_pin, "", "USER_PIN_COUNT_LOW");
 }
 
 static void
@@ -377,7 +329,7 @@ locked(void)
 	AUTO(auto_token) struct token *token = opened("pkcs11:token=mock");
 	struct fault f = FAULT_INIT;
 
-	expect_fault(token_login(token, &f), &f, FAULT_LOCKED);
+	expect_fault_code(token_login(token, &f), &f, FAULT_LOCKED);
 	expect(logged("C_Login") == 1);
 }
 
@@ -385,7 +337,7 @@ static void
 locked_says_so(void **state)
 {
 	(void)state;
-	in_a_process(locked, "C_Login=PIN_LOCKED", "");
+	with_faults(locked, "C_Login=PIN_LOCKED", "");
 }
 
 static void
@@ -395,7 +347,7 @@ refused(void)
 	struct fault f = FAULT_INIT;
 	char *uri = NULL;
 
-	expect_fault(token_keygen(token, "rsa:2048", &uri, &f), &f, FAULT_REFUSED);
+	expect_fault_code(token_keygen(token, "rsa:2048", &uri, &f), &f, FAULT_REFUSED);
 	expect(strstr(f.text, "mock") && strstr(f.text, "RSA-2048"));
 	expect(logged("C_GenerateKeyPair") == 0);
 }
@@ -404,7 +356,7 @@ static void
 missing_mechanism_is_refused_before_use(void **state)
 {
 	(void)state;
-	in_a_process(refused, "C_GetMechanismInfo:hide=RSA_PKCS_KEY_PAIR_GEN", "");
+	with_faults(refused, "C_GetMechanismInfo:hide=RSA_PKCS_KEY_PAIR_GEN", "");
 }
 
 static void
@@ -416,7 +368,7 @@ not_lent(void)
 	EVP_PKEY *key = NULL;
 
 	expect_ok(token_keygen(token, "ec:p256", &uri, &f), &f);
-	expect_fault(token_private_key(token, &key, &f), &f, FAULT_REFUSED);
+	expect_fault_code(token_private_key(token, &key, &f), &f, FAULT_REFUSED);
 	expect(strstr(f.text, "CKM_ECDSA"));
 }
 
@@ -424,7 +376,7 @@ static void
 key_without_mechanism_is_not_lent(void **state)
 {
 	(void)state;
-	in_a_process(not_lent, "C_GetMechanismInfo:hide=ECDSA", "");
+	with_faults(not_lent, "C_GetMechanismInfo:hide=ECDSA", "");
 }
 
 static void
@@ -443,10 +395,10 @@ static void
 failed_keygen_leaves_nothing(void **state)
 {
 	(void)state;
-	in_a_process(keygen_fails, "C_GenerateKeyPair=GENERAL_ERROR", "");
-	in_a_process(keygen_fails, "C_GenerateKeyPair=DEVICE_REMOVED", "");
+	with_faults(keygen_fails, "C_GenerateKeyPair=GENERAL_ERROR", "");
+	with_faults(keygen_fails, "C_GenerateKeyPair=DEVICE_REMOVED", "");
 	/* The pair is there, but cannot be read back: after it was made only searches follow. */
-	in_a_process(keygen_fails, "C_FindObjectsInit=GENERAL_ERROR@3", "");
+	with_faults(keygen_fails, "C_FindObjectsInit=GENERAL_ERROR@3", "");
 }
 
 static void
@@ -464,7 +416,7 @@ static void
 keygen_recovers_by_a_new_login(void **state)
 {
 	(void)state;
-	in_a_process(keygen_recovers, "C_GenerateKeyPair=GENERAL_ERROR@1-relogin", "");
+	with_faults(keygen_recovers, "C_GenerateKeyPair=GENERAL_ERROR@1-relogin", "");
 }
 
 static void
@@ -493,20 +445,7 @@ static void
 sign_recovers_by_a_new_login(void **state)
 {
 	(void)state;
-	in_a_process(sign_recovers, "C_Sign=GENERAL_ERROR@1-relogin", "");
-}
-
-/* Offers one certificate. */
-static int
-import(struct token *token, X509 *cert, char **ret_uri, struct fault *f)
-{
-	STACK_OF(X509) *offered = sk_X509_new_null();
-	int status = sk_X509_push(offered, cert) > 0
-			     ? token_certificate_import(token, offered, ret_uri, f)
-			     : -1;
-
-	sk_X509_free(offered);
-	return status;
+	with_faults(sign_recovers, "C_Sign=GENERAL_ERROR@1-relogin", "");
 }
 
 static void
@@ -532,8 +471,8 @@ import_fails(void)
 		expect(X509_set_pubkey(certs[i], key) == 1);
 		expect(X509_sign(certs[i], signer, EVP_sha256()) > 0);
 	}
-	expect_ok(import(token, old, &first, &f), &f);
-	expect(import(token, new, &second, &f) != 0);
+	expect_ok(import_one(token, old, &first, &f), &f);
+	expect(import_one(token, new, &second, &f) != 0);
 	expect_ok(token_certificate(token, &there, &f), &f);
 	expect(X509_cmp(there, old) == 0);
 }
@@ -542,8 +481,8 @@ static void
 failed_import_keeps_the_old_certificate(void **state)
 {
 	(void)state;
-	in_a_process(import_fails, "C_CreateObject=DEVICE_MEMORY@2-", "");
-	in_a_process(import_fails, "C_CreateObject=GENERAL_ERROR@2-", "");
+	with_faults(import_fails, "C_CreateObject=DEVICE_MEMORY@2-", "");
+	with_faults(import_fails, "C_CreateObject=GENERAL_ERROR@2-", "");
 }
 
 static void
@@ -552,7 +491,8 @@ twins(void)
 	struct fault f = FAULT_INIT;
 	struct token *token = NULL;
 
-	expect_fault(token_open("pkcs11:token=mock", &source, &token, &f), &f, FAULT_AMBIGUOUS);
+	expect_fault_code(
+		token_open("pkcs11:token=mock", &source, &token, &f), &f, FAULT_AMBIGUOUS);
 	expect(strstr(f.text, "serial="));
 	expect(token == NULL);
 }
@@ -562,7 +502,7 @@ tokens_of_one_label_are_ambiguous(void **state)
 {
 	(void)state;
 	setenv("MOCK_PKCS11_TWIN", "1", 1);
-	in_a_process(twins, "", "");
+	with_faults(twins, "", "");
 	unsetenv("MOCK_PKCS11_TWIN");
 }
 
@@ -572,7 +512,7 @@ no_start(void)
 	struct fault f = FAULT_INIT;
 	struct token *token = NULL;
 
-	expect_fault(token_open("pkcs11:token=mock", &source, &token, &f), &f, FAULT_TOKEN);
+	expect_fault_code(token_open("pkcs11:token=mock", &source, &token, &f), &f, FAULT_TOKEN);
 	expect(strstr(f.text, "does not start"));
 	/* It comes back: a later try must not find anything half-open. */
 	expect_ok(token_open("pkcs11:token=mock", &source, &token, &f), &f);
@@ -583,7 +523,7 @@ static void
 module_that_does_not_start_may_come_back(void **state)
 {
 	(void)state;
-	in_a_process(no_start, "C_Initialize=GENERAL_ERROR@1", "");
+	with_faults(no_start, "C_Initialize=GENERAL_ERROR@1", "");
 }
 
 int

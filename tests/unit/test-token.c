@@ -19,6 +19,7 @@
 #include <openssl/rand.h>
 
 #include "base/auto.h"
+#include "one-cert.h"
 #include "token/token.h"
 
 static struct token_source source;
@@ -258,19 +259,6 @@ certificates_in_token(void)
 	return n;
 }
 
-/* Offers one certificate. */
-static int
-import(struct token *token, X509 *cert, char **ret_uri, struct fault *f)
-{
-	STACK_OF(X509) *offered = sk_X509_new_null();
-	int status = sk_X509_push(offered, cert) > 0
-			     ? token_certificate_import(token, offered, ret_uri, f)
-			     : -1;
-
-	sk_X509_free(offered);
-	return status;
-}
-
 static void
 certificate_is_imported_replaced_and_deleted(void **state)
 {
@@ -288,13 +276,13 @@ certificate_is_imported_replaced_and_deleted(void **state)
 	(void)state;
 	assert_fault(token_key_certificate(other, &beside, &f), &f, FAULT_USAGE);
 	assert_fault(token_key_certificate(key, &beside, &f), &f, FAULT_NOTFOUND);
-	assert_fault(import(token, foreign, &none, &f), &f, FAULT_INVALID);
+	assert_fault(import_one(token, foreign, &none, &f), &f, FAULT_INVALID);
 	assert_int_equal(certificates_in_token(), 0);
 	for (size_t i = 0; i < N_ELEMENTS(order); i++) {
 		AUTO(auto_free) char *uri = NULL;
 		AUTO(auto_x509) X509 *there = NULL;
 
-		assert_ok(import(token, order[i], &uri, &f), &f);
+		assert_ok(import_one(token, order[i], &uri, &f), &f);
 		assert_non_null(strstr(uri, "type=cert"));
 		assert_ok(token_certificate(token, &there, &f), &f);
 		assert_int_equal(X509_cmp(there, order[i]), 0);
@@ -303,7 +291,7 @@ certificate_is_imported_replaced_and_deleted(void **state)
 		X509_free(TAKE(beside));
 		assert_int_equal(certificates_in_token(), 1);
 	}
-	assert_fault(import(token, foreign, &none, &f), &f, FAULT_INVALID);
+	assert_fault(import_one(token, foreign, &none, &f), &f, FAULT_INVALID);
 	assert_int_equal(certificates_in_token(), 1);
 	assert_ok(token_certificate_delete(token, &f), &f);
 	assert_int_equal(certificates_in_token(), 0);
