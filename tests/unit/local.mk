@@ -1,6 +1,6 @@
 # Unit tests: one program a module. Each room's list stands in its own lines.
 UNIT_TESTS =
-EXTRA_DIST += tests/unit/unit.h
+EXTRA_DIST += tests/unit/unit.h tests/unit/soft-client.h tests/unit/soft-dir.h
 if HAVE_CMOCKA
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)

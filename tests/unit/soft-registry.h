@@ -2,25 +2,20 @@
 #ifndef TESTS_UNIT_SOFT_REGISTRY_H
 #define TESTS_UNIT_SOFT_REGISTRY_H
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
 
-#include "base/secret.h"
-#include "jwt/claims.h"
-#include "jwt/jwt.h"
 #include "pki/cert.h"
 #include "registry/db.h"
 #include "registry/store.h"
 #include "soft-cert.h"
+#include "soft-client.h"
+#include "soft-dir.h"
 #include "soft-key.h"
 #include "unit.h"
-
-#define NOW    1800000000
-#define CLIENT "projects/p/locations/r/registries/reg/devices/"
 
 /*
  * broker     the registry as the broker has it open
@@ -35,13 +30,6 @@ struct context {
 	EVP_PKEY *ca_key, *false_key, *key, *other;
 	X509 *ca, *false_ca;
 };
-
-static inline int
-remove_one(const char *path, const struct stat *about, int kind, struct FTW *at)
-{
-	(void)about, (void)kind, (void)at;
-	return remove(path);
-}
 
 static inline void
 sql(struct context *c, const char *text)
@@ -120,7 +108,7 @@ tear_down(void **state)
 	EVP_PKEY_free(c->other);
 	X509_free(c->ca);
 	X509_free(c->false_ca);
-	nftw(c->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	remove_dir(c->dir);
 	free(c);
 	return 0;
 }
@@ -136,25 +124,6 @@ ordinary(struct context *c, const char *cn)
 		.serial = 7,
 		.from = NOW - SOFT_DAY,
 		.days = 100};
-}
-
-/* A CONNECT with a token that `key` signed; the header may be NULL. */
-static inline int
-connect_as(struct context *c, const char *device, const json_t *header, EVP_PKEY *key,
-	struct registry_admission *ret, struct fault *f)
-{
-	char client_id[512];
-	json_t *claims;
-	char *token;
-	int rc;
-
-	snprintf(client_id, sizeof(client_id), CLIENT "%s", device);
-	assert_ok(jwt_claims("p", 3600, NOW, &claims, f), f);
-	assert_ok(jwt_sign(header, claims, key, &token, f), f);
-	rc = registry_admit(c->broker, client_id, token, strlen(token), NOW, ret, f);
-	json_decref(claims);
-	secret_free(token);
-	return rc;
 }
 
 static inline void

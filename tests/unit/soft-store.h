@@ -2,7 +2,6 @@
 #ifndef TESTS_UNIT_SOFT_STORE_H
 #define TESTS_UNIT_SOFT_STORE_H
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -10,12 +9,13 @@
 
 #include <sqlite3.h>
 
-#include "jwt/jwt.h"
+#include "base/auto.h"
+#include "pki/key.h"
 #include "registry/registry.h"
 #include "registry/store.h"
+#include "soft-client.h"
+#include "soft-dir.h"
 #include "unit.h"
-
-#define NOW 1800000000
 
 /*
  * store   what p11-registry has open
@@ -40,13 +40,6 @@ named(const char *device)
 	at = place;
 	strcpy(at.device, device);
 	return &at;
-}
-
-static inline int
-remove_one(const char *path, const struct stat *about, int kind, struct FTW *at)
-{
-	(void)about, (void)kind, (void)at;
-	return remove(path);
 }
 
 static inline void
@@ -96,7 +89,7 @@ tear_down(void **state)
 	sqlite3_close(c->db);
 	registry_close(c->store);
 	registry_close(c->broker);
-	nftw(c->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	remove_dir(c->dir);
 	free(c);
 	return 0;
 }
@@ -141,6 +134,18 @@ add(struct context *c, const char *id, const struct store_device *device)
 	assert_ok(store_device_create(
 			  c->store, named(id), device ? device : &plain, NULL, 0, NOW, &f),
 		&f);
+}
+
+static inline void
+add_key(struct context *c, const char *id, EVP_PKEY *key)
+{
+	struct store_credential credential = {.name = "key", .type = "es256-pem"};
+	AUTO(auto_free) char *pem = NULL;
+	struct fault f = FAULT_INIT;
+
+	assert_ok(key_public_pem(key, &pem, &f), &f);
+	credential.pem = pem;
+	assert_ok(store_credential_create(c->store, named(id), &credential, NOW, &f), &f);
 }
 
 static inline json_t *

@@ -3,9 +3,6 @@
 
 #include "unit.h"
 
-#include "base/secret.h"
-#include "jwt/claims.h"
-#include "pki/key.h"
 #include "soft-key.h"
 #include "soft-store.h"
 
@@ -17,17 +14,13 @@ add_gateway(struct context *c, const char *id, const char *method)
 	add(c, id, &gateway);
 }
 
+/* One gateway for each method by which a gateway may attach devices. */
 static void
-add_key(struct context *c, const char *id, EVP_PKEY *key)
+add_gateways(struct context *c)
 {
-	struct store_credential credential = {.name = "key", .type = "es256-pem"};
-	struct fault f = FAULT_INIT;
-	char *pem;
-
-	assert_ok(key_public_pem(key, &pem, &f), &f);
-	credential.pem = pem;
-	assert_ok(store_credential_create(c->store, named(id), &credential, NOW, &f), &f);
-	free(pem);
+	add_gateway(c, "bound-only", "ASSOCIATION_ONLY");
+	add_gateway(c, "token-only", "DEVICE_AUTH_TOKEN_ONLY");
+	add_gateway(c, "both", "ASSOCIATION_AND_DEVICE_AUTH_TOKEN");
 }
 
 static struct registry_admission
@@ -47,14 +40,9 @@ gateway_of(struct context *c, const char *id)
 static char *
 body_of(EVP_PKEY *key, time_t now)
 {
-	struct fault f = FAULT_INIT;
-	json_t *claims;
-	char *token, *body;
+	char *token = make_jwt(NULL, key, now), *body;
 
-	assert_ok(jwt_claims("p", 3600, now, &claims, &f), &f);
-	assert_ok(jwt_sign(NULL, claims, key, &token, &f), &f);
 	assert_true(asprintf(&body, "{\"authorization\":\"%s\"}", token) > 0);
-	json_decref(claims);
 	secret_free(token);
 	return body;
 }
@@ -108,9 +96,7 @@ each_method_asks_for_what_it_says(void **state)
 	struct registry_admission admission;
 	struct fault f = FAULT_INIT;
 
-	add_gateway(c, "bound-only", "ASSOCIATION_ONLY");
-	add_gateway(c, "token-only", "DEVICE_AUTH_TOKEN_ONLY");
-	add_gateway(c, "both", "ASSOCIATION_AND_DEVICE_AUTH_TOKEN");
+	add_gateways(c);
 	add_gateway(c, "neither", NULL);
 	add(c, "dev", NULL);
 	add(c, "loner", NULL);
@@ -157,9 +143,7 @@ an_attach_does_not_tell_who_exists(void **state)
 	AUTO(auto_free) char *old = body_of(other, NOW - 86400);
 	struct fault f = FAULT_INIT;
 
-	add_gateway(c, "bound-only", "ASSOCIATION_ONLY");
-	add_gateway(c, "token-only", "DEVICE_AUTH_TOKEN_ONLY");
-	add_gateway(c, "both", "ASSOCIATION_AND_DEVICE_AUTH_TOKEN");
+	add_gateways(c);
 	add(c, "dev", NULL);
 	add(c, "blocked", NULL);
 	add_key(c, "dev", key);

@@ -49,7 +49,7 @@ assert_refused(
 	struct registry_admission admission;
 	struct fault f = FAULT_INIT;
 
-	assert_fault(connect_as(c, device, header, key, &admission, &f), &f, FAULT_AUTH);
+	assert_fault(connect_with(c->broker, device, header, key, &admission, &f), &f, FAULT_AUTH);
 	assert_says(&f, reason);
 	json_decref(header);
 	assert_int_equal(count(c, "SELECT count(*) FROM devices"), 0);
@@ -62,9 +62,21 @@ assert_admitted(struct context *c, const char *device, json_t *header, EVP_PKEY 
 	struct registry_admission admission;
 	struct fault f = FAULT_INIT;
 
-	assert_ok(connect_as(c, device, header, key, &admission, &f), &f);
+	assert_ok(connect_with(c->broker, device, header, key, &admission, &f), &f);
 	json_decref(header);
 	return admission;
+}
+
+/* Device "dev" is refused for this reason. If it is NULL, "dev" is registered and forgotten. */
+static void
+assert_judged(struct context *c, const struct soft_cert *what, const char *reason)
+{
+	if (reason) {
+		assert_refused(c, "dev", header_with(what), c->key, reason);
+		return;
+	}
+	assert_admitted(c, "dev", header_with(what), c->key);
+	sql(c, "DELETE FROM devices; DELETE FROM audit");
 }
 
 static void
@@ -121,7 +133,7 @@ a_device_is_registered_by_its_certificate(void **state)
 	sql(c, "UPDATE devices SET blocked = 1");
 	json_t *header = header_with(&what);
 
-	assert_fault(connect_as(c, "dev", header, c->key, &again, &f), &f, FAULT_AUTH);
+	assert_fault(connect_with(c->broker, "dev", header, c->key, &again, &f), &f, FAULT_AUTH);
 	assert_says(&f, "blocked");
 	json_decref(header);
 }
@@ -190,12 +202,7 @@ each_rule_asks_for_its_name(void **state)
 		snprintf(text, sizeof(text), "UPDATE registries SET jit = '%s'", rows[i].rule);
 		sql(c, text);
 		what.names = rows[i].names;
-		if (rows[i].reason) {
-			assert_refused(c, "dev", header_with(&what), c->key, rows[i].reason);
-			continue;
-		}
-		assert_admitted(c, "dev", header_with(&what), c->key);
-		sql(c, "DELETE FROM devices; DELETE FROM audit");
+		assert_judged(c, &what, rows[i].reason);
 	}
 }
 
@@ -284,12 +291,7 @@ a_certificate_is_verified_as_openssl_does(void **state)
 
 		what.extension = rows[i].extension;
 		what.value = rows[i].value;
-		if (rows[i].reason) {
-			assert_refused(c, "dev", header_with(&what), c->key, rows[i].reason);
-			continue;
-		}
-		assert_admitted(c, "dev", header_with(&what), c->key);
-		sql(c, "DELETE FROM devices; DELETE FROM audit");
+		assert_judged(c, &what, rows[i].reason);
 	}
 }
 
@@ -467,7 +469,7 @@ a_file_that_fails_is_no_refusal(void **state)
 
 	sql(c, "UPDATE registries SET jit = 'cn'");
 	sql(c, "BEGIN IMMEDIATE");
-	assert_fault(connect_as(c, "dev", header, c->key, &admission, &f), &f, FAULT_IO);
+	assert_fault(connect_with(c->broker, "dev", header, c->key, &admission, &f), &f, FAULT_IO);
 	assert_says(&f, "locked");
 	sql(c, "ROLLBACK");
 
@@ -485,7 +487,7 @@ a_file_that_fails_is_no_refusal(void **state)
 		snprintf(name, sizeof(name), "filler-%d", i);
 		next.cn = name;
 		other = header_with(&next);
-		connect_as(c, name, other, c->key, &admission, &f);
+		connect_with(c->broker, name, other, c->key, &admission, &f);
 		json_decref(other);
 	}
 	assert_int_equal(f.code, FAULT_IO);
@@ -494,7 +496,7 @@ a_file_that_fails_is_no_refusal(void **state)
 	assert_int_equal(count(c, "SELECT (SELECT count(*) FROM devices)"
 				  " - (SELECT count(*) FROM credentials)"),
 		0);
-	assert_ok(connect_as(c, "dev", header, c->key, &admission, &f), &f);
+	assert_ok(connect_with(c->broker, "dev", header, c->key, &admission, &f), &f);
 	json_decref(header);
 }
 
@@ -520,7 +522,7 @@ race(void *with)
 
 		snprintf(name, sizeof(name), "dev-%d", i);
 		pthread_barrier_wait(racer->start);
-		if (connect_as(&racer->own, name, json_array_get(racer->header, (size_t)i),
+		if (connect_with(racer->own.broker, name, json_array_get(racer->header, (size_t)i),
 			    racer->own.key, &admission, &f)) {
 			print_message("%s\n", f.text);
 			racer->failed++;

@@ -3,7 +3,6 @@
 
 #include "unit.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -19,6 +18,7 @@
 #include "pki/key.h"
 #include "registry/registry.h"
 #include "registry/store.h"
+#include "soft-dir.h"
 
 #define NOW    1800000000
 #define CLIENT "projects/p/locations/r/registries/reg/devices/"
@@ -68,13 +68,6 @@ free_rsa(void **state)
 }
 
 static int
-remove_one(const char *path, const struct stat *about, int kind, struct FTW *at)
-{
-	(void)about, (void)kind, (void)at;
-	return remove(path);
-}
-
-static int
 set_up(void **state)
 {
 	static const struct store_notification rules[] = {{"alerts", "alert"}, {"main-topic", ""}};
@@ -104,7 +97,7 @@ tear_down(void **state)
 	registry_close(c->broker);
 	EVP_PKEY_free(c->ec);
 	EVP_PKEY_free(c->other);
-	nftw(c->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	remove_dir(c->dir);
 	free(c);
 	return 0;
 }

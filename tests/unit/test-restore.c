@@ -3,25 +3,8 @@
 
 #include "unit.h"
 
-#include "base/secret.h"
-#include "jwt/claims.h"
-#include "pki/key.h"
 #include "soft-key.h"
 #include "soft-store.h"
-
-#define CLIENT "projects/p/locations/r/registries/reg/devices/"
-
-static void
-add_key(struct context *c, const char *id, EVP_PKEY *key)
-{
-	struct store_credential credential = {.name = "key", .type = "es256-pem"};
-	AUTO(auto_free) char *pem = NULL;
-	struct fault f = FAULT_INIT;
-
-	assert_ok(key_public_pem(key, &pem, &f), &f);
-	credential.pem = pem;
-	assert_ok(store_credential_create(c->store, named(id), &credential, NOW, &f), &f);
-}
 
 static void
 add_with_key(struct context *c, const char *id, EVP_PKEY *key)
@@ -30,31 +13,13 @@ add_with_key(struct context *c, const char *id, EVP_PKEY *key)
 	add_key(c, id, key);
 }
 
-static int
-admit(struct context *c, const char *id, EVP_PKEY *key, struct registry_admission *ret,
-	struct fault *f)
-{
-	char client[sizeof(CLIENT) + 64];
-	json_t *claims;
-	char *token;
-	int rc;
-
-	snprintf(client, sizeof(client), CLIENT "%s", id);
-	assert_ok(jwt_claims("p", 3600, NOW, &claims, f), f);
-	assert_ok(jwt_sign(NULL, claims, key, &token, f), f);
-	rc = registry_admit(c->broker, client, token, strlen(token), NOW, ret, f);
-	json_decref(claims);
-	secret_free(token);
-	return rc;
-}
-
 static struct registry_admission
 assert_in(struct context *c, const char *id, EVP_PKEY *key)
 {
 	struct registry_admission admission;
 	struct fault f = FAULT_INIT;
 
-	assert_ok(admit(c, id, key, &admission, &f), &f);
+	assert_ok(connect_with(c->broker, id, NULL, key, &admission, &f), &f);
 	return admission;
 }
 
@@ -64,7 +29,7 @@ assert_out(struct context *c, const char *id, EVP_PKEY *key)
 	struct registry_admission admission;
 	struct fault f = FAULT_INIT;
 
-	assert_fault(admit(c, id, key, &admission, &f), &f, FAULT_AUTH);
+	assert_fault(connect_with(c->broker, id, NULL, key, &admission, &f), &f, FAULT_AUTH);
 }
 
 static void

@@ -113,7 +113,7 @@ assert_in(struct context *c, const char *device)
 	struct registry_admission admission;
 	struct fault f = FAULT_INIT;
 
-	assert_ok(connect_as(c, device, NULL, c->key, &admission, &f), &f);
+	assert_ok(connect_with(c->broker, device, NULL, c->key, &admission, &f), &f);
 	return admission;
 }
 
@@ -123,7 +123,7 @@ assert_out(struct context *c, const char *device)
 	struct registry_admission admission;
 	struct fault f = FAULT_INIT;
 
-	assert_fault(connect_as(c, device, NULL, c->key, &admission, &f), &f, FAULT_AUTH);
+	assert_fault(connect_with(c->broker, device, NULL, c->key, &admission, &f), &f, FAULT_AUTH);
 	assert_string_equal(f.text, "its certificate is revoked");
 }
 
@@ -237,12 +237,13 @@ a_revoked_certificate_is_not_taken(void **state)
 	len = i2d_X509(cert, &der);
 	EVP_EncodeBlock((unsigned char *)text, der, len);
 	header = json_pack("{s:[s]}", "x5c", text);
-	assert_fault(connect_as(c, "dev", header, c->key, &admission, &f), &f, FAULT_AUTH);
+	assert_fault(
+		connect_with(c->broker, "dev", header, c->key, &admission, &f), &f, FAULT_AUTH);
 	assert_says(&f, "revoked");
 	assert_int_equal(count(c, "SELECT count(*) FROM devices"), 0);
 	write_ours(c, 8);
 	reread(c);
-	assert_ok(connect_as(c, "dev", header, c->key, &admission, &f), &f);
+	assert_ok(connect_with(c->broker, "dev", header, c->key, &admission, &f), &f);
 	json_decref(header);
 }
 

@@ -3,7 +3,6 @@
 
 #include "unit.h"
 
-#include <ftw.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <sqlite3.h>
 
 #include "plugin/waker.h"
+#include "soft-dir.h"
 
 /* Longer than anything here takes. */
 #define PATIENCE_S 20
@@ -22,13 +22,6 @@ struct context {
 	char dir[64], folder[80], path[96];
 	struct waker *waker;
 };
-
-static int
-remove_one(const char *path, const struct stat *about, int kind, struct FTW *at)
-{
-	(void)about, (void)kind, (void)at;
-	return remove(path);
-}
 
 /* The file's folder is not there yet. */
 static int
@@ -53,7 +46,7 @@ teardown(void **state)
 	struct context *c = *state;
 
 	waker_free(c->waker);
-	return nftw(c->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return remove_dir(c->dir);
 }
 
 static bool
