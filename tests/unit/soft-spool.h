@@ -2,11 +2,12 @@
 #ifndef UNIT_SOFT_SPOOL_H
 #define UNIT_SOFT_SPOOL_H
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "soft-dir.h"
 #include "spool/spool.h"
 
 static char dir[] = "spool-test.XXXXXX";
@@ -18,19 +19,30 @@ make_dir(void)
 	return mkdtemp(dir) ? 0 : -1;
 }
 
-static inline int
-remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
-{
-	(void)about, (void)kind, (void)place;
-	return remove(path);
-}
-
 /* A test's teardown. */
 static inline int
 end(void **state)
 {
 	(void)state;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return remove_dir(dir);
+}
+
+/* Replaces the spool by a new one between two cases of a test; begin is the test's setup. */
+static inline void
+start_over(void **state, CMFixtureFunction begin)
+{
+	assert_int_equal(end(state), 0);
+	assert_int_equal(begin(state), 0);
+}
+
+/* The time in which a spool counts ages. */
+static inline int64_t
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static inline struct spool_writer *
@@ -51,6 +63,33 @@ reader_of(const char *name)
 
 	assert_ok(spool_reader_open(dir, name, &reader, &f), &f);
 	return reader;
+}
+
+static inline int
+append_bytes(struct spool_writer *writer, const char *device, const void *payload, size_t len,
+	struct fault *f)
+{
+	const struct spool_message message = {.device = device,
+		.topic = "/devices/dev/events",
+		.qos = 1,
+		.payload = payload,
+		.len = len};
+
+	return spool_append(writer, &message, f);
+}
+
+static inline int
+try_append(struct spool_writer *writer, const char *payload, struct fault *f)
+{
+	return append_bytes(writer, "dev", payload, strlen(payload), f);
+}
+
+static inline void
+append(struct spool_writer *writer, const char *payload)
+{
+	struct fault f = FAULT_INIT;
+
+	assert_ok(try_append(writer, payload, &f), &f);
 }
 
 static inline void

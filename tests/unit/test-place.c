@@ -64,26 +64,6 @@ options(bool front)
 	return (struct spool_options){.max_bytes = SPOOL_SIZE_MIN, .front = front ? memory : NULL};
 }
 
-static int
-try_append(struct spool_writer *writer, const char *payload, struct fault *f)
-{
-	const struct spool_message message = {.device = "dev",
-		.topic = "t",
-		.qos = 1,
-		.payload = payload,
-		.len = strlen(payload)};
-
-	return spool_append(writer, &message, f);
-}
-
-static void
-append(struct spool_writer *writer, const char *payload)
-{
-	struct fault f = FAULT_INIT;
-
-	assert_ok(try_append(writer, payload, &f), &f);
-}
-
 __attribute__((format(printf, 1, 2))) static void
 run(const char *format, ...)
 {
@@ -175,21 +155,29 @@ no_message_goes_into_a_deleted_directory(void **state)
 		append(writer, "four");
 		assert_has(spool, "two three four ");
 		spool_writer_close(writer);
-		assert_int_equal(end(state), 0);
-		assert_int_equal(begin(state), 0);
+		start_over(state, begin);
 	}
+}
+
+/* A writer whose directory went away after its first message. */
+static struct spool_writer *
+writer_after(enum how how)
+{
+	struct spool_options process = options(false);
+	struct spool_writer *writer = writer_at(spool, &process);
+
+	append(writer, "one");
+	take_away(how);
+	return writer;
 }
 
 static void
 what_may_not_be_made_again_is_waited_for(void **state)
 {
-	struct spool_options process = options(false);
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(spool, &process);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_after(REMOVED);
 	struct fault f = FAULT_INIT;
 
 	(void)state;
-	append(writer, "one");
-	take_away(REMOVED);
 	may_not_make = true;
 	for (int i = 0; i < 3; i++)
 		assert_fault(try_append(writer, "refused", &f), &f, FAULT_IO);
@@ -205,13 +193,10 @@ what_may_not_be_made_again_is_waited_for(void **state)
 static void
 a_tick_is_enough(void **state)
 {
-	struct spool_options process = options(false);
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(spool, &process);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_after(REMOVED);
 	struct fault f = FAULT_INIT;
 
 	(void)state;
-	append(writer, "one");
-	take_away(REMOVED);
 	assert_ok(spool_tick(writer, 10000, &f), &f);
 	append(writer, "two");
 	assert_has(spool, "two ");
@@ -220,15 +205,12 @@ a_tick_is_enough(void **state)
 static void
 a_directory_that_comes_back_has_what_it_had(void **state)
 {
-	struct spool_options process = options(false);
-	AUTO(auto_spool_writer) struct spool_writer *writer = writer_at(spool, &process);
+	AUTO(auto_spool_writer) struct spool_writer *writer = writer_after(MOVED_AND_MADE);
 	struct fault f = FAULT_INIT;
 	char other[64];
 
 	(void)state;
 	snprintf(other, sizeof(other), "%s/other", dir);
-	append(writer, "one");
-	take_away(MOVED_AND_MADE);
 	assert_fault(try_append(writer, "refused", &f), &f, FAULT_IO);
 	append(writer, "two");
 	run("mv '%s' '%s'", spool, other);
@@ -259,8 +241,7 @@ no_message_goes_into_a_deleted_segment(void **state)
 		assert_has(spool, "two three ");
 		spool_writer_close(writer);
 		assert_has(spool, "two three ");
-		assert_int_equal(end(state), 0);
-		assert_int_equal(begin(state), 0);
+		start_over(state, begin);
 	}
 }
 
@@ -290,8 +271,7 @@ a_front_outlives_the_directory(void **state)
 		/* Nothing stays in memory. */
 		assert_int_equal(rmdir(memory), 0);
 		assert_int_equal(mkdir(memory, 0700), 0);
-		assert_int_equal(end(state), 0);
-		assert_int_equal(begin(state), 0);
+		start_over(state, begin);
 	}
 }
 
@@ -375,8 +355,7 @@ what_a_thread_took_is_there(void **state)
 				snprintf(with, sizeof(with), "before %s", expected);
 				assert_has(spool, front ? with : expected);
 			}
-			assert_int_equal(end(state), 0);
-			assert_int_equal(begin(state), 0);
+			start_over(state, begin);
 		}
 	}
 }
@@ -404,8 +383,7 @@ a_reader_knows_where_its_spool_is(void **state)
 		assert_none(reader);
 		spool_reader_close(reader);
 		spool_writer_close(writer);
-		assert_int_equal(end(state), 0);
-		assert_int_equal(begin(state), 0);
+		start_over(state, begin);
 	}
 }
 

@@ -44,27 +44,6 @@ begin(void **state)
 	return make_dir();
 }
 
-static int
-try_append(struct spool_writer *writer, const char *device, const void *payload, size_t len,
-	struct fault *f)
-{
-	struct spool_message message = {.device = device,
-		.topic = "/devices/d/events",
-		.qos = 1,
-		.payload = payload,
-		.len = len};
-
-	return spool_append(writer, &message, f);
-}
-
-static void
-append(struct spool_writer *writer, const char *payload)
-{
-	struct fault f = FAULT_INIT;
-
-	assert_ok(try_append(writer, "dev", payload, strlen(payload), &f), &f);
-}
-
 /* assert_lost(READER, TEXT): messages were lost, and it is said how */
 static void
 assert_lost(struct spool_reader *reader, const char *text)
@@ -439,7 +418,7 @@ a_payload_is_no_record(void **state)
 	(void)state;
 	append(writer, "one");
 	record_write(&forged, 0, payload + 100);
-	assert_ok(try_append(writer, "dev", (const char *)payload, sizeof(payload), &f), &f);
+	assert_ok(append_bytes(writer, "dev", (const char *)payload, sizeof(payload), &f), &f);
 	spool_writer_close(writer);
 	cut(1, size_of(1) - 100);
 	writer = writer_at(dir, &defaults);
@@ -566,7 +545,7 @@ fill(struct spool_writer *writer, const char *device, int n, struct fault *f)
 	static char block[65536];
 
 	for (int i = 0; i < n; i++) {
-		if (try_append(writer, device, block, sizeof(block), f))
+		if (append_bytes(writer, device, block, sizeof(block), f))
 			return i;
 	}
 	return n;
@@ -593,15 +572,6 @@ assert_drops(const char *expected)
 
 	assert_ok(spool_drops(dir, list_drop, text, &f), &f);
 	assert_string_equal(text, expected);
-}
-
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void
@@ -790,7 +760,7 @@ a_disk_that_is_full_loses_nothing(void **state)
 	append(writer, "one");
 	limit = (struct rlimit){(rlim_t)size_of(1) + 40, RLIM_INFINITY};
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	assert_int_equal(try_append(writer, "dev", "longer than the disk", 20, &f), -1);
+	assert_int_equal(append_bytes(writer, "dev", "longer than the disk", 20, &f), -1);
 	assert_int_equal(f.code, FAULT_IO);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
 	append(writer, "two");
@@ -840,7 +810,7 @@ write_until_killed(int tell)
 
 		memset(payload, 'x', sizeof(payload));
 		memcpy(payload, &n, sizeof(n));
-		if (try_append(writer, "dev", payload, 4 + n % 600, NULL) ||
+		if (append_bytes(writer, "dev", payload, 4 + n % 600, NULL) ||
 			write(tell, &n, sizeof(n)) != sizeof(n))
 			_exit(1);
 	}

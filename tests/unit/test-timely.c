@@ -106,7 +106,7 @@ begin(void **state)
 static int
 end_both(void **state)
 {
-	return end(state) || nftw(memory, remove_one, 8, FTW_DEPTH | FTW_PHYS) ? -1 : 0;
+	return end(state) || remove_dir(memory) ? -1 : 0;
 }
 
 static struct timely *
@@ -120,7 +120,7 @@ open_with(const struct spool_options *options)
 }
 
 static int
-append(struct timely *timely, const char *payload, struct fault *f)
+append_timely(struct timely *timely, const char *payload, struct fault *f)
 {
 	char copy[64];
 	struct spool_message message = {.device = "dev",
@@ -140,7 +140,7 @@ append(struct timely *timely, const char *payload, struct fault *f)
 static void
 append_once_it_is_back(struct timely *timely, const char *payload)
 {
-	while (append(timely, payload, NULL))
+	while (append_timely(timely, payload, NULL))
 		pause_ms(10);
 }
 
@@ -184,9 +184,9 @@ messages_are_taken_as_by_the_spool(void **state)
 	for (size_t i = 0; i < N_ELEMENTS(options); i++) {
 		AUTO(auto_timely) struct timely *timely = open_with(options[i]);
 
-		assert_ok(append(timely, "one", &f), &f);
-		assert_ok(append(timely, "", &f), &f);
-		assert_ok(append(timely, "three", &f), &f);
+		assert_ok(append_timely(timely, "one", &f), &f);
+		assert_ok(append_timely(timely, "", &f), &f);
+		assert_ok(append_timely(timely, "three", &f), &f);
 	}
 	assert_spooled(" one  three one  three");
 }
@@ -202,7 +202,7 @@ faults_are_told_as_by_the_spool(void **state)
 	(void)state;
 	memset(device, 'd', SPOOL_DEVICE_MAX + 1);
 	assert_fault(timely_append(timely, &message, &f), &f, FAULT_INVALID);
-	assert_ok(append(timely, "next", &f), &f);
+	assert_ok(append_timely(timely, "next", &f), &f);
 }
 
 static void
@@ -211,13 +211,13 @@ hangs_with(const struct spool_options *options)
 	AUTO(auto_timely) struct timely *timely = open_with(options);
 	struct fault f = FAULT_INIT;
 
-	assert_ok(append(timely, "before", &f), &f);
+	assert_ok(append_timely(timely, "before", &f), &f);
 	hangs = true;
-	assert_fault(append(timely, "late", &f), &f, FAULT_IO);
+	assert_fault(append_timely(timely, "late", &f), &f, FAULT_IO);
 	assert_non_null(strstr(f.text, "the disk has not answered"));
 	/* Each would be refused after BOUND_MS: the alarm comes long before all were. */
 	for (int i = 0; i < 1000; i++)
-		assert_fault(append(timely, "refused", &f), &f, FAULT_IO);
+		assert_fault(append_timely(timely, "refused", &f), &f, FAULT_IO);
 	hangs = false;
 	append_once_it_is_back(timely, "after");
 	/* What came late may be there: it was not said to be, so that it comes again. */
@@ -252,7 +252,7 @@ a_disk_that_is_slow_is_not_waited_for_all_the_time(void **state)
 		struct fault f = FAULT_INIT;
 
 		snprintf(payload, sizeof(payload), "m%02d", i);
-		if (!append(timely, payload, &f))
+		if (!append_timely(timely, payload, &f))
 			strcat(strcat(wanted, " "), payload);
 		else
 			refused++;
@@ -286,7 +286,7 @@ begin_in_front(struct timely *timely)
 {
 	struct fault f = FAULT_INIT;
 
-	assert_ok(append(timely, "first", &f), &f);
+	assert_ok(append_timely(timely, "first", &f), &f);
 }
 
 /*
@@ -318,7 +318,7 @@ with_a_front_no_disk_is_waited_for(void **state)
 	tick(timely, &now);
 	/* It would be refused if it had waited for the disk. */
 	for (int i = 0; i < 10; i++)
-		assert_ok(append(timely, "meanwhile", &f), &f);
+		assert_ok(append_timely(timely, "meanwhile", &f), &f);
 	assert_spooled(
 		" first meanwhile meanwhile meanwhile meanwhile meanwhile meanwhile meanwhile"
 		" meanwhile meanwhile meanwhile");
@@ -383,7 +383,7 @@ nor_when_it_hangs_in_housekeeping(void **state)
 	assert_int_equal(take_all(reader), 21);
 	tick(timely, &now);
 	for (int i = 0; i < 10; i++)
-		assert_ok(append(timely, "meanwhile", &f), &f);
+		assert_ok(append_timely(timely, "meanwhile", &f), &f);
 	assert_int_equal(take_all(reader), 10);
 	keeps = false;
 	while (spool_bytes() >= bytes)
@@ -433,10 +433,10 @@ when_it_is_full_the_disk_is_waited_for_once(void **state)
 	assert_int_equal(f.code, FAULT_IO);
 	assert_non_null(strstr(f.text, "the disk has not answered"));
 	for (int i = 0; i < 1000; i++)
-		assert_fault(append(timely, "refused", &f), &f, FAULT_IO);
+		assert_fault(append_timely(timely, "refused", &f), &f, FAULT_IO);
 	hangs = false;
 	append_once_it_is_back(timely, "after");
-	assert_ok(append(timely, "next", &f), &f);
+	assert_ok(append_timely(timely, "next", &f), &f);
 }
 
 static void
@@ -452,10 +452,10 @@ a_disk_that_is_full_is_told_and_nothing_more_taken(void **state)
 	while (!timely_tick(timely, now += 1000, &f))
 		pause_ms(1);
 	assert_non_null(strstr(f.text, "No space left"));
-	assert_fault(append(timely, "refused", &f), &f, FAULT_IO);
+	assert_fault(append_timely(timely, "refused", &f), &f, FAULT_IO);
 	assert_non_null(strstr(f.text, "No space left"));
 	is_full = false;
-	assert_ok(append(timely, "taken", &f), &f);
+	assert_ok(append_timely(timely, "taken", &f), &f);
 	while (timely_tick(timely, now += 1000, &f))
 		pause_ms(1);
 	assert_spooled(" first taken");
@@ -470,13 +470,13 @@ a_front_that_was_removed_is_told_and_made_again(void **state)
 
 	(void)state;
 	begin_in_front(timely);
-	assert_int_equal(nftw(memory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(remove_dir(memory), 0);
 	assert_int_equal(mkdir(memory, 0700), 0);
 	while (!timely_tick(timely, now += 1000, &f))
 		pause_ms(1);
 	assert_non_null(strstr(f.text, "the spool's front was removed"));
-	assert_ok(append(timely, "taken", &f), &f);
-	assert_ok(append(timely, "too", &f), &f);
+	assert_ok(append_timely(timely, "taken", &f), &f);
+	assert_ok(append_timely(timely, "too", &f), &f);
 	while (timely_tick(timely, now += 1000, &f))
 		pause_ms(1);
 	assert_spooled(" taken too");
@@ -533,7 +533,7 @@ what_was_asked_for_is_done_before_the_end(void **state)
 
 	(void)state;
 	hangs = true;
-	assert_int_equal(append(timely, "late", NULL), -1);
+	assert_int_equal(append_timely(timely, "late", NULL), -1);
 	assert_int_equal(pthread_create(&helper, NULL, answers_soon, NULL), 0);
 	timely_close(timely);
 	pthread_join(helper, NULL);

@@ -135,18 +135,13 @@ begin(void **state)
 
 /* A message whose payload begins with a name and fills most of a block. */
 static void
-append(struct spool_writer *writer, const char *name)
+append_block(struct spool_writer *writer, const char *name)
 {
 	static char payload[3000];
-	const struct spool_message message = {.device = "dev",
-		.topic = "/devices/dev/events",
-		.qos = 1,
-		.payload = payload,
-		.len = sizeof(payload)};
 	struct fault f = FAULT_INIT;
 
 	snprintf(payload, sizeof(payload), "%s", name);
-	assert_ok(spool_append(writer, &message, &f), &f);
+	assert_ok(append_bytes(writer, "dev", payload, sizeof(payload), &f), &f);
 }
 
 /* Two segments: messages 1 to 10 in the first, 11 and 12 in the second. */
@@ -162,7 +157,7 @@ write_two_segments(void)
 			writer = writer_at(dir, &options);
 		}
 		snprintf(name, sizeof(name), "%d", i);
-		append(writer, name);
+		append_block(writer, name);
 	}
 	spool_writer_close(writer);
 }
@@ -280,8 +275,7 @@ only_what_is_in_a_bad_block_is_lost(void **state)
 		reader = reader_of("cloud");
 		assert_int_equal(spool_lost(reader), 2);
 		spool_reader_close(reader);
-		assert_int_equal(end(state), 0);
-		assert_int_equal(begin(state), 0);
+		start_over(state, begin);
 	}
 }
 
@@ -458,8 +452,7 @@ what_is_not_a_file_is_moved_away(void **state)
 		assert_int_equal(lstat(kept, &about), 0);
 		assert_false(S_ISREG(about.st_mode));
 		spool_reader_close(reader);
-		assert_int_equal(end(state), 0);
-		assert_int_equal(begin(state), 0);
+		start_over(state, begin);
 	}
 }
 
@@ -483,8 +476,7 @@ a_segment_that_cannot_be_opened_is_skipped(void **state)
 		assert_reads(reader, FAULT_NONE, "11 12 ");
 		assert_int_equal(spool_lost(reader), 10);
 		spool_reader_close(reader);
-		assert_int_equal(end(state), 0);
-		assert_int_equal(begin(state), 0);
+		start_over(state, begin);
 	}
 }
 
@@ -604,7 +596,7 @@ the_writer_works_around_what_it_cannot_read(void **state)
 		else
 			fail_file(rows[i].name);
 		writer = writer_at(dir, &options);
-		append(writer, "new");
+		append_block(writer, "new");
 		assert_ok(spool_tick(writer, 10000, &f), &f);
 		come_back();
 		/* No number was given twice: all of them are read. */
@@ -622,8 +614,7 @@ the_writer_works_around_what_it_cannot_read(void **state)
 			fail_msg("%s: %d", rows[i].name, (int)newest);
 		spool_reader_close(reader);
 		spool_writer_close(writer);
-		assert_int_equal(end(state), 0);
-		assert_int_equal(begin(state), 0);
+		start_over(state, begin);
 	}
 }
 
@@ -649,7 +640,6 @@ what_is_dropped_unread_is_counted(void **state)
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		struct spool_writer *writer;
 		struct fault f = FAULT_INIT;
-		struct timespec now;
 		char text[256] = "";
 
 		write_two_segments();
@@ -657,15 +647,13 @@ what_is_dropped_unread_is_counted(void **state)
 		if (rows[i].open_fails)
 			fail_open("0000000000000001.log", rows[i].open_fails);
 		writer = writer_at(dir, &aging);
-		append(writer, "new");
-		clock_gettime(CLOCK_BOOTTIME, &now);
-		assert_ok(spool_tick(writer, ((int64_t)now.tv_sec + 3700) * 1000, &f), &f);
+		append_block(writer, "new");
+		assert_ok(spool_tick(writer, now_ms() + 3700000, &f), &f);
 		spool_writer_close(writer);
 		come_back();
 		assert_ok(spool_drops(dir, list_drop, text, &f), &f);
 		assert_string_equal(text, rows[i].drops);
-		assert_int_equal(end(state), 0);
-		assert_int_equal(begin(state), 0);
+		start_over(state, begin);
 	}
 }
 
@@ -674,8 +662,6 @@ static void
 what_cannot_be_written_is_refused(void **state)
 {
 	static const int reasons[] = {EIO, ENOSPC, EROFS, EDQUOT};
-	const struct spool_message message = {
-		.device = "dev", .topic = "t", .qos = 1, .payload = "refused", .len = 7};
 
 	for (size_t i = 0; i < N_ELEMENTS(reasons); i++) {
 		struct spool_writer *writer;
@@ -684,23 +670,22 @@ what_cannot_be_written_is_refused(void **state)
 
 		writer = writer_at(dir, &options);
 		disk.write_fails = reasons[i];
-		assert_fault(spool_append(writer, &message, &f), &f, FAULT_IO);
+		assert_fault(try_append(writer, "refused", &f), &f, FAULT_IO);
 		disk.write_fails = 0;
-		append(writer, "1");
+		append_block(writer, "1");
 		disk.write_fails = reasons[i];
-		assert_fault(spool_append(writer, &message, &f), &f, FAULT_IO);
+		assert_fault(try_append(writer, "refused", &f), &f, FAULT_IO);
 		reader = reader_of("cloud");
 		assert_reads(reader, FAULT_NONE, "1 ");
 		assert_fault(spool_acknowledge(reader, 2, &f), &f, FAULT_IO);
 		disk.write_fails = 0;
-		append(writer, "2");
+		append_block(writer, "2");
 		assert_reads(reader, FAULT_NONE, "2 ");
 		assert_ok(spool_acknowledge(reader, 3, &f), &f);
 		assert_int_equal(spool_lost(reader), 0);
 		spool_reader_close(reader);
 		spool_writer_close(writer);
-		assert_int_equal(end(state), 0);
-		assert_int_equal(begin(state), 0);
+		start_over(state, begin);
 	}
 }
 
