@@ -207,18 +207,6 @@ the_connection_ends_with_the_token()
 	check "the same token is refused then" ends "$listener"
 }
 
-# a_hub_speaks: a gateway that publishes the lines written to descriptor 3
-a_hub_speaks()
-{
-	rm -f said
-	mkfifo said
-	/usr/bin/python3 -B "$top/tests/integration/speak.py" "$port" "$base/hub" \
-		"$("$helpers/make-token" hub.key "$project" -10 3000)" <said >hub.out 2>&1 &
-	hub=$!
-	pids="$pids $hub"
-	exec 3>said
-}
-
 # attach_for SECONDS: other, through the hub, with a token that is good for so long
 attach_for()
 {

@@ -184,6 +184,18 @@ listen()
 		{ cat "$1.sub"; die "$1 cannot subscribe"; }
 }
 
+# a_hub_speaks: the gateway "hub", which publishes the lines written to descriptor 3; sets $hub
+a_hub_speaks()
+{
+	rm -f said
+	mkfifo said
+	/usr/bin/python3 -B "$top/tests/integration/speak.py" "$port" "$base/hub" \
+		"$("$helpers/make-token" hub.key "$project" -10 3000)" <said >hub.out 2>&1 &
+	hub=$!
+	pids="$pids $hub"
+	exec 3>said
+}
+
 # mark, since PATTERN: what the broker logged since the mark
 mark()
 {

@@ -100,13 +100,7 @@ an_import_that_replaces_ends_the_connection()
 an_attached_device_goes_with_its_credential()
 {
 	register child
-	rm -f said
-	mkfifo said
-	/usr/bin/python3 -B "$top/tests/integration/speak.py" "$port" "$base/hub" \
-		"$("$helpers/make-token" hub.key "$project" -10 3000)" <said >hub.out 2>&1 &
-	hub=$!
-	pids="$pids $hub"
-	exec 3>said
+	a_hub_speaks
 	mark
 	printf '/devices/child/attach {"authorization":"%s"}\n' \
 		"$("$helpers/make-token" child.key "$project" -10 3000)" >&3
